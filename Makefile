@@ -1,0 +1,65 @@
+# What a newcomer needs: `make demo`, `make test`. `make help` lists the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Installed without build isolation, so the build backend comes from the lock too.
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# torch is pinned but not hashed: a CPU machine and a GPU machine take different builds of one version.
+TORCH := torch==2.13.0
+# The CUDA build brings these at versions that torch itself pins.
+CUDA_PACKAGES := torch triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cupti \
+  nvidia-cuda-nvrtc nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand \
+  nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvjitlink \
+  nvidia-nvshmem-cu13 nvidia-nvtx
+LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+  $(addprefix --no-emit-package ,$(CUDA_PACKAGES))
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev fonts demo check lint types contracts test lock clean
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+install: $(VENV)/.installed fonts ## the huggingtweets command, in .venv
+install-dev: $(VENV)/.installed-dev fonts ## the same with what contributors need
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.lock pyproject.toml | $(VENV)/bin/python
+	$(PIP) install -q --require-hashes -r requirements.lock
+	$(PIP) install -q $(TORCH)
+	$(PIP) install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+	$(PIP) install -q --require-hashes -r requirements-dev.lock
+	@touch $@
+
+fonts: $(VENV)/.installed ## the picture's fonts, without root, into the cache
+	@$(BIN)/python -m deployments.fonts
+
+demo: install ## retrain two sample bots, end to end
+	$(BIN)/python -m deployments.demo
+
+lint: install-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install-dev
+	$(BIN)/mypy
+
+contracts: install-dev
+	$(BIN)/lint-imports
+
+check: lint types contracts test ## exactly what CI runs
+
+test: install-dev ## all tests, with coverage
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+lock: install-dev ## resolve the two locks again
+	$(LOCK) pyproject.toml -o requirements.lock
+	$(LOCK) -c requirements.lock --group dev pyproject.toml -o requirements-dev.lock
+
+clean: ## remove the virtual environment
+	rm -rf $(VENV)

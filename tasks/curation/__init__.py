@@ -1,0 +1,1 @@
+"""From posts to a corpus: cleaning, filters with named reasons, the split."""

@@ -1,0 +1,1 @@
+"""How good a bot is: held-out loss and predictions."""

@@ -1,0 +1,1 @@
+"""The Parquet store of all posts, one dataset for each handle."""

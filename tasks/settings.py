@@ -1,0 +1,48 @@
+"""What an operator sets, read once from `HUGGINGTWEETS_*` in the environment and from `.env`."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _user_cache() -> Path:
+    import os
+
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingtweets"
+
+
+class Settings(BaseSettings):
+    """All settings. Secrets are `SecretStr` and are opened only where they are used."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HUGGINGTWEETS_", env_file=".env", extra="ignore", frozen=True
+    )
+
+    storage: str = Field("storage", description="Storage root: a folder, or a URL such as s3://…")
+    cache: Path = Field(default_factory=_user_cache, description="Base models, fonts and samples")
+    base: str = Field(
+        "openai-community/gpt2", description="Hub id or folder of the base, or `embedded`"
+    )
+    filter: str = Field("modern", description="Which filter curates: modern or classic")
+    min_characters: int = Field(6_000, description="Kept text below this is not enough to train")
+    warn_characters: int = Field(40_000, description="Kept text below this is warned about")
+    languages: tuple[str, ...] = Field((), description="Keep these languages only; empty: all")
+
+    hub_token: SecretStr | None = Field(None, description="Write token of the Hugging Face Hub")
+    hub_namespace: str | None = Field(None, description="User or organisation to publish under")
+    visibility: str = Field("private", description="Of new Hub repositories: private or public")
+
+    wandb_api_key: SecretStr | None = Field(None, description="Without it tracking is offline")
+    wandb_project: str = Field("huggingtweets", description="Project that the runs go to")
+    wandb_entity: str | None = Field(None, description="Team or user that owns the project")
+    tracking: bool = Field(True, description="Whether runs are tracked at all")
+
+
+@cache
+def settings() -> Settings:
+    """The settings, read once a process; `settings.cache_clear()` reads them again."""
+    return Settings()

@@ -1,0 +1,236 @@
+"""The storage root: whole files and whole folders, below one URL, that appear at once or not at all.
+
+A key is a relative path with `/`, such as `posts/alice/part-….parquet`. Locally a write goes to a
+temporary name and is renamed; an object store shows an object only once it is complete.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pyarrow import ArrowInvalid
+from pyarrow import fs as pafs
+
+from tasks.errors import StorageUnusable
+
+MANIFEST = "manifest.json"
+_OS_REASONS = {
+    errno.ENOSPC: "no space is left: free some",
+    errno.EDQUOT: "the disk quota is used up: free some space",
+    errno.EACCES: "no permission to write: choose another folder or mend its rights",
+    errno.EPERM: "no permission to write: choose another folder or mend its rights",
+    errno.EROFS: "it is read-only: choose another folder",
+    errno.ENOTDIR: "a part of the path is a file: choose another folder",
+    errno.EEXIST: "a part of the path is a file: choose another folder",
+}
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Files below a root. Build it with `open_storage`.
+
+    url: the root as the operator gave it.
+    filesystem: pyarrow's, local or of an object store.
+    path: the root's path within that file system.
+    """
+
+    url: str
+    filesystem: pafs.FileSystem
+    path: str
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the root is a folder of this machine."""
+        return isinstance(self.filesystem, pafs.LocalFileSystem)
+
+    def full(self, key: str) -> str:
+        """The file system's path of a key. Raises ValueError for a key that leaves the root."""
+        parts = PurePosixPath(key).parts
+        if not parts or key.startswith("/") or any(part in ("..", ".") for part in parts):
+            raise ValueError(f"{key!r} is not a key below the storage root")
+        return f"{self.path}/{'/'.join(parts)}"
+
+    def local(self, key: str) -> Path:
+        """The path of a key on this machine; only where the root is local."""
+        if not self.is_local:
+            raise ValueError(f"{self.url} is not local")
+        return Path(self.full(key))
+
+    def exists(self, key: str) -> bool:
+        """Whether a file or a folder has this key."""
+        return self.filesystem.get_file_info(self.full(key)).type != pafs.FileType.NotFound
+
+    def keys(self, folder: str) -> list[str]:
+        """The keys of the files directly in a folder, sorted; none where it does not exist."""
+        return [key for key, is_file in self._children(folder) if is_file]
+
+    def folders(self, folder: str) -> list[str]:
+        """The keys of the folders directly in a folder, sorted, without temporary ones."""
+        return [key for key, is_file in self._children(folder) if not is_file]
+
+    def _children(self, folder: str) -> list[tuple[str, bool]]:
+        selector = pafs.FileSelector(self.full(folder), allow_not_found=True)
+        found = sorted(self.filesystem.get_file_info(selector), key=lambda info: info.base_name)
+        return [
+            (f"{folder}/{info.base_name}", info.type == pafs.FileType.File)
+            for info in found
+            if not info.base_name.startswith(".")
+        ]
+
+    def read(self, key: str) -> bytes:
+        """The bytes of a file. Raises FileNotFoundError."""
+        with self.filesystem.open_input_stream(self.full(key), compression=None) as stream:
+            return bytes(stream.read())
+
+    def read_json(self, key: str) -> Any:
+        """The JSON of a file, or None where it does not exist."""
+        try:
+            return json.loads(self.read(key))
+        except FileNotFoundError:
+            return None
+
+    def write(self, key: str, data: bytes) -> str:
+        """Write a whole file at once, durably; returns its SHA-256. Raises StorageUnusable."""
+        with self._explained():
+            if self.is_local:
+                write_file(self.local(key), data)
+            else:
+                with self.filesystem.open_output_stream(self.full(key), compression=None) as out:
+                    out.write(data)
+        return hashlib.sha256(data).hexdigest()
+
+    def write_json(self, key: str, value: Any) -> str:
+        """Write a value as readable JSON; returns the file's SHA-256."""
+        text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+        return self.write(key, text.encode("utf-8", "backslashreplace"))
+
+    def delete(self, key: str) -> None:
+        """Remove a file or a whole folder; nothing happens where it does not exist."""
+        with self._explained():
+            kind = self.filesystem.get_file_info(self.full(key)).type
+            if kind == pafs.FileType.Directory:
+                self.filesystem.delete_dir(self.full(key))
+            elif kind == pafs.FileType.File:
+                self.filesystem.delete_file(self.full(key))
+
+    @contextmanager
+    def new_folder(self, key: str) -> Iterator[Path]:
+        """A local folder to fill; it becomes `key` when the block ends well, else it vanishes.
+
+        It must hold a `manifest.json`, which an object store receives last. An older folder of
+        the same key is replaced. Raises StorageUnusable.
+        """
+        with self._explained():
+            draft = self._draft(key)
+            try:
+                yield draft
+                if not (draft / MANIFEST).is_file():
+                    raise AssertionError(f"{key} has no {MANIFEST}")
+                self._install(draft, key)
+            finally:
+                shutil.rmtree(draft, ignore_errors=True)
+
+    def _draft(self, key: str) -> Path:
+        if not self.is_local:
+            return Path(tempfile.mkdtemp(prefix="huggingtweets-"))
+        target = self.local(key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = target.parent / f".draft-{target.name}-{uuid.uuid4().hex[:8]}"
+        draft.mkdir()
+        return draft
+
+    def _install(self, draft: Path, key: str) -> None:
+        if not self.is_local:
+            for name in _manifest_last(draft):
+                with self.filesystem.open_output_stream(self.full(f"{key}/{name}")) as out:
+                    out.write((draft / name).read_bytes())
+            return
+        target, old = self.local(key), draft.with_name(f"{draft.name}-old")
+        for path in draft.rglob("*"):
+            _flush(path)
+        if target.exists():
+            target.rename(old)
+        draft.rename(target)
+        _flush(target.parent)
+        shutil.rmtree(old, ignore_errors=True)
+
+    @contextmanager
+    def folder(self, key: str) -> Iterator[Path]:
+        """A local folder with the files of `key`, to read: itself where the root is local."""
+        if self.is_local:
+            yield self.local(key)
+            return
+        with tempfile.TemporaryDirectory(prefix="huggingtweets-") as temporary:
+            for child in self.keys(key):
+                (Path(temporary) / PurePosixPath(child).name).write_bytes(self.read(child))
+            yield Path(temporary)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if (reason := _OS_REASONS.get(error.errno or 0)) is None:
+                raise
+            raise StorageUnusable(f"storage {self.url}: {reason}") from error
+
+
+def open_storage(url: str) -> Storage:
+    """The storage at a folder or a URL that pyarrow knows (`s3://…`, `gs://…`, `file://…`).
+
+    Raises StorageUnusable where the URL means nothing or its folder cannot be made.
+    """
+    try:
+        is_url = "://" in url
+        location = url if is_url else str(Path(url).expanduser().absolute())
+        filesystem, path = pafs.FileSystem.from_uri(location)
+        storage = Storage(url, filesystem, path.rstrip("/"))
+        if storage.is_local:
+            Path(storage.path).mkdir(parents=True, exist_ok=True)
+        return storage
+    except (ArrowInvalid, OSError) as error:
+        known = _OS_REASONS.get(getattr(error, "errno", None) or 0, "use a folder or s3://…")
+        raise StorageUnusable(f"storage {url}: {known}") from error
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a whole local file at once: temporary name, flushed to disk, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".draft-{path.name}-{uuid.uuid4().hex[:8]}")
+    try:
+        draft.write_bytes(data)
+        _flush(draft)
+        draft.replace(path)
+        _flush(path.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a local file, hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _manifest_last(folder: Path) -> list[str]:
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    return sorted(names, key=lambda name: (name == MANIFEST, name))
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

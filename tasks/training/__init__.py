@@ -1,0 +1,1 @@
+"""From a corpus to a checkpoint: base models, tokenised batches, the engine."""
