@@ -1,4 +1,4 @@
-"""The storage root: whole files and whole folders, below one URL, that appear at once or not at all.
+"""The storage root: files and folders below one URL, which appear whole or not at all.
 
 A key is a relative path with `/`, such as `posts/alice/part-….parquet`. Locally a write goes to a
 temporary name and is renamed; an object store shows an object only once it is complete.
@@ -10,6 +10,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import uuid
@@ -23,6 +24,7 @@ from pyarrow import ArrowInvalid
 from pyarrow import fs as pafs
 
 from tasks.errors import StorageUnusable
+from tasks.settings import settings
 
 MANIFEST = "manifest.json"
 _OS_REASONS = {
@@ -180,8 +182,8 @@ class Storage:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except OSError as error:
-            if (reason := _OS_REASONS.get(error.errno or 0)) is None:
+        except Exception as error:
+            if (reason := _os_reason(error)) is None:
                 raise
             raise StorageUnusable(f"storage {self.url}: {reason}") from error
 
@@ -198,10 +200,19 @@ def open_storage(url: str) -> Storage:
         storage = Storage(url, filesystem, path.rstrip("/"))
         if storage.is_local:
             Path(storage.path).mkdir(parents=True, exist_ok=True)
-        return storage
     except (ArrowInvalid, OSError) as error:
-        known = _OS_REASONS.get(getattr(error, "errno", None) or 0, "use a folder or s3://…")
-        raise StorageUnusable(f"storage {url}: {known}") from error
+        reason = _os_reason(error) or "use a folder, or a URL such as s3://bucket/path"
+        raise StorageUnusable(f"storage {url}: {reason}") from error
+    return storage
+
+
+def _os_reason(error: BaseException) -> str | None:
+    """What to tell the operator of a file-system error; None where it is something else."""
+    if isinstance(error, OSError):
+        return _OS_REASONS.get(error.errno or 0)
+    # safetensors reports the number in words only.
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return _OS_REASONS.get(int(found[1])) if found else None
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -234,3 +245,8 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def storage_root() -> Storage:
+    """The storage that the settings name. Raises StorageUnusable."""
+    return open_storage(settings().storage)

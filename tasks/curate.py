@@ -1,0 +1,59 @@
+"""From stored posts to a corpus."""
+
+from __future__ import annotations
+
+import logging
+
+from prefect import task
+
+from tasks.curation.corpus import Curated, build_corpus
+from tasks.curation.writing import write_corpus
+from tasks.lake.posts import LakeState, read
+from tasks.policies import RETRY, cached
+from tasks.records import Bot, Corpus
+from tasks.settings import settings
+from tasks.storage import storage_root
+
+log = logging.getLogger("huggingtweets")
+
+
+def curate_posts(bot: Bot, filter_name: str, languages: tuple[str, ...]) -> Curated:
+    """What the bot would be trained on. Raises NotEnoughPosts, BadInput."""
+    storage = storage_root()
+    posts = {handle: read(storage, handle) for handle in bot.handles}
+    limits = settings()
+    return build_corpus(
+        bot,
+        posts,
+        filter_name=filter_name,
+        languages=languages,
+        floor=limits.min_characters,
+        warn_below=limits.warn_characters,
+    )
+
+
+@task(name="curate", task_run_name="curate @{bot}", **RETRY, **cached("curate"))
+def curate_task(
+    bot: Bot,
+    filter_name: str,
+    languages: tuple[str, ...],
+    posts: tuple[LakeState, ...],
+    min_characters: int,
+) -> Corpus:
+    """Filter, split and store; `posts` and `min_characters` make the cache key complete."""
+    del posts, min_characters
+    curated = curate_posts(bot, filter_name, languages)
+    if curated.warning:
+        log.warning("%s", curated.warning)
+    return write_corpus(storage_root(), curated, bot, filter_name)
+
+
+def curate(
+    bot: Bot, filter_name: str, languages: tuple[str, ...], posts: tuple[LakeState, ...]
+) -> Corpus:
+    """The bot's corpus, made again where its file has gone."""
+    inputs = (bot, filter_name, languages, posts, settings().min_characters)
+    corpus = curate_task(*inputs)
+    if not storage_root().exists(corpus.file.uri):
+        corpus = curate_task.with_options(refresh_cache=True)(*inputs)
+    return corpus

@@ -1,0 +1,59 @@
+"""From a corpus to a checkpoint."""
+
+from __future__ import annotations
+
+from prefect import task
+
+from tasks.curation.writing import read_corpus
+from tasks.policies import RETRY, cached
+from tasks.progress import reporter
+from tasks.records import Base, Bot, Checkpoint, Corpus, Spec, digest
+from tasks.settings import settings
+from tasks.storage import MANIFEST, storage_root
+
+# Raised whenever the same corpus, base and spec would give other weights than before.
+RECIPE = 1
+
+
+def fingerprint_of(corpus: Corpus, base: Base, spec: Spec) -> str:
+    """The digest of all that goes into a checkpoint, so that equal ones need no training."""
+    return digest(RECIPE, corpus.bot, corpus.file.sha256, base.id, base.revision, spec)
+
+
+@task(name="prepare base", task_run_name="base {base_id}", **RETRY)
+def prepare_base(base_id: str) -> Base:
+    """The base in a local folder. Raises BaseUnavailable, NetworkTrouble."""
+    from tasks.training.base_models import resolve_base
+
+    return resolve_base(base_id, settings().cache)
+
+
+@task(name="finetune", task_run_name="finetune @{bot}", **RETRY, **cached("finetune"))
+def finetune_task(bot: Bot, corpus: Corpus, base: Base, spec: Spec) -> Checkpoint:
+    """Train, and store the best weights with their manifest."""
+    from tasks.training.run import train_checkpoint
+
+    storage = storage_root()
+    texts = read_corpus(storage, corpus)
+    fingerprint = fingerprint_of(corpus, base, spec)
+    uri = f"checkpoints/{bot}/{fingerprint[:16]}"
+    with storage.new_folder(uri) as folder:
+        return train_checkpoint(
+            texts.train,
+            texts.held_out,
+            texts.train_handles,
+            base,
+            spec,
+            folder,
+            fingerprint=fingerprint,
+            uri=uri,
+            on_progress=reporter(bot),
+        )
+
+
+def finetune(bot: Bot, corpus: Corpus, base: Base, spec: Spec) -> Checkpoint:
+    """The bot's checkpoint, trained again where it has gone."""
+    checkpoint = finetune_task(bot, corpus, base, spec)
+    if not storage_root().exists(f"{checkpoint.uri}/{MANIFEST}"):
+        checkpoint = finetune_task.with_options(refresh_cache=True)(bot, corpus, base, spec)
+    return checkpoint

@@ -1,0 +1,50 @@
+"""The policies that the tasks share: what is retried, how long, and what makes a cache key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.context import TaskRunContext
+from prefect.tasks import Task, exponential_backoff
+
+from tasks.errors import TransientError
+from tasks.records import digest
+from tasks.settings import settings
+
+
+def is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Whether a failed task is worth another try: only our transient errors are."""
+    return isinstance(state.data, TransientError)
+
+
+def by_content(name: str) -> Callable[[TaskRunContext, Mapping[str, Any]], str]:
+    """A cache key of a task's name, its parameters' content and the storage that it works in."""
+
+    def key(_context: TaskRunContext, parameters: Mapping[str, Any]) -> str:
+        return f"{name}-{digest(settings().storage, dict(parameters))}"
+
+    return key
+
+
+# Ten seconds, twenty, forty, each up to 30 % longer, so that a batch does not return in step.
+RETRY: dict[str, Any] = {
+    "retries": 3,
+    "retry_delay_seconds": exponential_backoff(10),
+    "retry_jitter_factor": 0.3,
+    "retry_condition_fn": is_transient,
+}
+
+
+def cached(name: str) -> dict[str, Any]:
+    """The options of a task whose small JSON result is kept and found again by content.
+
+    A hit does not notice that the file it refers to is gone: the caller checks, and calls again
+    with `refresh_cache=True`.
+    """
+    return {
+        "persist_result": True,
+        "result_serializer": "json",
+        "cache_key_fn": by_content(name),
+    }

@@ -1,0 +1,43 @@
+"""The `retrain` and `generate` commands against a real Prefect server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.sample_posts import write_table
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_retrain_then_generate(command: Command, tiny_base: Path, tmp_path: Path) -> None:
+    table = write_table(tmp_path / "posts.csv", posts=200)
+    words = ("retrain", "alice", "--source", table, "--base", tiny_base, "--epochs", "1")
+    code, out, err = command(*words, "--json")
+    assert code == 0, err
+    assert json.loads(out)[0]["status"] == "released"
+    assert "tokens/s" in err, "progress is shown"
+
+    code, out, _ = command(*words)
+    assert code == 0
+    assert "unchanged" in out
+
+    code, out, _ = command("generate", "alice", "my cat", "-n", "3", "--seed", "1", "--json")
+    posts = json.loads(out)
+    assert code == 0
+    assert len(posts) == 3
+    assert all(post.startswith("my cat") for post in posts)
+    assert command("generate", "alice", "my cat", "-n", "3", "--seed", "1")[0] == 0
+
+    code, out, _ = command("status", "--json")
+    row = json.loads(out)[0]
+    assert (row["bot"], row["posts"], row["outcome"]) == ("@alice", 200, "unchanged")
+    assert isinstance(row["held-out loss"], float)
+
+    code, out, err = command("retrain", "alice", "nobody", "--base", tiny_base, "--epochs", "1")
+    assert code == 1
+    assert "Traceback" not in out + err

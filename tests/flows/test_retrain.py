@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.client.orchestration import get_client
+
+from flows.requests import BotRequest, RetrainOptions
+from flows.retrain import retrain
+from tasks.records import Outcome, Spec, Status
+from tasks.storage import Storage
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+QUICK = Spec(epochs=1, precision="fp32")
+
+
+def run(requests: list[BotRequest], base: Path, **options: Any) -> tuple[str, dict[str, Outcome]]:
+    """The final state's name and the outcomes by bot."""
+
+    async def story() -> tuple[str, dict[str, Outcome]]:
+        chosen = RetrainOptions(base=str(base), **{"training": QUICK, **options})
+        state = await retrain(requests, chosen, return_state=True)
+        outcomes = await state.aresult(raise_on_failure=False)
+        return state.name, {outcome.bot: outcome for outcome in outcomes}
+
+    return asyncio.run(story())
+
+
+def test_one_bot_end_to_end_and_then_unchanged(
+    table: Path, tiny_base: Path, storage: Storage
+) -> None:
+    request = BotRequest(name="alice", sources={"alice": str(table)})
+    state, outcomes = run([request], tiny_base)
+    first = outcomes["alice"]
+    assert (state, first.status) == ("Completed", Status.RELEASED)
+    assert first.corpus is not None
+    assert first.corpus.counts["alice"].downloaded == 200
+    assert first.corpus.counts["alice"].dropped["retweet"] == 20
+    assert first.evaluation is not None
+    assert first.evaluation.bot_loss < first.evaluation.base_loss
+    assert first.release is not None
+    names = {Path(key).name for key in storage.keys(first.release.folder)}
+    assert {"README.md", "predictions.png", "metrics.json", "manifest.json"} <= names
+    assert {"model.safetensors", "config.json", "generation_config.json"} <= names
+
+    _, outcomes = run([request], tiny_base)
+    second = outcomes["alice"]
+    assert second.status is Status.UNCHANGED
+    assert second.release == first.release
+    assert second.evaluation == first.evaluation
+
+    storage.delete(first.corpus.file.uri)
+    storage.delete(f"{first.release.folder}/model.safetensors")
+    for checkpoint in storage.folders("checkpoints/alice"):
+        storage.delete(checkpoint)
+    _, outcomes = run([request], tiny_base)
+    third = outcomes["alice"]
+    assert third.status is Status.RELEASED, "a release with a missing file is made again"
+    assert third.evaluation is not None
+    assert third.evaluation.bot_loss == pytest.approx(first.evaluation.bot_loss, rel=1e-3)
+
+
+def test_a_lost_lake_is_filled_again_from_the_source(
+    table: Path, tiny_base: Path, storage: Storage
+) -> None:
+    request = BotRequest(name="bob", sources={"bob": str(table)})
+    run([request], tiny_base)
+    shutil.rmtree(storage.local("posts"))
+    _, outcomes = run([request], tiny_base)
+    assert outcomes["bob"].status is Status.UNCHANGED
+
+
+def test_one_bots_failure_leaves_the_others_going(
+    table: Path, tiny_base: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "few.txt").write_text("one short post here\n")
+    (tmp_path / "odd.csv").write_text("a,b\n1,2\n")
+    requests = [
+        BotRequest(name="few", sources={"few": str(tmp_path / "few.txt")}),
+        BotRequest(name="odd", sources={"odd": str(tmp_path / "odd.csv")}),
+        BotRequest(name="nobody"),
+        BotRequest(name="mixed", sources={"other": str(table)}),
+        BotRequest(name="carol", sources={"carol": str(table)}),
+    ]
+    state, outcomes = run(requests, tiny_base)
+    assert state == "Failed"
+    assert outcomes["carol"].status is Status.RELEASED
+    failed = {name: outcome for name, outcome in outcomes.items() if name != "carol"}
+    assert {outcome.status for outcome in failed.values()} == {Status.FAILED}
+    assert "6,000" in failed["few"].reason or "6000" in failed["few"].reason
+    assert "column" in failed["odd"].reason
+    assert "import" in failed["nobody"].reason
+    assert "other" in failed["mixed"].reason
+    assert all("\n" not in outcome.reason for outcome in outcomes.values())
+
+
+def test_several_handles_make_one_bot(table: Path, tiny_base: Path) -> None:
+    request = BotRequest(name="erin-dave", sources={"dave": str(table), "erin": str(table)})
+    _, outcomes = run([request], tiny_base)
+    outcome = outcomes["dave-erin"]
+    assert outcome.status is Status.RELEASED
+    assert outcome.corpus is not None
+    assert set(outcome.corpus.counts) == {"dave", "erin"}
+
+
+def test_an_unknown_base_is_told(table: Path, tmp_path: Path) -> None:
+    request = BotRequest(name="frank", sources={"frank": str(table)})
+    _, outcomes = run([request], tmp_path / "no-such-base")
+    assert outcomes["frank"].status is Status.FAILED
+    assert "no-such-base" in outcomes["frank"].reason
+
+
+def test_a_push_without_token_is_refused_before_the_training(
+    table: Path, tiny_base: Path, storage: Storage
+) -> None:
+    request = BotRequest(name="grace", sources={"grace": str(table)})
+    _, outcomes = run([request], tiny_base, push=True)
+    assert "HUGGINGTWEETS_HUB_TOKEN" in outcomes["grace"].reason
+    assert not storage.exists("checkpoints/grace")
+
+
+def test_the_runs_page_shows_counts_predictions_and_picture(table: Path, tiny_base: Path) -> None:
+    run([BotRequest(name="heidi", sources={"heidi": str(table)})], tiny_base)
+
+    async def kinds() -> set[str]:
+        async with get_client() as client:
+            found = await client.read_artifacts()
+            return {str(artifact.type) for artifact in found}
+
+    assert {"table", "markdown", "image", "progress"} <= asyncio.run(kinds())

@@ -1,0 +1,31 @@
+"""Made-up posts that a tiny model can learn something from."""
+
+from __future__ import annotations
+
+import csv
+import random
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+_WHO = ("my cat", "the old robot", "a quiet moon", "your teacher", "this city", "the last train")
+_DOES = ("sings about", "is afraid of", "dreams of", "forgot", "paints", "keeps talking about")
+_WHAT = ("warm rain", "green tea", "small islands", "the radio", "lost keys", "summer nights")
+
+
+def sentence(draw: random.Random) -> str:
+    """One sentence of at least six words."""
+    return f"{draw.choice(_WHO)} {draw.choice(_DOES)} {draw.choice(_WHAT)}"
+
+
+def write_table(path: Path, *, posts: int, seed: int = 0) -> Path:
+    """A CSV of different posts, a tenth of them retweets, as a table source reads it."""
+    draw = random.Random(seed)
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["id", "created_at", "text"])
+        for number in range(posts):
+            text = f"{sentence(draw)} and {sentence(draw)} {number}"
+            text = f"RT @somebody: {text}" if number % 10 == 0 else text
+            writer.writerow([number + 1, (start + timedelta(hours=number)).isoformat(), text])
+    return path
