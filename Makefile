@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 # Installed without build isolation, so the build backend comes from the lock too.
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # torch is pinned but not hashed: a CPU machine and a GPU machine take different builds of one version.
+# It comes first, so that what needs it finds it; the lock then settles what it brought along.
 TORCH := torch==2.13.0
 # The CUDA build brings these at versions that torch itself pins.
 CUDA_PACKAGES := torch triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cupti \
@@ -27,8 +28,8 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: requirements.lock pyproject.toml | $(VENV)/bin/python
-	$(PIP) install -q --require-hashes -r requirements.lock
 	$(PIP) install -q $(TORCH)
+	$(PIP) install -q --require-hashes -r requirements.lock
 	$(PIP) install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
