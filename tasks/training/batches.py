@@ -1,0 +1,111 @@
+"""Documents in batches of about equal length, so that little is padding."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from tasks.training.documents import Document
+
+IGNORED = -100
+# Padded lengths are multiples of this: matrix kernels are fastest there, and few shapes occur.
+ROUND_TO = 8
+# Documents are sorted by length within so many batches: enough for little padding, few enough
+# that each epoch mixes anew.
+SORTED_TOGETHER = 32
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Right-padded documents; with causal attention no document sees another, or padding.
+
+    ids, labels: int64, documents × padded length; a label is its token, or IGNORED on padding.
+    tokens: how many tokens the loss counts.
+    """
+
+    ids: torch.Tensor
+    labels: torch.Tensor
+    tokens: int
+
+
+def pad(documents: Sequence[Document]) -> Batch:
+    """One batch of these documents."""
+    longest = max(len(document) for document in documents)
+    width = -(-longest // ROUND_TO) * ROUND_TO
+    ids = torch.zeros((len(documents), width), dtype=torch.long)
+    labels = torch.full((len(documents), width), IGNORED, dtype=torch.long)
+    for row, document in enumerate(documents):
+        ids[row, : len(document)] = torch.tensor(document)
+        labels[row, : len(document)] = torch.tensor(document)
+    return Batch(ids, labels, sum(len(document) - 1 for document in documents))
+
+
+def batches_of(documents: Sequence[Document], batch_tokens: int) -> list[Batch]:
+    """All documents by length, in batches of at most `batch_tokens` padded tokens (one at least)."""
+    groups: list[list[Document]] = []
+    for document in sorted(documents, key=len):
+        width = -(-len(document) // ROUND_TO) * ROUND_TO
+        if not groups or (len(groups[-1]) + 1) * width > batch_tokens:
+            groups.append([])
+        groups[-1].append(document)
+    return [pad(group) for group in groups]
+
+
+def epoch(documents: Sequence[Document], batch_tokens: int, seed: int) -> list[Batch]:
+    """One epoch's batches, in an order that `seed` decides."""
+    draw = random.Random(seed)  # noqa: S311 - an order, not a secret
+    shuffled = list(documents)
+    draw.shuffle(shuffled)
+    together = max(1, SORTED_TOGETHER * batch_tokens // max(_mean_length(shuffled), 1))
+    batches = [
+        batch
+        for start in range(0, len(shuffled), together)
+        for batch in batches_of(shuffled[start : start + together], batch_tokens)
+    ]
+    draw.shuffle(batches)
+    return batches
+
+
+def equal_shares(
+    documents: Sequence[Document], handles: Sequence[str], seed: int
+) -> list[Document]:
+    """The documents of an epoch in which every handle has about the same number of tokens.
+
+    The handle with most tokens is read once. A smaller one is read as often as fits whole, and
+    the rest is a part of it, drawn by `seed`: no document is repeated more than that needs.
+    """
+    owned: dict[str, list[Document]] = {}
+    for handle, document in zip(handles, documents, strict=True):
+        owned.setdefault(handle, []).append(document)
+    if len(owned) < 2:
+        return list(documents)
+    target = max(_tokens(group) for group in owned.values())
+    return [
+        document
+        for number, handle in enumerate(sorted(owned))
+        for document in _repeated(owned[handle], target, seed + number)
+    ]
+
+
+def _repeated(documents: list[Document], target: int, seed: int) -> list[Document]:
+    whole, missing = divmod(target, _tokens(documents))
+    chosen = documents * whole
+    rest = list(documents)
+    random.Random(seed).shuffle(rest)  # noqa: S311 - an order, not a secret
+    for document in rest:
+        if missing < len(document):
+            break
+        chosen.append(document)
+        missing -= len(document)
+    return chosen
+
+
+def _tokens(documents: Sequence[Document]) -> int:
+    return sum(len(document) for document in documents)
+
+
+def _mean_length(documents: Sequence[Document]) -> int:
+    return _tokens(documents) // max(len(documents), 1)

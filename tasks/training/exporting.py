@@ -1,0 +1,77 @@
+"""A trained model as files that `transformers.pipeline` reads without further arguments."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import GenerationConfig
+
+from tasks.training.documents import Marks, context_of, marks_of
+
+WEIGHTS = "model.safetensors"
+# The original's: a post with room to spare.
+MAX_LENGTH = 160
+
+
+def export_model(model: Any, tokenizer: Any, folder: Path) -> None:
+    """Write weights (bf16), configs and tokenizer. Tied weights are written once."""
+    marks = marks_of(tokenizer)
+    _save_weights(model, folder / WEIGHTS)
+    _save_config(model, marks, folder)
+    _generation_config(marks, context_of(model.config, MAX_LENGTH)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _save_weights(model: Any, path: Path) -> None:
+    # Parameters are named once even where two modules share them, so ties are kept by leaving
+    # the second name out, as save_pretrained does.
+    weights = {
+        name: parameter.detach().to("cpu", torch.bfloat16).contiguous()
+        for name, parameter in model.named_parameters()
+    }
+    save_file(weights, path, metadata={"format": "pt"})
+
+
+def _save_config(model: Any, marks: Marks, folder: Path) -> None:
+    config = model.config.to_dict()
+    for entry in ("quantization_config", "auto_map", "_name_or_path", "task_specific_params"):
+        config.pop(entry, None)
+    config |= {
+        "architectures": [type(model).__name__],
+        "bos_token_id": marks.begin,
+        "dtype": "bfloat16",
+        "eos_token_id": marks.end,
+        # Left out, since a pad token that is the begin mark as well makes GPT-2 warn of padding at
+        # every prompt; generation_config.json has it.
+        "pad_token_id": None,
+        # The text-generation pipeline puts it before every prompt and does not echo it.
+        "prefix": marks.text,
+    }
+    (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+
+
+def _generation_config(marks: Marks, max_length: int) -> GenerationConfig:
+    """How the pipeline samples; the temperature stands there because its default is another."""
+    return GenerationConfig(
+        do_sample=True,
+        min_length=10,
+        max_length=max_length,
+        temperature=1.0,
+        top_p=0.95,
+        top_k=0,
+        bos_token_id=marks.begin,
+        eos_token_id=marks.end,
+        pad_token_id=marks.end,
+    )
+
+
+@torch.no_grad()
+def import_weights(model: Any, folder: Path) -> None:
+    """Put the exported weights into a model of the same architecture, in place."""
+    saved = load_file(folder / WEIGHTS)
+    for name, parameter in model.named_parameters():
+        parameter.copy_(saved[name])

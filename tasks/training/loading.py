@@ -1,0 +1,45 @@
+"""Models and tokenizers, read from a local folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+
+from tasks.errors import BaseUnavailable
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer in a folder. Raises BaseUnavailable."""
+    try:
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise BaseUnavailable(f"base {folder}: no usable tokenizer in it ({_first(error)})") from error
+
+
+def load_model(folder: Path, device: torch.device, dtype: torch.dtype) -> PreTrainedModel:
+    """The causal LM in a folder, from safetensors only. Raises BaseUnavailable.
+
+    On the CPU the plain attention is used: the backward pass of the fused kernel is a third slower
+    there on texts as short as posts.
+    """
+    attention = "sdpa" if device.type == "cuda" else "eager"
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=dtype,
+            attn_implementation=attention,
+            use_safetensors=True,
+            trust_remote_code=False,
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise BaseUnavailable(
+            f"base {folder}: no causal language model in safetensors ({_first(error)})"
+        ) from error
+    return model.to(device)
+
+
+def _first(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
