@@ -62,7 +62,7 @@ def retrain(
     ] = None,
     filter_name: FilterOption = None,
     language: Languages = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="At most so many epochs")] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="At most so many epochs")] = Spec.epochs,
     learning_rate: Annotated[float | None, typer.Option(help="The highest learning rate")] = None,
     seed: Annotated[int, typer.Option(help="Seed of training and predictions")] = 0,
     push: Annotated[bool, typer.Option("--push", help="Release to the Hub as well")] = False,
@@ -71,7 +71,7 @@ def retrain(
 ) -> None:
     """Bring bots up to date: import, curate, train, evaluate, track, publish."""
     names = [Bot.parse(name) for name in bots]
-    spec = Spec(learning_rate=learning_rate, seed=seed, **({"epochs": epochs} if epochs else {}))
+    spec = Spec(learning_rate=learning_rate, seed=seed, epochs=epochs)
     outcomes = run_retrain(
         names,
         _sources(names, source or []),
@@ -97,9 +97,8 @@ def import_file(
     as_json: Json = False,
 ) -> None:
     """Store the posts of an archive or a table."""
-    from tasks.sources.files import open_file_source
-
     from tasks.scrape import import_posts
+    from tasks.sources.files import open_file_source
 
     console.show_progress()
     source = open_file_source(file, Handle.parse(handle) if handle else None)
@@ -122,9 +121,8 @@ def curate(
     as_json: Json = False,
 ) -> None:
     """Show what a bot would be trained on, without training."""
-    from tasks.curation.corpus import summary
-
     from tasks.curate import curate_posts
+    from tasks.curation.corpus import summary
 
     chosen = filter_name.value if filter_name else settings().filter
     languages = tuple(language or settings().languages)
@@ -145,7 +143,6 @@ def generate(
 ) -> None:
     """Let the latest release of a bot write."""
     from tasks.publishing.local import latest_release
-
     from tasks.storage import storage_root
 
     parsed = Bot.parse(bot)

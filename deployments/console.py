@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.table import Table
 
-from tasks.publishing.escaping import for_terminal
+from tasks.publishing.escaping import plain
 from tasks.records import Evaluation, Outcome, Status
 
 # Into a pipe or a file a table is not folded to the 80 columns of an absent terminal.
@@ -29,6 +29,11 @@ _COLOURS = {
     Status.FAILED: "red",
     Status.SKIPPED: "yellow",
 }
+
+
+def for_terminal(text: str) -> str:
+    """Text from outside without anything that a terminal would act on, at most 2,000 long."""
+    return plain(text, 2_000)
 
 
 def prepare_environment() -> None:

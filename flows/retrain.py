@@ -95,7 +95,9 @@ def _bring_up_to_date(bot: Bot, sources: dict[str, str], options: RetrainOptions
     checkpoint = finetune(bot, corpus, base, spec)
     evaluation = evaluate(bot, corpus, base, checkpoint, spec)
     tracked = track(bot, corpus, base, checkpoint, evaluation, spec)
-    release = publish(bot, corpus, base, checkpoint, evaluation, spec, tracked)
+    release = publish(
+        bot, corpus, base, checkpoint, evaluation, spec, tracked, for_hub=options.push
+    )
     show_release(release, evaluation)
     if options.push:
         release = push(release)

@@ -12,7 +12,7 @@ from prefect.artifacts import (
     create_table_artifact,
 )
 
-from tasks.publishing.escaping import for_markdown
+from tasks.publishing.escaping import markup
 from tasks.records import Corpus, Evaluation, Outcome, Release
 from tasks.storage import storage_root
 
@@ -40,7 +40,7 @@ def show_release(release: Release, evaluation: Evaluation) -> None:
         "",
         "| start | prediction |",
         "|---|---|",
-        *(f"| {for_markdown(p.start)} | {for_markdown(p.text)} |" for p in evaluation.predictions),
+        *(f"| {markup(p.start)} | {markup(p.text, 500)} |" for p in evaluation.predictions),
     ]
     create_markdown_artifact("\n".join(lines), description=f"Predictions of @{release.bot}")
     picture = storage_root().read(f"{release.folder}/predictions.png")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from typing import cast
+from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
@@ -27,7 +29,10 @@ def describe(bot: Bot, progress: Progress) -> str:
 
 def reporter(bot: Bot) -> Callable[[Progress], None]:
     """A callback for the engine that reports at most every few seconds, and at the end."""
-    artifact = create_progress_artifact(progress=0.0, description=f"Training of @{bot}")
+    # In a task, where this runs, Prefect's call is not a coroutine.
+    artifact = cast(
+        "UUID", create_progress_artifact(progress=0.0, description=f"Training of @{bot}")
+    )
     last = 0.0
 
     def report(progress: Progress) -> None:

@@ -9,7 +9,7 @@ from prefect import task
 from pydantic import SecretStr
 
 from tasks.errors import BadInput
-from tasks.lake.posts import load_profile
+from tasks.lake.accounts import load_profile
 from tasks.policies import RETRY
 from tasks.publishing.context import ReleaseContext
 from tasks.publishing.local import latest_release, publish_locally, revision_of, verify_release
@@ -56,8 +56,10 @@ def publish(
     evaluation: Evaluation,
     spec: Spec,
     tracked: TrackedRun,
+    *,
+    for_hub: bool,
 ) -> Release:
-    """Put the release into the storage: whole, or not at all."""
+    """Put the release into the storage: whole, or not at all. Its card names where it will be."""
     storage = storage_root()
     now = datetime.now(UTC)
     context = ReleaseContext(
@@ -71,7 +73,8 @@ def publish(
         profiles=tuple(load_profile(storage, h) or Profile(h, h.name) for h in bot.handles),
         spec=spec,
         tracked=tracked,
-        namespace=settings().hub_namespace,
+        namespace=settings().hub_namespace if for_hub else None,
+        project_url=settings().project_url,
     )
     return publish_locally(storage, checkpoint.uri, context)
 

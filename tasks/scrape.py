@@ -8,7 +8,8 @@ from pathlib import Path
 
 from prefect import task
 
-from tasks.lake.posts import append, save_profile, state
+from tasks.lake.accounts import save_profile
+from tasks.lake.posts import append, state
 from tasks.policies import RETRY, cached
 from tasks.records import Handle
 from tasks.sources.files import file_digest, open_file_source

@@ -34,6 +34,7 @@ class Settings(BaseSettings):
 
     hub_token: SecretStr | None = Field(None, description="Write token of the Hugging Face Hub")
     hub_namespace: str | None = Field(None, description="User or organisation to publish under")
+    project_url: str | None = Field(None, description="This project's page, for the cards to link")
     visibility: str = Field("private", description="Of new Hub repositories: private or public")
 
     wandb_api_key: SecretStr | None = Field(None, description="Without it tracking is offline")

@@ -127,6 +127,37 @@ class Storage:
                 self.filesystem.delete_file(self.full(key))
 
     @contextmanager
+    def draft_file(self, folder: str) -> Iterator[Path]:
+        """A local path to write one file to, bit by bit, for `install_file` to take.
+
+        What is left of it vanishes when the block ends. Raises StorageUnusable.
+        """
+        with self._explained():
+            where = self.local(folder) if self.is_local else Path(tempfile.gettempdir())
+            where.mkdir(parents=True, exist_ok=True)
+            draft = where / f".draft-{uuid.uuid4().hex}"
+            try:
+                yield draft
+            finally:
+                draft.unlink(missing_ok=True)
+
+    def install_file(self, draft: Path, key: str) -> None:
+        """Make a written draft the file `key`, whole and durably. Raises StorageUnusable."""
+        with self._explained():
+            if not self.is_local:
+                with (
+                    draft.open("rb") as source,
+                    self.filesystem.open_output_stream(self.full(key), compression=None) as out,
+                ):
+                    shutil.copyfileobj(source, out, 1 << 20)
+                return
+            target = self.local(key)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _flush(draft)
+            draft.replace(target)
+            _flush(target.parent)
+
+    @contextmanager
     def new_folder(self, key: str) -> Iterator[Path]:
         """A local folder to fill; it becomes `key` when the block ends well, else it vanishes.
 

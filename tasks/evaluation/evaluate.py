@@ -44,5 +44,5 @@ def evaluate_bot(
 
 
 def perplexity(loss: float) -> float:
-    """e to the loss, in nats a token: among how many tokens the model hesitates."""
+    """E to the loss, in nats a token: among how many tokens the model hesitates."""
     return math.exp(loss)

@@ -67,7 +67,9 @@ def _write(model: Any, prompts: list[list[int]], end: int, seed: int) -> list[li
         tokens = _draw(logits, generator)
         for row, token in zip(alive, tokens.tolist(), strict=True):
             rows[row].append(token)
-        going = [n for n, row in enumerate(alive) if rows[row][-1] != end and len(rows[row]) < limit]
+        going = [
+            n for n, row in enumerate(alive) if rows[row][-1] != end and len(rows[row]) < limit
+        ]
         kept = torch.tensor(going, dtype=torch.long, device=device)
         if len(going) < len(alive):
             cache.batch_select_indices(kept)

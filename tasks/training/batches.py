@@ -44,7 +44,7 @@ def pad(documents: Sequence[Document]) -> Batch:
 
 
 def batches_of(documents: Sequence[Document], batch_tokens: int) -> list[Batch]:
-    """All documents by length, in batches of at most `batch_tokens` padded tokens (one at least)."""
+    """All documents by length, in batches of `batch_tokens` padded tokens at most, if two fit."""
     groups: list[list[Document]] = []
     for document in sorted(documents, key=len):
         width = -(-len(document) // ROUND_TO) * ROUND_TO

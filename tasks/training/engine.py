@@ -160,7 +160,7 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         loss = summed_loss(self.model, batch, self.precision)
-        (loss / batch.tokens).backward()
+        torch.autograd.backward(loss / batch.tokens)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), spec.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)

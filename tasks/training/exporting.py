@@ -56,7 +56,7 @@ def _save_config(model: Any, marks: Marks, folder: Path) -> None:
 
 def _generation_config(marks: Marks, max_length: int) -> GenerationConfig:
     """How the pipeline samples; the temperature stands there because its default is another."""
-    return GenerationConfig(
+    return GenerationConfig(  # type: ignore[no-untyped-call]  # transformers is untyped here
         do_sample=True,
         min_length=10,
         max_length=max_length,

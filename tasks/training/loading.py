@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tasks.errors import BaseUnavailable
 
@@ -16,10 +16,12 @@ def load_tokenizer(folder: Path) -> Any:
     try:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
-        raise BaseUnavailable(f"base {folder}: no usable tokenizer in it ({_first(error)})") from error
+        raise BaseUnavailable(
+            f"base {folder}: no usable tokenizer in it ({_first(error)})"
+        ) from error
 
 
-def load_model(folder: Path, device: torch.device, dtype: torch.dtype) -> PreTrainedModel:
+def load_model(folder: Path, device: torch.device, dtype: torch.dtype) -> Any:
     """The causal LM in a folder, from safetensors only. Raises BaseUnavailable.
 
     On the CPU the plain attention is used: the backward pass of the fused kernel is a third slower
@@ -27,7 +29,7 @@ def load_model(folder: Path, device: torch.device, dtype: torch.dtype) -> PreTra
     """
     attention = "sdpa" if device.type == "cuda" else "eager"
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        model: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=dtype,
             attn_implementation=attention,
@@ -38,7 +40,8 @@ def load_model(folder: Path, device: torch.device, dtype: torch.dtype) -> PreTra
         raise BaseUnavailable(
             f"base {folder}: no causal language model in safetensors ({_first(error)})"
         ) from error
-    return model.to(device)
+    model.to(device)
+    return model
 
 
 def _first(error: BaseException) -> str:

@@ -17,7 +17,7 @@ from tasks.training.engine import Trained, engine_for
 from tasks.training.exporting import WEIGHTS, export_model
 
 
-def train_checkpoint(
+def train_checkpoint(  # noqa: PLR0913 - what goes in, where to, and under which name
     train: Sequence[str],
     held_out: Sequence[str],
     handles: Sequence[str],

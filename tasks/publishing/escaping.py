@@ -1,0 +1,69 @@
+"""Text from an account, made safe for the place that it goes to.
+
+Display names and posts are hostile until they went through here. `plain` is for YAML (through
+ModelCardData) and the terminal (Rich reads `[…]` itself: print with `markup=False`); `markup` is
+for Markdown and HTML, attribute values included.
+"""
+
+from __future__ import annotations
+
+import string
+
+import regex
+
+# Blank of every kind, and what ends a line in YAML, JSON or a terminal: one space.
+_BLANKS = regex.compile(r"[\s\u0085\u2028\u2029]+")
+# Controls (ANSI escapes among them), bidi marks and overrides, invisible fillers, annotations,
+# noncharacters; also tags, in which text hides, save in the flags of England, Scotland and Wales.
+_INVISIBLE = regex.compile(
+    r"\U0001F3F4[\U000E0061-\U000E007A]{3,6}\U000E007F(*SKIP)(*FAIL)"
+    r"|[\p{Cc}\p{Noncharacter_Code_Point}\p{Bidi_Control}\u00AD\u115F\u1160\u180E\u200B"
+    r"\u2060-\u206F\u3164\uFEFF\uFFA0\uFFF9-\uFFFB\U0001BCA0-\U0001BCA3\U0001D173-\U0001D17A"
+    r"\U000E0000-\U000E0FFF]"
+)
+# Emoji and Indic or Persian words need one joiner between two visible characters, never a run.
+_JOINER_RUN = regex.compile(r"([\u200C\u200D])[\u200C\u200D]+")
+_EDGES = " \u200c\u200d"
+_MARK_RUN = regex.compile(r"(\p{M}{4})\p{M}+")
+_SURROGATE = regex.compile(r"[\uD800-\uDFFF]")
+_GRAPHEME = regex.compile(r"\X")
+_LONGEST_GRAPHEME = 16
+_ENTITIES = {ord(sign): f"&#{ord(sign)};" for sign in string.punctuation}
+# Between two escaped names: the marks keep two right-to-left names in their order.
+AND = "\u200e &amp; \u200e"
+
+
+def plain(text: str, limit: int = 300) -> str:
+    """The text on one line without anything that acts: no controls, bidi or line separators.
+
+    limit: the most user-perceived characters; what is longer ends in `…`.
+    """
+    # Beyond this nothing can be shown, and the patterns below need not read it.
+    text = text[: limit * _LONGEST_GRAPHEME * 2 + 1]
+    text = _SURROGATE.sub("\ufffd", text)
+    # Blanks first, for line ends are controls; and again where a control stood between two.
+    text = _BLANKS.sub(" ", _INVISIBLE.sub("", _BLANKS.sub(" ", text)))
+    text = _MARK_RUN.sub(r"\1", _JOINER_RUN.sub(r"\1", text))
+    return _shortened(text.strip(_EDGES), limit).strip(_EDGES)
+
+
+def markup(text: str, limit: int = 300) -> str:
+    """The same text for Markdown and HTML: all ASCII punctuation becomes entities.
+
+    Entities are literal in both, so nothing in it can open a link, a table cell or a tag.
+    """
+    return plain(text, limit).translate(_ENTITIES)
+
+
+def _shortened(text: str, limit: int) -> str:
+    graphemes = [_bounded(each) for each in _GRAPHEME.findall(text)]
+    if len(graphemes) <= limit:
+        return "".join(graphemes)
+    return "".join(graphemes[: limit - 1]).rstrip(_EDGES) + "…"
+
+
+def _bounded(grapheme: str) -> str:
+    if len(grapheme) <= _LONGEST_GRAPHEME:
+        return grapheme
+    # A joiner at the cut would draw in what comes next.
+    return grapheme[:_LONGEST_GRAPHEME].rstrip(_EDGES)

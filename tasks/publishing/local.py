@@ -1,0 +1,191 @@
+"""Releases in the storage: a folder for each revision, whole or not at all, and `latest`.
+
+releases/<bot>/<revision>/   model files, README.md, predictions.png, metrics.json, manifest.json
+releases/<bot>/latest        a relative link to a revision; on an object store, its name in text
+releases/<bot>/hub.json      the revision that the Hub has, and its URL
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tasks.errors import BadInput
+from tasks.publishing.card import render_card
+from tasks.publishing.context import ReleaseContext
+from tasks.publishing.fonts import available_fonts
+from tasks.publishing.manifest import manifest_of, metrics_of
+from tasks.publishing.picture import render_picture
+from tasks.records import Bot, Release
+from tasks.settings import settings
+from tasks.storage import MANIFEST, Storage, sha256_of
+
+KEPT_REVISIONS = 3
+_MODEL_FILES = ("model*.safetensors*", "config.json", "generation_config.json", "tokenizer*")
+# What older tokenizers keep beside tokenizer.json.
+_TOKENIZER_FILES = ("special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt")
+_NEEDED = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json")
+_REVISION = re.compile(r"\d{8}-[0-9a-f]{8}")
+
+
+def revision_of(created_at: datetime, fingerprint: str) -> str:
+    """The revision of a release: `<UTC date>-<fingerprint's start>`, as `20260102-0a1b2c3d`."""
+    return f"{created_at.astimezone(UTC):%Y%m%d}-{fingerprint[:8]}"
+
+
+def publish_locally(
+    storage: Storage,
+    checkpoint_key: str,
+    context: ReleaseContext,
+    *,
+    fonts: Sequence[Path] | None = None,
+    keep: int = KEPT_REVISIONS,
+) -> Release:
+    """Write the release's folder, then move `latest` to it, then prune older revisions.
+
+    fonts: for the picture; None means those of the cache and the system.
+    keep: how many revisions stay, the latest among them.
+    Raises BadInput for a damaged checkpoint, StorageUnusable.
+    """
+    if fonts is None:
+        fonts = available_fonts(settings().cache / "fonts")
+    key = f"{_folder(context.bot)}/{context.revision}"
+    with storage.folder(checkpoint_key) as checkpoint, storage.new_folder(key) as draft:
+        assemble(draft, checkpoint, context, fonts)
+    _point_latest(storage, context.bot, context.revision)
+    _prune(storage, context.bot, context.revision, keep)
+    return Release(context.bot, context.revision, context.checkpoint.fingerprint, key)
+
+
+def assemble(
+    folder: Path, checkpoint_folder: Path, context: ReleaseContext, fonts: Sequence[Path]
+) -> None:
+    """Fill an empty folder with a release; its manifest comes last. Raises BadInput."""
+    _copy_model(checkpoint_folder, folder, context)
+    (folder / "README.md").write_text(render_card(context), encoding="utf-8")
+    (folder / "predictions.png").write_bytes(render_picture(context, fonts))
+    (folder / "metrics.json").write_text(_json(metrics_of(context)), encoding="utf-8")
+    (folder / MANIFEST).write_text(_json(manifest_of(context, folder)), encoding="utf-8")
+
+
+def latest_release(storage: Storage, bot: Bot) -> Release | None:
+    """The release that `latest` points at, or None where there is none that can be read."""
+    revision = _latest_revision(storage, bot)
+    if revision is None:
+        return None
+    key = f"{_folder(bot)}/{revision}"
+    manifest = _manifest(storage, key)
+    if manifest is None or (manifest.get("bot"), manifest.get("revision")) != (bot.name, revision):
+        return None
+    return Release(
+        bot, revision, str(manifest.get("fingerprint")), key, _pushed(storage, bot, revision)
+    )
+
+
+def verify_release(storage: Storage, release: Release, *, digests: bool = False) -> bool:
+    """Whether the release is whole: its manifest is there, and its files have the right sizes.
+
+    digests: read the files too, and compare their SHA-256.
+    """
+    manifest = _manifest(storage, release.folder)
+    if manifest is None or manifest.get("fingerprint") != release.fingerprint:
+        return False
+    return all(
+        _is_whole(storage, f"{release.folder}/{name}", file, digests)
+        for name, file in manifest["files"].items()
+    )
+
+
+def note_push(storage: Storage, release: Release, url: str) -> None:
+    """Remember that the Hub has this release, so that no later run needs to ask it."""
+    storage.write_json(_push_note(release.bot), {"revision": release.revision, "url": url})
+
+
+def _is_whole(storage: Storage, key: str, file: dict[str, Any], digests: bool) -> bool:
+    info = storage.filesystem.get_file_info(storage.full(key))
+    if not info.is_file or info.size != file["size"]:
+        return False
+    return not digests or hashlib.sha256(storage.read(key)).hexdigest() == file["sha256"]
+
+
+def _copy_model(source: Path, target: Path, context: ReleaseContext) -> None:
+    for pattern in (*_MODEL_FILES, *_TOKENIZER_FILES):
+        for path in source.glob(pattern):
+            # A copy, not a hard link: a later change of one must not reach the other.
+            shutil.copyfile(path, target / path.name)
+    weights = context.checkpoint.weights
+    for name in (Path(weights.uri).name, *_NEEDED):
+        if not (target / name).is_file():
+            raise BadInput(f"{context.bot}: the checkpoint has no {name}: train it again")
+    if sha256_of(target / Path(weights.uri).name) != weights.sha256:
+        raise BadInput(f"{context.bot}: the checkpoint's weights were changed: train it again")
+
+
+def _point_latest(storage: Storage, bot: Bot, revision: str) -> None:
+    key = _latest(bot)
+    if not storage.is_local:
+        storage.write(key, revision.encode())
+        return
+    link = storage.local(key)
+    draft = link.with_name(f".draft-latest-{uuid.uuid4().hex[:8]}")
+    draft.symlink_to(revision)
+    # A rename replaces the old link at once: there is no moment without one.
+    os.replace(draft, link)  # noqa: PTH105  (Path.replace says nothing of links)
+
+
+def _latest_revision(storage: Storage, bot: Bot) -> str | None:
+    key = _latest(bot)
+    try:
+        found = (
+            str(storage.local(key).readlink()) if storage.is_local else storage.read(key).decode()
+        )
+    except OSError:
+        # No link, or something else of that name: there is no release to speak of.
+        return None
+    return found if _REVISION.fullmatch(found) else None
+
+
+def _prune(storage: Storage, bot: Bot, latest: str, keep: int) -> None:
+    names = [key.rpartition("/")[2] for key in storage.folders(_folder(bot))]
+    older = sorted(name for name in names if _REVISION.fullmatch(name) and name != latest)
+    for name in older[: max(0, len(older) - (keep - 1))]:
+        storage.delete(f"{_folder(bot)}/{name}")
+
+
+def _manifest(storage: Storage, key: str) -> dict[str, Any] | None:
+    try:
+        manifest = storage.read_json(f"{key}/{MANIFEST}")
+    except ValueError:
+        # A damaged manifest is no manifest: the bot is then released again.
+        return None
+    is_ours = isinstance(manifest, dict) and isinstance(manifest.get("files"), dict)
+    return manifest if is_ours else None
+
+
+def _pushed(storage: Storage, bot: Bot, revision: str) -> str | None:
+    note = storage.read_json(_push_note(bot)) or {}
+    return str(note["url"]) if note.get("revision") == revision else None
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def _folder(bot: Bot) -> str:
+    return f"releases/{bot.name}"
+
+
+def _latest(bot: Bot) -> str:
+    return f"{_folder(bot)}/latest"
+
+
+def _push_note(bot: Bot) -> str:
+    return f"{_folder(bot)}/hub.json"

@@ -1,0 +1,101 @@
+"""What a release says about itself to programs: `metrics.json` and `manifest.json`."""
+
+from __future__ import annotations
+
+import math
+import platform
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from tasks.publishing.context import ReleaseContext
+from tasks.records import Base, Counts
+from tasks.storage import sha256_of
+
+_PACKAGES = ("huggingtweets", "torch", "transformers", "safetensors", "huggingface-hub")
+
+
+def metrics_of(context: ReleaseContext) -> dict[str, Any]:
+    """The figures of a release: counts by handle, losses (nats a token), perplexity, texts."""
+    evaluation, corpus = context.evaluation, context.corpus
+    return {
+        "bot": context.bot.name,
+        "counts": {handle: _counts(counts) for handle, counts in corpus.counts.items()},
+        "characters": corpus.characters,
+        "train": corpus.train,
+        "held_out": corpus.held_out,
+        "held_out_tokens": evaluation.held_out_tokens,
+        "base_loss": _finite(evaluation.base_loss),
+        "bot_loss": _finite(evaluation.bot_loss),
+        "base_perplexity": context.base_perplexity,
+        "bot_perplexity": context.bot_perplexity,
+        "repeated_share": evaluation.repeated_share,
+        "predictions": [asdict(each) for each in evaluation.predictions],
+        "training": _training(context),
+    }
+
+
+def manifest_of(context: ReleaseContext, folder: Path) -> dict[str, Any]:
+    """What the release was made from, and the size and SHA-256 of every file in its folder."""
+    corpus = context.corpus
+    return {
+        "kind": "release",
+        "format": 1,
+        "bot": context.bot.name,
+        "revision": context.revision,
+        "fingerprint": context.checkpoint.fingerprint,
+        "created_at": context.created_at.isoformat(),
+        "corpus": {"sha256": corpus.file.sha256, "rows": corpus.file.rows, "filter": corpus.filter},
+        "base": _base(context.base),
+        "spec": asdict(context.spec),
+        "versions": _versions(),
+        "files": {path.name: _file(path) for path in sorted(folder.iterdir())},
+    }
+
+
+def _base(base: Base) -> dict[str, str | None]:
+    """The base without its folder: a release tells nobody how a machine is laid out."""
+    return {"origin": base.origin, "revision": base.revision, "license": base.license}
+
+
+def _training(context: ReleaseContext) -> dict[str, Any]:
+    checkpoint = context.checkpoint
+    return {
+        "learning_rate": checkpoint.learning_rate,
+        "epochs": checkpoint.epochs,
+        "steps": checkpoint.steps,
+        "tokens": checkpoint.tokens,
+        "seconds": round(checkpoint.seconds, 1),
+        "precision": checkpoint.precision,
+        "run": context.tracked.url,
+    }
+
+
+def _counts(counts: Counts) -> dict[str, Any]:
+    return {
+        "downloaded": counts.downloaded,
+        "dropped": dict(counts.dropped),
+        "kept": counts.kept,
+    }
+
+
+def _finite(loss: float) -> float | None:
+    # JSON has no NaN.
+    return float(loss) if math.isfinite(loss) else None
+
+
+def _file(path: Path) -> dict[str, Any]:
+    return {"size": path.stat().st_size, "sha256": sha256_of(path)}
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), **{name: version_of(name) for name in _PACKAGES}}
+
+
+def version_of(package: str) -> str:
+    """The version of an installed package, or the words `not installed`."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

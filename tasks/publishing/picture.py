@@ -1,0 +1,140 @@
+"""The preview picture of a release: who the bot is, and four things that it wrote.
+
+pytakumi renders it from HTML and CSS, without a browser; it is known to this module only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import regex
+
+from tasks.publishing.context import ReleaseContext
+from tasks.publishing.escaping import AND, markup, plain
+from tasks.records import Prediction, Profile
+
+if TYPE_CHECKING:
+    import pytakumi
+
+WIDTH, HEIGHT = 1200, 630
+_SHOWN = 4
+_LONGEST = 150
+_NAME_LIMITS = {1: 40, 2: 22, 3: 15}
+_COLOURS = ("#1d9bf0", "#7856ff", "#f91880", "#ff7a00", "#00a37a", "#3f51b5", "#b0413e", "#5b7083")
+_RIGHT_TO_LEFT = regex.compile(
+    r"[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=NKo}"
+    r"\p{Script=Adlam}\p{Script=Samaritan}\p{Script=Mandaic}]"
+)
+_LETTER = regex.compile(r"\p{L}")
+_CSS = """
+.page { width: 1200px; height: 630px; display: flex; flex-direction: column;
+  padding: 48px 56px 40px; background: linear-gradient(135deg, #e8f5fe 0%, #f3eeff 100%);
+  color: #0f1419; font-size: 28px; }
+.head { display: flex; flex-direction: row; align-items: center; height: 128px; }
+.avatars { display: flex; flex-direction: row; margin-right: 28px; flex-shrink: 0; }
+.avatar { width: 120px; height: 120px; border-radius: 60px; display: flex; align-items: center;
+  justify-content: center; color: white; font-size: 50px; font-weight: 700; flex-shrink: 0;
+  border: 5px solid white; }
+.next { margin-left: -18px; }
+.who { display: flex; flex-direction: column; flex: 1; min-width: 0; }
+.name { font-size: 42px; font-weight: 700; line-height: 1.5; white-space: nowrap;
+  overflow: hidden; text-overflow: ellipsis; }
+.handle { font-size: 26px; color: #536471; line-height: 1.4; white-space: nowrap;
+  overflow: hidden; text-overflow: ellipsis; }
+.posts { display: flex; flex-direction: column; flex: 1; margin-top: 24px; gap: 12px; }
+.post { display: flex; flex-direction: column; justify-content: center; height: 86px;
+  background: white; border-radius: 18px; padding: 0 26px; }
+.text { display: block; width: 100%; font-size: 25px; line-height: 1.5; overflow: hidden;
+  text-overflow: ellipsis; line-clamp: 2; -webkit-line-clamp: 2; }
+.right { text-align: right; direction: rtl; }
+.foot { display: flex; flex-direction: row; justify-content: space-between; margin-top: 18px;
+  font-size: 20px; color: #536471; }
+"""
+
+
+def render_picture(context: ReleaseContext, fonts: Sequence[Path]) -> bytes:
+    """A PNG of 1200 × 630: avatars, names, handles and four predictions.
+
+    fonts: from `fonts.available_fonts`; the first that has a character draws it.
+    """
+    png = _renderer(tuple(fonts)).render_html(
+        _page(context), width=WIDTH, height=HEIGHT, stylesheets=[_CSS]
+    )
+    return bytes(png)
+
+
+@lru_cache(maxsize=1)
+def _renderer(fonts: tuple[Path, ...]) -> pytakumi.Renderer:
+    import pytakumi
+
+    renderer = pytakumi.Renderer()
+    for font in fonts:
+        renderer.register_font(font.read_bytes())
+    return renderer
+
+
+def _page(context: ReleaseContext) -> str:
+    posts = "".join(_post(each) for each in _shown(context.evaluation.predictions))
+    return (
+        f'<div class="page"><div class="head"><div class="avatars">{_avatars(context)}</div>'
+        f'<div class="who">{_who(context)}</div></div><div class="posts">{posts}</div>'
+        f'<div class="foot"><div>{_kind(context)}</div><div>huggingtweets</div></div></div>'
+    )
+
+
+def _kind(context: ReleaseContext) -> str:
+    return "🤖 AI BOT 🤖" if len(context.profiles) == 1 else "🤖 AI CYBORG 🤖"
+
+
+def _who(context: ReleaseContext) -> str:
+    limit = _NAME_LIMITS[len(context.profiles)]
+    names = AND.join(markup(_name(profile), limit) for profile in context.profiles)
+    handles = "-".join(markup(str(profile.handle)) for profile in context.profiles)
+    return f'<div class="name">{names}</div><div class="handle">@{handles}</div>'
+
+
+def _name(profile: Profile) -> str:
+    return plain(profile.display_name) or str(profile.handle)
+
+
+def _avatars(context: ReleaseContext) -> str:
+    most = 2 if len(context.profiles) == 1 else 1
+    return "".join(
+        f'<div class="avatar{" next" if place else ""}" style="background-color: '
+        f'{_colour(profile)}">{initials(profile, most)}</div>'
+        for place, profile in enumerate(context.profiles)
+    )
+
+
+def initials(profile: Profile, most: int) -> str:
+    """The first letters of the first and the last word, or of the first where `most` is 1."""
+    letters = [found[0] for word in _name(profile).split() if (found := _LETTER.search(word))]
+    return "".join((*letters[:1], *letters[1:][-1:])[:most]).upper() or "🤖"
+
+
+def _colour(profile: Profile) -> str:
+    place = hashlib.sha256(profile.handle.name.encode()).digest()[0]
+    return _COLOURS[place % len(_COLOURS)]
+
+
+def _shown(predictions: Sequence[Prediction]) -> list[str]:
+    """Four texts, of different starts as far as they go, and none that repeats a post."""
+    fresh = [each for each in predictions if not each.repeats and plain(each.text)]
+    by_start = {each.start: each for each in reversed(fresh)}
+    first = [each for each in fresh if by_start[each.start] is each]
+    rest = [each for each in fresh if by_start[each.start] is not each]
+    return [each.text for each in (*first, *rest)][:_SHOWN]
+
+
+def _post(text: str) -> str:
+    side = " right" if reads_from_the_right(text) else ""
+    return f'<div class="post"><div class="text{side}">{markup(text, _LONGEST)}</div></div>'
+
+
+def reads_from_the_right(text: str) -> bool:
+    """Whether most letters are of a script written from right to left."""
+    return 2 * len(_RIGHT_TO_LEFT.findall(text)) > len(_LETTER.findall(text))

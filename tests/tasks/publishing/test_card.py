@@ -1,0 +1,225 @@
+"""The card: its sections, its numbers, its metadata, and that no name breaks any of them."""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from huggingface_hub import ModelCard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from tasks.publishing.card import render_card
+from tasks.publishing.context import ReleaseContext
+from tasks.publishing.escaping import plain
+from tasks.records import Base, Counts, Prediction, TrackedRun
+from tests.tasks.publishing.examples import HOSTILE, make_context, names
+
+SECTIONS = [
+    "How does it work?",
+    "Training data",
+    "Training procedure",
+    "How to use",
+    "Limitations and bias",
+    "About",
+]
+
+
+def shown(card: str) -> str:
+    """The card's body as HTML."""
+    engine = MarkdownIt("commonmark", {"html": True}).enable("table")
+    return engine.render(ModelCard(card).text)
+
+
+def tables(card: str) -> list[list[list[str]]]:
+    """The cells of all tables, row by row, as a reader sees them."""
+    return [
+        [
+            [html.unescape(cell) for cell in re.findall(r"<t[hd]>(.*?)</t[hd]>", row)]
+            for row in re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL)
+        ]
+        for table in re.findall(r"<table>(.*?)</table>", shown(card), re.DOTALL)
+    ]
+
+
+def with_counts(context: ReleaseContext, **counts: Counts) -> ReleaseContext:
+    return replace(context, corpus=replace(context.corpus, counts=counts))
+
+
+@pytest.mark.parametrize(
+    ("people", "title"),
+    [
+        (["Alice"], "🤖 AI BOT 🤖"),
+        (["Alice", "Bob"], "🤖 AI CYBORG 🤖"),
+        (["A", "B", "C"], "🤖 AI CYBORG 🤖"),
+    ],
+)
+def test_the_sections_of_the_original(people, title):
+    card = render_card(make_context(*people))
+    page = shown(card)
+    assert re.findall(r"<h2>(.*?)</h2>", page) == SECTIONS
+    assert title in page
+    assert page.count("border-radius: 50%") == len(people)
+    assert html.unescape(page).replace("\u200e", "").count(" & ".join(people)) >= 1
+    assert f"@{'-'.join(['alice', 'bob', 'carol'][: len(people)])}" in html.unescape(page)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        (3182, 721, 189, 2272),
+        (342, 167, 33, 142),
+        (3236, 217, 254, 2765),
+        (3234, 228, 723, 2283),
+        (1196, 138, 34, 1024),
+    ],
+)
+def test_the_counts_of_the_originals_cards(numbers):
+    downloaded, retweets, short, kept = numbers
+    counts = Counts(downloaded, kept, {"retweet": retweets, "short": short})
+    table = tables(render_card(with_counts(make_context("Alice"), alice=counts)))[0]
+    assert table == [
+        ["Data", "Alice"],
+        ["Tweets downloaded", str(downloaded)],
+        ["Retweets", str(retweets)],
+        ["Short tweets", str(short)],
+        ["Tweets kept", str(kept)],
+    ]
+
+
+def test_a_column_for_each_handle_and_rows_only_where_something_was_dropped():
+    context = with_counts(
+        make_context("Al", "Bo"),
+        alice=Counts(10, 6, {"retweet": 0, "short": 1, "duplicate": 0, "other_language": 3}),
+        bob=Counts(5, 5, {}),
+    )
+    assert tables(render_card(context))[0] == [
+        ["Data", "Al", "Bo"],
+        ["Tweets downloaded", "10", "5"],
+        ["Retweets", "0", "0"],
+        ["Short tweets", "1", "0"],
+        ["Other language", "3", "0"],
+        ["Tweets kept", "6", "5"],
+    ]
+
+
+def test_the_metadata_go_through_the_hubs_own_reader(context):
+    card = ModelCard(render_card(replace(context, namespace="me")))
+    data = card.data.to_dict()
+    assert data["license"] == "mit"
+    assert data["library_name"] == "transformers"
+    assert data["pipeline_tag"] == "text-generation"
+    assert data["base_model"] == "openai-community/gpt2"
+    assert data["base_model_relation"] == "finetune"
+    assert "huggingtweets" in data["tags"]
+    assert data["widget"] == [{"text": "My dream is"}]
+    assert data["thumbnail"] == "https://huggingface.co/me/alice/resolve/main/predictions.png"
+    (result,) = card.data.eval_results
+    assert result.metric_type == "perplexity"
+    assert result.metric_value == pytest.approx(math.exp(3.2), abs=0.001)
+    assert ModelCard(str(card)).data.to_dict() == data
+
+
+def test_a_base_from_elsewhere_is_told_in_words():
+    base = Base("/models/own", "/models/own", "1", "a model | of our own", None)
+    card = render_card(make_context("Alice", base=base))
+    metadata = ModelCard(card).data.to_dict()
+    assert metadata["library_name"] == "transformers"
+    assert not {"base_model", "base_model_relation", "license"} & metadata.keys()
+    assert "based on a model | of our own, which" in html.unescape(shown(card))
+    assert "/models/own" not in card
+
+
+def test_losses_that_are_no_numbers_are_left_out():
+    context = make_context("Alice")
+    evaluation = replace(context.evaluation, base_loss=math.nan, bot_loss=math.inf)
+    card = render_card(replace(context, evaluation=evaluation))
+    assert "model-index" not in card
+    assert [row[1] for row in tables(card)[2][1:]] == ["not measurable", "not measurable"]
+    assert "nan" not in card.split("---")[1]
+
+
+def test_how_to_use_names_the_repository_or_the_folder(context):
+    assert 'model="me/alice"' in render_card(replace(context, namespace="me"))
+    assert 'model="releases/alice/latest"' in render_card(context)
+
+
+def test_the_run_is_linked_where_it_is_online(context):
+    offline = render_card(context)
+    assert "was not tracked online" in offline
+    tracked = TrackedRun(url="https://wandb.example/me/p/runs/1")
+    online = render_card(replace(context, tracked=tracked))
+    assert "[training run](https://wandb.example/me/p/runs/1)" in online
+    assert "was not tracked" not in online
+
+
+def test_the_projects_page_is_linked_where_there_is_one(context):
+    assert "[huggingtweets]" not in render_card(context)
+    linked = render_card(replace(context, project_url="https://example.org/huggingtweets"))
+    assert "[huggingtweets](https://example.org/huggingtweets)" in linked
+    assert "[huggingtweets]" not in render_card(replace(context, project_url="javascript:x)"))
+
+
+def test_source_and_time_of_the_posts(context):
+    card = render_card(context)
+    assert "came from a table of posts; the oldest kept one is of 2020&#45;03&#45;01" in card
+    undated = replace(context.corpus, first_post=None, sources=("table", "x_archive"))
+    card = render_card(replace(context, corpus=undated))
+    assert "came from a table of posts and the owner's archive." in card
+
+
+def test_an_avatar_is_shown_only_where_its_address_is_harmless():
+    context = make_context("Alice")
+    good = "https://pbs.example/profile_images/1/a_400x400.jpg"
+    for url, is_shown in (
+        (good, True),
+        ("https://x.example/a'); color: red", False),
+        ("http://x.example/a.jpg", False),
+        ("javascript:alert(1)", False),
+    ):
+        profile = replace(context.profiles[0], avatar_url=url)
+        assert (url in render_card(replace(context, profiles=(profile,)))) is is_shown
+
+
+@settings(max_examples=40)
+@given(st.lists(names, min_size=1, max_size=3), names)
+def test_no_name_or_post_breaks_the_card(people, post):
+    calm = make_context(*("N" * 5 for _ in people))
+    wild = make_context(*people)
+    predictions = (Prediction("My dream is", f"My dream is {post}", False),)
+    calm, wild = (
+        replace(each, evaluation=replace(each.evaluation, predictions=predictions))
+        for each in (calm, wild)
+    )
+    quiet = replace(
+        calm,
+        evaluation=replace(calm.evaluation, predictions=(Prediction("My dream is", "x", False),)),
+    )
+    expected, found = shown(render_card(quiet)), shown(render_card(wild))
+    # The same tags in the same order: nothing that came from outside made one of its own.
+    assert re.findall(r"<[^>]*>", found) == re.findall(r"<[^>]*>", expected)
+    metadata = ModelCard(render_card(quiet)).data.to_dict()
+    assert metadata["license"] == "mit"
+    assert ModelCard(render_card(wild)).data.to_dict() == metadata
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_is_read_as_it_stands(name):
+    card = render_card(make_context(name))
+    assert tables(card)[0][0] == ["Data", plain(name, 60) or "alice"]
+
+
+def test_a_context_needs_the_bots_own_profiles():
+    context = make_context("Alice", "Bob")
+    with pytest.raises(AssertionError, match="one profile for each handle"):
+        replace(context, profiles=context.profiles[:1])
+
+
+def test_the_release_is_dated(context):
+    card = render_card(replace(context, created_at=datetime(2027, 5, 6, tzinfo=UTC)))
+    assert "made with huggingtweets on 2027-05-06" in card

@@ -1,0 +1,235 @@
+"""Local releases: whole or not there, `latest` last, and found again without a model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import fsspec
+import pytest
+from pyarrow import fs as pafs
+
+from tasks.errors import BadInput
+from tasks.publishing.local import (
+    latest_release,
+    note_push,
+    publish_locally,
+    revision_of,
+    verify_release,
+)
+from tasks.publishing.manifest import version_of
+from tasks.records import Bot
+from tasks.storage import Storage
+from tests.tasks.publishing.examples import (
+    CHECKPOINT,
+    FINGERPRINT,
+    MODEL,
+    REVISION,
+    make_context,
+)
+
+ALICE = Bot.parse("alice")
+FOLDER = f"releases/alice/{REVISION}"
+
+
+@pytest.fixture(params=["local", "object store"])
+def anywhere(request, storage) -> Storage:
+    """A storage of this machine, and one in memory that has no links and no local paths."""
+    if request.param == "local":
+        return storage
+    memory = fsspec.filesystem("memory", skip_instance_cache=True)
+    memory.store.clear()
+    return Storage("memory://root", pafs.PyFileSystem(pafs.FSSpecHandler(memory)), "/root")
+
+
+@pytest.fixture
+def checkpoint_anywhere(anywhere: Storage) -> str:
+    with anywhere.new_folder(CHECKPOINT) as folder:
+        for name, data in MODEL.items():
+            (folder / name).write_bytes(data)
+        (folder / "manifest.json").write_text("{}")
+        (folder / "optimizer.bin").write_bytes(b"not for release")
+    return CHECKPOINT
+
+
+def test_a_release_has_all_files_and_a_manifest_that_names_them(storage, checkpoint, context):
+    release = publish_locally(storage, checkpoint, context)
+    folder = storage.local(release.folder)
+    assert release.folder == FOLDER
+    files = {path.name for path in folder.iterdir()}
+    assert files == {*MODEL, "README.md", "predictions.png", "metrics.json", "manifest.json"}
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["fingerprint"] == FINGERPRINT
+    assert manifest["base"]["origin"] == "openai-community/gpt2"
+    assert manifest["spec"]["epochs"] == 2
+    assert "torch" in manifest["versions"]
+    for name in files - {"manifest.json"}:
+        data = (folder / name).read_bytes()
+        assert manifest["files"][name] == {
+            "size": len(data),
+            "sha256": hashlib.sha256(data).hexdigest(),
+        }
+    assert "manifest.json" not in manifest["files"]
+
+
+def test_a_release_does_not_tell_where_the_machine_keeps_its_models(storage, checkpoint, context):
+    release = publish_locally(storage, checkpoint, context)
+    for key in storage.keys(release.folder):
+        assert b"/somewhere" not in storage.read(key)
+        assert storage.path.encode() not in storage.read(key)
+
+
+def test_the_metrics_are_json_even_where_a_loss_is_none(storage, checkpoint, context):
+    evaluation = replace(context.evaluation, base_loss=float("nan"))
+    release = publish_locally(storage, checkpoint, replace(context, evaluation=evaluation))
+    metrics = storage.read_json(f"{release.folder}/metrics.json")
+    assert metrics["base_loss"] is None
+    assert metrics["base_perplexity"] is None
+    assert metrics["bot_loss"] == 3.2
+    assert metrics["counts"]["alice"] == {
+        "downloaded": 3182,
+        "kept": 2272,
+        "dropped": {"retweet": 721, "short": 189},
+    }
+    assert len(metrics["predictions"]) == 5
+
+
+def test_latest_finds_the_release_again(anywhere, checkpoint_anywhere, context):
+    assert latest_release(anywhere, ALICE) is None
+    release = publish_locally(anywhere, checkpoint_anywhere, context, fonts=())
+    assert latest_release(anywhere, ALICE) == release
+    assert verify_release(anywhere, release, digests=True)
+    assert "optimizer.bin" not in str(anywhere.keys(release.folder))
+
+
+def test_latest_is_a_relative_link(storage, checkpoint, context):
+    publish_locally(storage, checkpoint, context)
+    assert storage.local("releases/alice/latest").readlink() == Path(REVISION)
+    assert (storage.local("releases/alice/latest") / "manifest.json").is_file()
+
+
+def test_older_revisions_are_pruned_but_never_the_latest(anywhere, checkpoint_anywhere, context):
+    revisions = [f"2026010{day}-01234567" for day in (5, 1, 2, 3, 4)]
+    for revision in revisions:
+        publish_locally(
+            anywhere, checkpoint_anywhere, replace(context, revision=revision), fonts=(), keep=2
+        )
+    left = {key.rpartition("/")[2] for key in anywhere.folders("releases/alice")} - {"latest"}
+    assert left == {"20260105-01234567", "20260104-01234567"}
+    assert latest_release(anywhere, ALICE).revision == "20260104-01234567"
+
+
+def test_keeping_one_keeps_the_latest(storage, checkpoint, context):
+    for day in (1, 2):
+        publish_locally(
+            storage, checkpoint, replace(context, revision=f"2026010{day}-01234567"), keep=1
+        )
+    assert latest_release(storage, ALICE).revision == "20260102-01234567"
+    assert not storage.exists("releases/alice/20260101-01234567")
+
+
+def test_the_same_revision_again_replaces_it(storage, checkpoint, context):
+    publish_locally(storage, checkpoint, context)
+    renamed = replace(context.profiles[0], display_name="New name")
+    release = publish_locally(storage, checkpoint, replace(context, profiles=(renamed,)))
+    assert b"New name" in storage.read(f"{FOLDER}/README.md")
+    assert verify_release(storage, release, digests=True)
+
+
+@pytest.mark.parametrize("name", list(MODEL))
+def test_a_checkpoint_with_a_file_missing_gives_no_release(storage, checkpoint, context, name):
+    storage.delete(f"{checkpoint}/{name}")
+    with pytest.raises(BadInput, match=f"alice: the checkpoint has no {name}"):
+        publish_locally(storage, checkpoint, context)
+    assert latest_release(storage, ALICE) is None
+    assert list(storage.local("releases/alice").iterdir()) == []
+
+
+def test_changed_weights_are_not_released(storage, checkpoint, context):
+    storage.write(f"{checkpoint}/model.safetensors", b"other weights")
+    with pytest.raises(BadInput, match="weights were changed"):
+        publish_locally(storage, checkpoint, context)
+
+
+def test_a_failure_leaves_the_older_release_as_the_latest(storage, checkpoint, context):
+    release = publish_locally(storage, checkpoint, context)
+    storage.delete(f"{checkpoint}/config.json")
+    with pytest.raises(BadInput):
+        publish_locally(storage, checkpoint, replace(context, revision="20260109-01234567"))
+    assert latest_release(storage, ALICE) == release
+
+
+def test_a_damaged_release_is_found_out(storage, checkpoint, context):
+    release = publish_locally(storage, checkpoint, context)
+    config = f"{FOLDER}/config.json"
+    whole = storage.read(config)
+    storage.write(config, whole[::-1])
+    assert verify_release(storage, release)
+    assert not verify_release(storage, release, digests=True)
+    storage.write(config, whole[:-1])
+    assert not verify_release(storage, release)
+    storage.delete(config)
+    assert not verify_release(storage, release)
+    storage.write(config, whole)
+    assert not verify_release(storage, replace(release, fingerprint="f" * 64))
+    assert verify_release(storage, release, digests=True)
+
+
+@pytest.mark.parametrize("damage", [b"{", b"[]", b"{}", b'{"files": {}, "bot": "bob"}'])
+def test_a_damaged_manifest_is_no_release(storage, checkpoint, context, damage):
+    release = publish_locally(storage, checkpoint, context)
+    storage.write(f"{FOLDER}/manifest.json", damage)
+    assert latest_release(storage, ALICE) is None
+    assert not verify_release(storage, release)
+
+
+def test_a_latest_that_points_elsewhere_is_none(storage, checkpoint, context):
+    publish_locally(storage, checkpoint, context)
+    link = storage.local("releases/alice/latest")
+    for target in ("../../etc", "20990101-01234567"):
+        link.unlink()
+        link.symlink_to(target)
+        assert latest_release(storage, ALICE) is None
+
+
+def test_a_push_is_remembered_for_its_revision(storage, checkpoint, context):
+    release = publish_locally(storage, checkpoint, context)
+    note_push(storage, release, "https://hub.example/me/alice")
+    assert latest_release(storage, ALICE).hub == "https://hub.example/me/alice"
+    publish_locally(storage, checkpoint, replace(context, revision="20260109-01234567"))
+    assert latest_release(storage, ALICE).hub is None
+
+
+def test_the_revision_is_the_utc_date_and_the_fingerprints_start():
+    late = datetime(2026, 1, 1, 23, 30, tzinfo=timezone(-timedelta(hours=2)))
+    assert revision_of(late, FINGERPRINT) == "20260102-01234567"
+    assert revision_of(datetime(2026, 1, 2, tzinfo=UTC), FINGERPRINT) == "20260102-01234567"
+
+
+def test_the_look_for_a_release_loads_nothing_heavy():
+    script = (
+        "import sys, tasks.publishing.local, tasks.publishing.hub, tasks.tracking.tracking\n"
+        "heavy = {'torch', 'transformers', 'huggingface_hub', 'wandb', 'pytakumi', 'jinja2'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=Path(__file__).parents[3], capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == "[]"
+
+
+def test_bots_of_several_handles_have_one_folder(storage, checkpoint):
+    context = make_context("Alice", "Bob")
+    release = publish_locally(storage, checkpoint, context)
+    assert release.folder == f"releases/alice-bob/{REVISION}"
+
+
+def test_a_package_that_is_not_there_has_no_version():
+    assert version_of("no-such-package-of-ours") == "not installed"
+    assert version_of("pytest") == pytest.__version__

@@ -1,0 +1,103 @@
+"""The picture: its size, that it says what it should, and that no text breaks it."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+
+from tasks.publishing import picture
+from tasks.publishing.fonts import available_fonts
+from tasks.publishing.picture import render_picture
+from tasks.records import Prediction
+from tests.tasks.publishing.examples import make_context, names
+
+FONTS = available_fonts(Path("no such folder"), Path("none either"))
+
+
+def size(png: bytes) -> tuple[int, int]:
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    return struct.unpack(">II", png[16:24])
+
+
+def with_texts(*texts: str, repeats: bool = False):
+    context = make_context("Alice")
+    predictions = tuple(Prediction("", text, repeats) for text in texts)
+    return replace(context, evaluation=replace(context.evaluation, predictions=predictions))
+
+
+@pytest.mark.parametrize("people", [["Alice"], ["A", "B"], ["A", "B", "C"]])
+def test_a_png_of_1200_by_630_that_is_the_same_every_time(people):
+    context = make_context(*people)
+    png = render_picture(context, FONTS)
+    assert size(png) == (1200, 630)
+    assert render_picture(context, FONTS) == png
+
+
+def test_names_and_predictions_are_in_it():
+    pictures = [
+        render_picture(make_context("Alice"), FONTS),
+        render_picture(make_context("Alicf"), FONTS),
+        render_picture(with_texts("one thing"), FONTS),
+        render_picture(with_texts("one think"), FONTS),
+        render_picture(with_texts("one thing", repeats=True), FONTS),
+    ]
+    assert len(set(pictures)) == len(pictures)
+
+
+def test_repeated_posts_and_a_fifth_one_are_not_shown():
+    four = with_texts("a", "b", "c", "d")
+    five = with_texts("a", "b", "c", "d", "e")
+    assert render_picture(four, FONTS) == render_picture(five, FONTS)
+    assert render_picture(with_texts("a", repeats=True), FONTS) == render_picture(
+        with_texts(), FONTS
+    )
+
+
+def test_different_starts_come_first():
+    predictions = [Prediction(start, f"{start}{i}", False) for start in "ab" for i in range(4)]
+    context = make_context("Alice")
+    evaluation = replace(context.evaluation, predictions=tuple(predictions))
+    wanted = with_texts("a0", "b0", "a1", "a2")
+    shown = render_picture(replace(context, evaluation=evaluation), FONTS)
+    assert shown == render_picture(wanted, FONTS)
+
+
+@settings(max_examples=25, deadline=None)
+@given(names, names)
+def test_any_text_gives_a_picture(name, text):
+    context = make_context(name)
+    evaluation = replace(context.evaluation, predictions=(Prediction("", text, False),))
+    assert size(render_picture(replace(context, evaluation=evaluation), FONTS)) == (1200, 630)
+
+
+def test_markup_in_a_text_is_drawn_not_obeyed():
+    drawn = render_picture(with_texts("<div style='background: red'>hello</div>"), FONTS)
+    assert drawn != render_picture(with_texts("hello"), FONTS)
+
+
+@pytest.mark.parametrize(
+    ("text", "from_the_right"),
+    [
+        ("حلمي أن أكتب", True),
+        ("שלום 2024!", True),
+        ("mostly English, one كلمة", False),
+        ("日本語", False),
+        ("123 🎉", False),
+    ],
+)
+def test_the_side_that_a_text_is_read_from(text, from_the_right):
+    assert picture.reads_from_the_right(text) is from_the_right
+
+
+@pytest.mark.parametrize(
+    ("name", "people", "expected"),
+    [("Ada Lovelace", 1, "AL"), ("ada", 1, "A"), ("山田 太郎", 1, "山太"), ("🎉 !", 1, "🤖"),
+     ("Ada Lovelace", 2, "A"), ("", 1, "A")],
+)  # fmt: skip
+def test_initials_stand_in_for_an_avatar(name, people, expected):
+    profile = make_context(name).profiles[0]
+    assert picture.initials(profile, 2 if people == 1 else 1) == expected
