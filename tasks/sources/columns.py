@@ -1,0 +1,99 @@
+"""Which column of a table means what, and how a row becomes a post."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tasks.errors import UnreadableSource
+from tasks.records import Handle, Kind, Post
+from tasks.sources.dates import parse_date
+from tasks.sources.kinds import says_yes
+
+# The names seen in the wild, the more exact first; compared without case, blanks, `_` and `-`.
+KNOWN = {
+    "id": ("idstr", "tweetid", "statusid", "postid", "id"),
+    "text": ("fulltext", "text", "tweet", "tweettext", "content", "post", "body"),
+    "created_at": ("createdat", "timestamp", "datetime", "datecreated", "date", "time"),
+    "lang": ("lang", "language"),
+    "retweet_flag": ("isretweet", "retweetflag", "retweet"),
+    "retweet_of": ("retweetedstatusid", "retweetedstatusidstr", "retweetedstatus"),
+    "reply_to": ("inreplytostatusid", "inreplytostatusidstr", "replytoid"),
+    "reply_to_user": ("inreplytouserid", "inreplytouseridstr"),
+    "quote_of": ("quotedstatusid", "quotedstatusidstr", "quotedid"),
+}
+# Neither `8.16E+17` nor `816108564720812032.0`: there a spreadsheet has rounded the id, and posts
+# that differ would share one.
+_ID = re.compile(r"[A-Za-z0-9_:-]{1,64}")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The table's own name of each meaning that it has, `text` always among them."""
+
+    names: Mapping[str, str]
+
+    def post(self, row: Mapping[str, Any], handle: Handle, made_id: str, raw: str) -> Post:
+        """The post that a row holds; `made_id` is taken where the row has no exact id."""
+        text = _text(row.get(self.names["text"]))
+        return Post(
+            id=_exact_id(self._cell(row, "id")) or made_id,
+            handle=handle,
+            created_at=parse_date(self._cell(row, "created_at")),
+            text=text,
+            lang=_lang(self._cell(row, "lang")),
+            kind=self._kind(row, text),
+            source="table",
+            raw=raw,
+        )
+
+    def _cell(self, row: Mapping[str, Any], meaning: str) -> Any:
+        name = self.names.get(meaning)
+        return None if name is None else row.get(name)
+
+    def _kind(self, row: Mapping[str, Any], text: str) -> Kind:
+        if self._is_retweet(row, text):
+            return Kind.RETWEET
+        if says_yes(self._cell(row, "reply_to")) or says_yes(self._cell(row, "reply_to_user")):
+            return Kind.REPLY
+        return Kind.QUOTE if says_yes(self._cell(row, "quote_of")) else Kind.POST
+
+    def _is_retweet(self, row: Mapping[str, Any], text: str) -> bool:
+        told = [name for name in ("retweet_flag", "retweet_of") if name in self.names]
+        if told:
+            return any(says_yes(self._cell(row, name)) for name in told)
+        return text.startswith("RT @")
+
+
+def find_columns(seen: Iterable[str], given: Mapping[str, str]) -> Columns | None:
+    """What the columns mean; None where none holds the text.
+
+    given: the operator's own choice, the column's name by its meaning (see KNOWN).
+    """
+    plain = {re.sub(r"[\s_-]", "", name).lower(): name for name in reversed(list(seen))}
+    names = {
+        meaning: next((plain[name] for name in known if name in plain), None)
+        for meaning, known in KNOWN.items()
+    }
+    names.update(given)
+    found = {meaning: name for meaning, name in names.items() if name is not None}
+    return Columns(found) if found.get("text") in plain.values() else None
+
+
+def _text(value: object) -> str:
+    if isinstance(value, (list, dict, bytes)):
+        raise UnreadableSource(f"the text is a {type(value).__name__}, not a string")
+    return "" if value is None else str(value)
+
+
+def _exact_id(value: object) -> str | None:
+    if isinstance(value, (bool, float)) or value is None:
+        return None
+    text = str(value).strip()
+    return text if _ID.fullmatch(text) and says_yes(text) else None
+
+
+def _lang(value: object) -> str | None:
+    return value.strip() if isinstance(value, str) and says_yes(value) else None

@@ -1,0 +1,50 @@
+"""Which source a file is, told by looking at it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tasks.errors import BadInput, UnreadableSource
+from tasks.records import Handle
+from tasks.sources.shelf import find_shelf
+from tasks.sources.source import Source
+from tasks.sources.table import TableSource
+from tasks.sources.trouble import explained
+from tasks.sources.x_archive import XArchiveSource
+from tasks.storage import sha256_of
+
+_ZIPS = (b"PK\x03\x04", b"PK\x05\x06")  # with members, and without
+
+
+def open_file_source(path: Path, handle: Handle | None) -> Source:
+    """The X archive (a folder or a zip) or the table at a path.
+
+    An archive knows its handle; a table needs one. Raises BadInput where the handle is missing
+    or is not the archive's, UnreadableSource where the file is neither.
+    """
+    if _is_archive(path):
+        return XArchiveSource(path, handle)
+    if handle is None:
+        raise BadInput(f"{path}: a table does not say whose posts it holds: give --handle")
+    return TableSource(path, handle)
+
+
+def file_digest(path: Path) -> str:
+    """A digest that changes when the posts in a file may have, hexadecimal.
+
+    Of a table, all of its bytes; of an archive, only what is read of it. Raises UnreadableSource.
+    """
+    if _is_archive(path):
+        shelf = find_shelf(path)
+        return shelf.members.digest(shelf.read)
+    with explained(str(path)):
+        return sha256_of(path)
+
+
+def _is_archive(path: Path) -> bool:
+    if path.is_dir():
+        return True
+    if not path.is_file():
+        raise UnreadableSource(f"{path}: there is no such file: check the path")
+    with explained(str(path)), path.open("rb") as stream:
+        return stream.read(4) in _ZIPS or path.suffix.lower() == ".zip"

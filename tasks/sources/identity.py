@@ -1,0 +1,71 @@
+"""Whose archive it is: a few fields of the files about the account, and nothing else of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tasks.errors import BadInput, InvalidHandle, UnreadableSource
+from tasks.records import Handle, Profile
+from tasks.sources.javascript import read_value
+from tasks.sources.shelf import Shelf
+
+# Of each file: the keys that lead to the object, then the handle's and the display name's.
+# `account.js` holds an e-mail address and a phone number too; they are left where they are.
+_FILES = (
+    ("manifest.js", ("userInfo",), "userName", "displayName"),
+    ("account.js", ("account",), "username", "accountDisplayName"),
+    ("js/user_details.js", (), "screen_name", "full_name"),
+)
+_AVATAR_FILE = "profile.js"
+_LONGEST = 300
+
+
+def read_profile(shelf: Shelf, wanted: Handle | None) -> Profile:
+    """The account of an archive, which has to be `wanted` where that is given.
+
+    Raises BadInput, UnreadableSource.
+    """
+    found = _names(shelf)
+    handle = found[0] if found else wanted
+    if handle is None:
+        raise BadInput(f"{shelf.path}: the archive does not say whose it is: give --handle")
+    if wanted is not None and wanted != handle:
+        raise BadInput(f"{shelf.path}: the archive is @{handle}'s, not @{wanted}'s: mend --handle")
+    name = found[1] if found else handle.name
+    return Profile(handle, name or handle.name, _avatar(shelf))
+
+
+def _names(shelf: Shelf) -> tuple[Handle, str] | None:
+    for file, path, handle_key, name_key in _FILES:
+        about = _object(shelf, file, path)
+        if handle := _string(about, handle_key):
+            try:
+                return Handle.parse(handle), _string(about, name_key)
+            except InvalidHandle as error:
+                raise UnreadableSource(f"{shelf.path}/{file}: {error}") from error
+    return None
+
+
+def _avatar(shelf: Shelf) -> str | None:
+    url = _string(_object(shelf, _AVATAR_FILE, ("profile",)), "avatarMediaUrl")
+    return url if url.startswith("https://") else None
+
+
+def _object(shelf: Shelf, file: str, path: tuple[str, ...]) -> Mapping[str, Any]:
+    """The object that a file holds, empty where the file is absent or shaped otherwise."""
+    name = f"{shelf.root}{file}"
+    if name not in shelf.about:
+        return {}
+    with shelf.members.open(name) as stream:
+        value = read_value(stream, f"{shelf.path}/{name}")
+    if isinstance(value, list) and value:
+        value = value[0]
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def _string(about: Mapping[str, Any], key: str) -> str:
+    value = about.get(key)
+    return value[:_LONGEST] if isinstance(value, str) else ""

@@ -1,0 +1,135 @@
+"""The files inside an archive, read where they are: in a folder, or in a zip without extracting.
+
+Nothing that an archive names is ever written, and only members that are asked for are opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zipfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Protocol, cast
+
+from tasks.errors import UnreadableSource
+from tasks.sources.trouble import explained
+from tasks.storage import sha256_of
+
+MAX_MEMBER = 4_000_000_000
+MAX_RATIO = 200  # posts shrink 10 to 20 times
+_RATIO_MATTERS_FROM = 16 << 20
+_ENCRYPTED = 0x1
+
+
+class Members(Protocol):
+    """The files of an archive by name, `/` between the parts."""
+
+    def names(self) -> list[str]:
+        """All names. Raises UnreadableSource."""
+        ...
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[BinaryIO]:
+        """A member to read; what goes wrong inside the block becomes UnreadableSource."""
+        ...
+
+    def size(self, names: Iterable[str]) -> int:
+        """The bytes of some members, as far as the archive tells the truth."""
+        ...
+
+    def digest(self, names: Iterable[str]) -> str:
+        """A digest of the content of some members, hexadecimal. Raises UnreadableSource."""
+        ...
+
+
+def open_members(path: Path) -> Members:
+    """The members of a folder or a zip. Raises UnreadableSource."""
+    return _Folder(path) if path.is_dir() else _Zip(path)
+
+
+class _Folder:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._root = path.resolve()
+
+    def names(self) -> list[str]:
+        """Those down to the fourth level, where the posts of any known archive are."""
+        with explained(str(self._path)):
+            found = [p for depth in range(1, 5) for p in self._path.glob("/".join("*" * depth))]
+            return sorted(p.relative_to(self._path).as_posix() for p in found if p.is_file())
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[BinaryIO]:
+        with explained(f"{self._path}/{name}"), self._inside(name).open("rb") as stream:
+            yield stream
+
+    def _inside(self, name: str) -> Path:
+        file = (self._root / name).resolve()
+        if not file.is_relative_to(self._root):
+            raise UnreadableSource(f"{self._path}/{name}: a link that leaves the archive")
+        return file
+
+    def size(self, names: Iterable[str]) -> int:
+        return sum((self._root / name).stat().st_size for name in names)
+
+    def digest(self, names: Iterable[str]) -> str:
+        total = hashlib.sha256()
+        for name in sorted(names):
+            with explained(f"{self._path}/{name}"):
+                content = sha256_of(self._inside(name))
+            total.update(f"{content} {name}\n".encode("utf-8", "surrogateescape"))
+        return total.hexdigest()
+
+
+class _Zip:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with explained(str(path)), zipfile.ZipFile(path) as archive:
+            self._infos = {info.filename: info for info in archive.infolist()}
+        for name in self._infos:
+            if name.startswith(("/", "\\")) or ".." in re.split(r"[\\/]", name):
+                raise UnreadableSource(
+                    f"{path}: holds {name[:80]!r}, a name that leaves the archive: "
+                    "download the archive again"
+                )
+
+    def names(self) -> list[str]:
+        return sorted(self._infos)
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[BinaryIO]:
+        """A member that passed the guards; zipfile gives no more bytes than it declared."""
+        label = f"{self._path}/{name}"
+        info = self._infos[name]
+        _refuse_bomb(label, info)
+        with (
+            explained(label),
+            zipfile.ZipFile(self._path) as archive,
+            archive.open(info) as stream,
+        ):
+            yield cast("BinaryIO", stream)
+
+    def size(self, names: Iterable[str]) -> int:
+        return sum(self._infos[name].file_size for name in names)
+
+    def digest(self, names: Iterable[str]) -> str:
+        """Of sizes and checksums only: an archive is gigabytes of media beside its posts."""
+        infos = [self._infos[name] for name in sorted(names)]
+        lines = "".join(f"{i.CRC:08x} {i.file_size} {i.filename}\n" for i in infos)
+        return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _refuse_bomb(label: str, info: zipfile.ZipInfo) -> None:
+    if info.flag_bits & _ENCRYPTED:
+        raise UnreadableSource(f"{label}: is encrypted: unpack it with its password first")
+    bomb = info.file_size > MAX_MEMBER or (
+        info.file_size > _RATIO_MATTERS_FROM
+        and info.file_size > MAX_RATIO * max(info.compress_size, 1)
+    )
+    if bomb:
+        raise UnreadableSource(
+            f"{label}: claims {info.file_size:,} bytes in {info.compress_size:,} compressed ones, "
+            "which no posts do: download the archive again"
+        )

@@ -1,0 +1,126 @@
+"""The rows of a table, one format a function, in bounded memory.
+
+Each row comes with its number from 1 (the line, where the format has lines) and its JSON text.
+Ids stay as they are written: nothing here turns digits into floats.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from tasks.errors import UnreadableSource
+from tasks.sources.trouble import explained
+
+Row = tuple[int, dict[str, Any], str]
+MAX_LINE = 1 << 20
+_PARQUET_ROWS = 1_000
+
+
+def lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a text file with their ends, numbered from 1. Raises UnreadableSource."""
+    with explained(str(path)), path.open("rb") as stream:
+        number = 0
+        while line := stream.readline(MAX_LINE):
+            number += 1
+            yield number, _line(path, number, line)
+        if number == 0:
+            raise UnreadableSource(f"{path}: is empty: give a file with posts")
+
+
+def _line(path: Path, number: int, line: bytes) -> str:
+    if len(line) == MAX_LINE:
+        raise UnreadableSource(f"{path}: line {number} is over {MAX_LINE:,} bytes: not a table")
+    if b"\0" in line:
+        raise UnreadableSource(
+            f"{path}: line {number} holds a NUL byte: not text, or not UTF-8: save it as UTF-8"
+        )
+    try:
+        return line.decode("utf-8-sig" if number == 1 else "utf-8")
+    except UnicodeDecodeError as error:
+        raise UnreadableSource(
+            f"{path}: line {number} is not UTF-8 ({error.reason}): save the file as UTF-8"
+        ) from error
+
+
+def text_rows(path: Path) -> Iterator[Row]:
+    """A post a line, verbatim; lines of blanks only are none. Raises UnreadableSource."""
+    for number, line in lines(path):
+        text = line.rstrip("\r\n")
+        if text.strip():
+            yield number, {"text": text}, json.dumps({"text": text})
+
+
+def csv_rows(path: Path) -> Iterator[Row]:
+    """The rows below the line of names, quoted line ends included. Raises UnreadableSource."""
+    delimiter = _delimiter(next(lines(path))[1])
+    reader = csv.reader((line for _, line in lines(path)), delimiter=delimiter, strict=True)
+    try:
+        names = next(reader)
+        for number, cells in enumerate(reader, 1):
+            if len(cells) > len(names):
+                raise UnreadableSource(
+                    f"{path}: line {reader.line_num} has {len(cells)} cells, the first line "
+                    f"{len(names)}: quote texts that hold {delimiter!r}"
+                )
+            if cells:
+                row = dict(zip(names, cells, strict=False))
+                yield number, row, json.dumps({name: cell for name, cell in row.items() if cell})
+    except csv.Error as error:
+        raise UnreadableSource(
+            f"{path}: line {reader.line_num} is no CSV ({error}): export the table again"
+        ) from error
+
+
+def header(path: Path) -> list[str]:
+    """The names in a CSV's first line, as far as it has any. Raises UnreadableSource."""
+    first = next(lines(path))[1]
+    try:
+        return next(csv.reader([first], delimiter=_delimiter(first)), [])
+    except csv.Error:
+        return []
+
+
+def _delimiter(first: str) -> str:
+    return max(",\t;", key=first.count)
+
+
+def jsonl_rows(path: Path) -> Iterator[Row]:
+    """A JSON object a line; empty lines are none. Raises UnreadableSource."""
+    for number, line in lines(path):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise UnreadableSource(
+                f"{path}: line {number} is no JSON ({error}): one object a line is needed"
+            ) from error
+        if not isinstance(row, dict):
+            raise UnreadableSource(f"{path}: line {number} is no JSON object: one a line is needed")
+        yield number, row, line.strip()
+
+
+def parquet_rows(path: Path) -> Iterator[Row]:
+    """The rows of a Parquet file. Raises UnreadableSource."""
+    number = 0
+    with explained(str(path)), pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=_PARQUET_ROWS):
+            for row in batch.to_pylist():
+                number += 1
+                yield number, row, json.dumps(_present(row), default=str)
+
+
+def _present(row: dict[str, Any]) -> dict[str, Any]:
+    """Without nulls and NaN, which JSON does not know."""
+    return {name: cell for name, cell in row.items() if cell is not None and not _is_nan(cell)}
+
+
+def _is_nan(cell: object) -> bool:
+    return isinstance(cell, float) and math.isnan(cell)

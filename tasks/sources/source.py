@@ -1,0 +1,36 @@
+"""What every source of posts offers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from tasks.records import Handle, Post, Profile
+
+BATCH = 1_000
+
+
+class Source(Protocol):
+    """Where the posts of one account come from."""
+
+    @property
+    def name(self) -> str:
+        """The kind of source, such as `table` or `x_archive`."""
+        ...
+
+    @property
+    def handle(self) -> Handle:
+        """Whose posts these are."""
+        ...
+
+    def profile(self) -> Profile | None:
+        """How the account shows itself, or None where the source does not tell."""
+        ...
+
+    def batches(self, newer_than: str | None) -> Iterator[list[Post]]:
+        """Posts newer than the post with this id (all for None), some hundreds at a time.
+
+        A source that is a file gives all of its posts: the lake knows which it has.
+        Raises UnreadableSource, AccountUnavailable or a transient error.
+        """
+        ...

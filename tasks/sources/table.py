@@ -1,0 +1,114 @@
+"""Posts in a table: CSV, JSONL, Parquet, or plain text with a post a line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property, lru_cache
+from itertools import islice
+from pathlib import Path
+
+from tasks.errors import BadInput, UnreadableSource
+from tasks.records import Handle, Post
+from tasks.sources.columns import KNOWN, Columns, find_columns
+from tasks.sources.rows import Row, csv_rows, header, jsonl_rows, lines, parquet_rows, text_rows
+from tasks.sources.source import BATCH
+from tasks.sources.trouble import explained
+from tasks.storage import sha256_of
+
+_BY_SUFFIX: dict[str, Callable[[Path], Iterator[Row]]] = {
+    ".csv": csv_rows,
+    ".tsv": csv_rows,
+    ".jsonl": jsonl_rows,
+    ".ndjson": jsonl_rows,
+    ".parquet": parquet_rows,
+    ".txt": text_rows,
+}
+_SHOWN_NAMES = 12
+
+
+class TableSource:
+    """The posts of one account in a file.
+
+    handle: whose posts these are: a table does not say.
+    columns: the columns' names by their meaning (`id`, `text`, `created_at`, `lang`,
+        `retweet_flag`, `retweet_of`, `reply_to`, `reply_to_user`, `quote_of`), where they are
+        not among the common ones.
+    Raises BadInput for an unknown meaning.
+    """
+
+    name = "table"
+
+    def __init__(
+        self, path: Path, handle: Handle, columns: Mapping[str, str] | None = None
+    ) -> None:
+        self._path = path
+        self._given = dict(columns or {})
+        self.handle = handle
+        if unknown := sorted(set(self._given) - set(KNOWN)):
+            raise BadInput(f"columns {unknown} mean nothing here: use {', '.join(KNOWN)}")
+
+    def profile(self) -> None:
+        """A table tells no names."""
+        return
+
+    def batches(self, newer_than: str | None) -> Iterator[list[Post]]:
+        """All posts, whatever `newer_than`: the lake knows which it has.
+
+        A row without an exact id gets one from the file's digest and its number, so that equal
+        texts stay apart and the same file always gives the same ids. Raises UnreadableSource.
+        """
+        del newer_than
+        posts = self._posts()
+        first = next(posts, None)
+        if first is None:
+            raise UnreadableSource(f"{self._path}: holds no posts: give a file with some")
+        batch = [first]
+        while batch := [*batch, *islice(posts, BATCH - len(batch))]:
+            yield batch
+            batch = []
+
+    def _posts(self) -> Iterator[Post]:
+        columns_of = lru_cache(maxsize=1_000)(self._columns)
+        for number, row, raw in reader_of(self._path)(self._path):
+            columns = columns_of(tuple(row))
+            try:
+                yield columns.post(row, self.handle, f"{self._prefix}-{number}", raw)
+            except UnreadableSource as error:
+                raise UnreadableSource(f"{self._path}: row {number}: {error}") from error
+
+    def _columns(self, names: tuple[str, ...]) -> Columns:
+        found = find_columns(names, self._given)
+        if found is None:
+            seen = ", ".join(map(_shown, names[:_SHOWN_NAMES])) or "no columns"
+            raise UnreadableSource(
+                f"{self._path}: no column of texts among: {seen}; name the one with the posts "
+                "`text`, or give a .txt file with a post a line"
+            )
+        return found
+
+    @cached_property
+    def _prefix(self) -> str:
+        with explained(str(self._path)):
+            return sha256_of(self._path)[:16]
+
+
+def _shown(name: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in name[:40])
+
+
+def reader_of(path: Path) -> Callable[[Path], Iterator[Row]]:
+    """How the rows of a file are read: by its suffix, else by what is in it.
+
+    Raises UnreadableSource.
+    """
+    return _BY_SUFFIX.get(path.suffix.lower()) or _by_content(path)
+
+
+def _by_content(path: Path) -> Callable[[Path], Iterator[Row]]:
+    with explained(str(path)), path.open("rb") as stream:
+        if stream.read(4) == b"PAR1":
+            return parquet_rows
+    first = next((line for _, line in lines(path) if line.strip()), "")
+    if first.lstrip().startswith("{"):
+        return jsonl_rows
+    return csv_rows if find_columns(header(path), {}) else text_rows

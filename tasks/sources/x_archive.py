@@ -1,0 +1,91 @@
+"""The archive that X gives an account's owner: today's format and the older one, "Grailbird"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from tasks.errors import UnreadableSource
+from tasks.records import Handle, Post, Profile
+from tasks.sources.dates import parse_date
+from tasks.sources.identity import read_profile
+from tasks.sources.javascript import elements
+from tasks.sources.kinds import kind_of
+from tasks.sources.notes import Notes
+from tasks.sources.shelf import find_shelf
+from tasks.sources.source import BATCH
+
+
+class XArchiveSource:
+    """The posts of an X archive, read from the folder or straight from the zip.
+
+    handle: whose archive it should be, or None to believe the archive; needed only where the
+    archive does not say. Raises UnreadableSource, BadInput.
+    """
+
+    name = "x_archive"
+
+    def __init__(self, path: Path, handle: Handle | None = None) -> None:
+        self._shelf = find_shelf(path)
+        self._profile = read_profile(self._shelf, handle)
+
+    @property
+    def handle(self) -> Handle:
+        """Whose posts these are."""
+        return self._profile.handle
+
+    def profile(self) -> Profile:
+        """The account's name and avatar as the archive tells them."""
+        return self._profile
+
+    def batches(self, newer_than: str | None) -> Iterator[list[Post]]:
+        """All posts, whatever `newer_than`: the lake knows which it has.
+
+        The texts are as X wrote them, HTML escapes included. Raises UnreadableSource.
+        """
+        del newer_than
+        notes = Notes(entry for name in self._shelf.notes for _, entry in self._elements(name))
+        posts = (post for name in self._shelf.posts for post in self._posts(name, notes))
+        while batch := list(islice(posts, BATCH)):
+            yield batch
+
+    def _elements(self, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        with self._shelf.members.open(name) as stream:
+            yield from elements(stream, f"{self._shelf.path}/{name}")
+
+    def _posts(self, name: str, notes: Notes) -> Iterator[Post]:
+        for raw, element in self._elements(name):
+            tweet = element.get("tweet", element)
+            found = _id_and_text(tweet)
+            if found is None:
+                raise UnreadableSource(
+                    f"{self._shelf.path}/{name}: a post without a decimal id and a text "
+                    f"({raw[:60]!r}): download the archive again"
+                )
+            if "deleted_at" not in tweet:
+                yield self._post(*found, tweet, raw, notes)
+
+    def _post(self, post_id: str, text: str, tweet: Any, raw: str, notes: Notes) -> Post:
+        created_at, lang = parse_date(tweet.get("created_at")), tweet.get("lang")
+        return Post(
+            id=post_id,
+            handle=self.handle,
+            created_at=created_at,
+            text=notes.whole(post_id, text, created_at),
+            lang=lang if isinstance(lang, str) else None,
+            kind=kind_of(tweet, text),
+            source=self.name,
+            raw=raw,
+        )
+
+
+def _id_and_text(tweet: Any) -> tuple[str, str] | None:
+    if not isinstance(tweet, dict):
+        return None
+    post_id = str(tweet.get("id_str") or tweet.get("id"))
+    text = tweet.get("full_text", tweet.get("text"))
+    if not (post_id.isascii() and post_id.isdecimal() and isinstance(text, str)):
+        return None
+    return post_id, text
