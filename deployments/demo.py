@@ -26,7 +26,7 @@ def main() -> None:
         _report(outcome)
     console.print_outcomes(outcomes)
     console.out.print(f"Took {time.monotonic() - begun:.0f} s.")
-    sys.exit(any(outcome.status is Status.FAILED for outcome in outcomes))
+    sys.exit(int(any(outcome.status is Status.FAILED for outcome in outcomes)))
 
 
 def _retrain() -> list[Outcome]:

@@ -8,8 +8,8 @@ from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
 from prefect.states import Failed
-from tasks.lake.posts import LakeState
 
 from flows.requests import BotRequest, RetrainOptions
 from tasks.artifacts import show_corpus, show_outcomes, show_release
@@ -17,6 +17,7 @@ from tasks.curate import curate
 from tasks.errors import BadInput, HuggingtweetsError
 from tasks.evaluate import evaluate
 from tasks.finetune import finetune, fingerprint_of, prepare_base
+from tasks.lake.posts import LakeState
 from tasks.publish import hub_access, publish, push, released_already
 from tasks.records import Bot, Handle, Outcome, Release, Status
 from tasks.scrape import scrape
@@ -25,9 +26,16 @@ from tasks.store import evaluation_of, record_outcome, stored_posts
 from tasks.track import track
 
 log = logging.getLogger("huggingtweets")
+NAMED = 3  # so many bots are named in the title of a batch's run
 
 
-@flow(name="retrain", flow_run_name="retrain {bots}", persist_result=True, result_serializer="json")
+def _run_name() -> str:
+    names = [BotRequest.model_validate(bot).name for bot in flow_run.parameters["bots"]]
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"retrain {', '.join(names[:NAMED])}{more}"
+
+
+@flow(name="retrain", flow_run_name=_run_name, persist_result=True, result_serializer="json")
 async def retrain(bots: list[BotRequest], options: RetrainOptions | None = None) -> Any:
     """Retrain bots one after another; each has its own run, named after it, and its own outcome.
 

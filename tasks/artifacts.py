@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from prefect import task
 from prefect.artifacts import (
     create_image_artifact,
-    create_markdown_artifact,
     create_table_artifact,
 )
 
-from tasks.publishing.escaping import markup
+from tasks.publishing.escaping import plain
 from tasks.records import Corpus, Evaluation, Outcome, Release
 from tasks.storage import storage_root
 
@@ -34,15 +33,14 @@ def show_corpus(corpus: Corpus) -> None:
 
 @task(name="show release")
 def show_release(release: Release, evaluation: Evaluation) -> None:
-    """The losses and predictions as text, and the picture as a picture."""
-    lines = [
-        f"Held-out loss **{evaluation.bot_loss:.3f}**, base {evaluation.base_loss:.3f}.",
-        "",
-        "| start | prediction |",
-        "|---|---|",
-        *(f"| {markup(p.start)} | {markup(p.text, 500)} |" for p in evaluation.predictions),
+    """The losses and predictions as a table, and the picture as a picture."""
+    losses = f"held-out loss {evaluation.bot_loss:.3f}, base {evaluation.base_loss:.3f}"
+    rows = [
+        {"start": p.start, "prediction": plain(p.text, 500), "repeats a post": p.repeats}
+        for p in evaluation.predictions
     ]
-    create_markdown_artifact("\n".join(lines), description=f"Predictions of @{release.bot}")
+    # A table, since the UI shows the entities of escaped Markdown as they are written.
+    create_table_artifact(table=rows, description=f"Predictions of @{release.bot}, {losses}")
     picture = storage_root().read(f"{release.folder}/predictions.png")
     # The UI has no other way to a file of the storage than to be given its bytes.
     url = f"data:image/png;base64,{base64.b64encode(picture).decode()}"

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+# Before torch: tiny models gain nothing from threads, and on a busy machine lose much.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 

@@ -17,6 +17,12 @@ def sentence(draw: random.Random) -> str:
     return f"{draw.choice(_WHO)} {draw.choice(_DOES)} {draw.choice(_WHAT)}"
 
 
+def sentences(number: int) -> list[str]:
+    """Different texts, always the same ones."""
+    draw = random.Random(0)
+    return [f"{sentence(draw)} and {sentence(draw)} {n}" for n in range(number)]
+
+
 def write_table(path: Path, *, posts: int, seed: int = 0) -> Path:
     """A CSV of different posts, a tenth of them retweets, as a table source reads it."""
     draw = random.Random(seed)

@@ -1,30 +1,44 @@
-"""A bot's corpus: kept texts of all its handles, split in training and held-out."""
+"""From a bot's posts to what it is trained on and measured with."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.curation.filtered import Filtered
-from tasks.curation.filters import find_filter
-from tasks.curation.splitting import MIN_HELD_OUT, held_out_number, newest, shares
+from tasks.curation.filters import Filtered, find_filter
+from tasks.curation.splitting import FEWEST, FEWEST_KEPT, hold_out
 from tasks.errors import NotEnoughPosts
 from tasks.records import Bot, Counts, Handle
 
 TRAIN, HELD_OUT = "train", "held_out"
-SEPARATOR = "<|endoftext|>"  # the original's, whose length its floor counts as well
+SEPARATOR = "<|endoftext|>"  # what the original put between posts, and counted
+SCHEMA = pa.schema(
+    [
+        ("handle", pa.string()),
+        ("id", pa.string()),
+        ("text", pa.large_string()),
+        ("split", pa.string()),
+    ]
+)
 
 
 @dataclass(frozen=True)
 class Curated:
     """A corpus that is not stored yet.
 
-    table: `handle, id, text, split`, handles in order, each oldest first.
-    counts: by handle. characters: of all kept texts joined by the original's separator.
+    table: columns `handle, id, text, split` (`train` or `held_out`); handle by handle, each in the
+        order of the lake.
+    counts: by handle.
+    characters: of the kept texts of all handles, joined by the original's separator.
+    train, held_out: posts; together they are all that were kept.
+    sources: the sources that the kept posts came from, sorted.
+    first_post, last_post: dates (ISO 8601) of the oldest and the newest kept post, where known.
     warning: one line where there is little text, else None.
     """
 
@@ -48,95 +62,103 @@ def build_corpus(
     floor: int,
     warn_below: int,
 ) -> Curated:
-    """Filter each handle's posts (oldest first) and hold out the newest tenth of each.
+    """Filter the posts of each of the bot's handles, and split what is kept.
 
-    floor, warn_below: characters of kept text. Raises NotEnoughPosts, BadInput.
+    posts: the lake's table of each handle. floor, warn_below: in characters of kept text.
+    `splitting.hold_out` says which posts are held out.
+    Raises NotEnoughPosts below the floor or where no split is possible, BadInput for an unknown
+    filter.
     """
     chosen = find_filter(filter_name)
-    filtered = {handle: chosen(posts[handle], languages) for handle in bot.handles}
-    counts = {handle.name: result.counts for handle, result in filtered.items()}
-    kept = pa.concat_tables([_named(handle, result) for handle, result in filtered.items()])
-    characters = _characters(kept["text"])
-    _check_floor(bot, kept.num_rows, characters, floor)
-    held_out = _held_out(filtered)
-    split = [HELD_OUT if row in held_out else TRAIN for row in range(kept.num_rows)]
-    first, last = _period(kept["created_at"])
+    by_handle = {handle.name: chosen(posts[handle], languages) for handle in bot.handles}
+    characters = _characters(by_handle.values())
+    _check_floor(bot, by_handle.values(), characters, floor)
+    tables = [each.kept for each in by_handle.values()]
+    split = hold_out(tables)
+    held_out = sum(int(flags.sum()) for flags in split)
+    _check_different(bot, tables, held_out)
+    kept = pa.concat_tables(tables)
     return Curated(
-        table=kept.select(["handle", "id", "text"]).append_column("split", pa.array(split)),
-        counts=counts,
+        table=_corpus_table(by_handle, np.concatenate(split)),
+        counts={name: each.counts for name, each in by_handle.items()},
         characters=characters,
-        train=kept.num_rows - len(held_out),
-        held_out=len(held_out),
-        sources=tuple(sorted(set(kept["source"].to_pylist()))),
-        first_post=first,
-        last_post=last,
+        train=kept.num_rows - held_out,
+        held_out=held_out,
+        sources=tuple(sorted(map(str, kept["source"].unique().to_pylist()))),
+        first_post=_date(pc.min(kept["created_at"])),
+        last_post=_date(pc.max(kept["created_at"])),
         warning=_warning(bot, characters, warn_below),
     )
 
 
 def summary(curated: Curated) -> dict[str, int]:
-    """The totals over all handles, for people and programs; reasons with `_` for blanks."""
-    dropped: Counter[str] = Counter()
-    for counts in curated.counts.values():
-        dropped.update(counts.dropped)
-    names = {"retweet": "retweets"}
+    """What became of the posts of all handles together, in plain names and numbers."""
+    every = list(curated.counts.values())
+    dropped: dict[str, int] = {}
+    for counts in every:
+        for reason, number in counts.dropped.items():
+            name = "retweets" if reason == "retweet" else reason.replace(" ", "_")
+            dropped[name] = dropped.get(name, 0) + number
     return {
-        "downloaded": sum(counts.downloaded for counts in curated.counts.values()),
-        **{names.get(reason, reason.replace(" ", "_")): n for reason, n in dropped.items()},
-        "kept": sum(counts.kept for counts in curated.counts.values()),
+        "downloaded": sum(counts.downloaded for counts in every),
+        **dropped,
+        "kept": sum(counts.kept for counts in every),
         "characters": curated.characters,
     }
 
 
-def _named(handle: Handle, result: Filtered) -> pa.Table:
-    names = pa.array([handle.name] * result.kept.num_rows, pa.string())
-    return result.kept.add_column(0, "handle", names)
+def _characters(filtered: Iterable[Filtered]) -> int:
+    lengths = [pc.sum(pc.utf8_length(each.kept["text"])).as_py() or 0 for each in filtered]
+    posts = sum(each.counts.kept for each in filtered)
+    return int(sum(lengths)) + len(SEPARATOR) * max(posts - 1, 0)
 
 
-def _characters(texts: pa.ChunkedArray) -> int:
-    """Of the texts joined by the separator, as the original counted them."""
-    joints = max(len(texts) - 1, 0) * len(SEPARATOR)
-    return int(pc.sum(pc.utf8_length(texts)).as_py() or 0) + joints
-
-
-def _check_floor(bot: Bot, kept: int, characters: int, floor: int) -> None:
-    advice = "import more posts, or lower HUGGINGTWEETS_MIN_CHARACTERS"
+def _check_floor(bot: Bot, filtered: Iterable[Filtered], characters: int, floor: int) -> None:
+    downloaded = sum(each.counts.downloaded for each in filtered)
+    kept = sum(each.counts.kept for each in filtered)
+    seen = f"@{bot}: {kept} of {downloaded} posts were kept, with {characters} characters"
     if characters < floor:
         raise NotEnoughPosts(
-            f"@{bot}: {kept} posts with {characters} characters are left after the filter, "
-            f"{floor} characters are needed: {advice}"
+            f"{seen}, and training needs {floor}: import more posts, or lower "
+            "HUGGINGTWEETS_MIN_CHARACTERS"
         )
-    if kept < 2 * MIN_HELD_OUT:
+    if kept < FEWEST_KEPT:
         raise NotEnoughPosts(
-            f"@{bot}: {kept} posts are left after the filter, {2 * MIN_HELD_OUT} are needed to "
-            "train on some and measure on others: import more posts"
+            f"{seen}, and at least {FEWEST_KEPT} posts are needed to hold {FEWEST} of them out: "
+            "import more posts"
         )
 
 
-def _held_out(filtered: Mapping[Handle, Filtered]) -> set[int]:
-    """Rows of the joined table, the newest of each handle in proportion to what it has kept."""
-    texts = [result.kept["text"].to_pylist() for result in filtered.values()]
-    number = Counter(text for handle in texts for text in handle)
-    repeated = {text for text, times in number.items() if times > 1}
-    kept = [len(handle) for handle in texts]
-    wanted = shares(kept, held_out_number(sum(kept)))
-    rows: set[int] = set()
-    start = 0
-    for handle, share in zip(texts, wanted, strict=True):
-        rows |= {start + position for position in newest(handle, share, repeated)}
-        start += len(handle)
-    return rows
-
-
-def _period(created: pa.ChunkedArray) -> tuple[str | None, str | None]:
-    ends = pc.min_max(created).as_py()
-    return tuple(end.date().isoformat() if end else None for end in (ends["min"], ends["max"]))
+def _check_different(bot: Bot, tables: list[pa.Table], held_out: int) -> None:
+    if held_out < FEWEST:
+        kept = sum(table.num_rows for table in tables)
+        raise NotEnoughPosts(
+            f"@{bot}: of {kept} kept posts only {held_out} have a text that no other has, and "
+            f"{FEWEST} are needed to be held out: import more posts, or use the filter modern"
+        )
 
 
 def _warning(bot: Bot, characters: int, warn_below: int) -> str | None:
     if characters >= warn_below:
         return None
     return (
-        f"@{bot}: only {characters} characters of text are kept; bots get better with more "
-        f"than {warn_below}"
+        f"@{bot}: only {characters} characters of text were kept, under {warn_below} a bot "
+        "writes poorly: import more posts if there are any"
     )
+
+
+def _corpus_table(by_handle: Mapping[str, Filtered], held_out: Any) -> pa.Table:
+    kept = pa.concat_tables([each.kept for each in by_handle.values()])
+    sizes = [each.kept.num_rows for each in by_handle.values()]
+    columns = {
+        "handle": pa.array(np.repeat(list(by_handle), sizes)),
+        "id": kept["id"],
+        "text": kept["text"],
+        "split": pa.array(np.where(held_out, HELD_OUT, TRAIN)),
+    }
+    return pa.table(columns).cast(SCHEMA)
+
+
+def _date(instant: Any) -> str | None:
+    value: datetime | None = instant.as_py()
+    return None if value is None else value.date().isoformat()

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
+import pyarrow as pa
+
 from tasks.curation.classic import classic
-from tasks.curation.filtered import Filter
 from tasks.curation.modern import modern
+from tasks.curation.verdicts import Filtered
 from tasks.errors import BadInput
 
-FILTERS: dict[str, Filter] = {"modern": modern, "classic": classic}
+__all__ = ["FILTERS", "Filter", "Filtered", "find_filter"]
+
+
+class Filter(Protocol):
+    """Cleans a handle's posts, and keeps each or drops it for a named reason that is counted."""
+
+    def __call__(self, posts: pa.Table, languages: tuple[str, ...] = ()) -> Filtered:
+        """`posts`: the lake's table of one handle; `languages`: codes to keep, empty for all."""
+        ...
+
+
+FILTERS: dict[str, Filter] = {"classic": classic, "modern": modern}
 
 
 def find_filter(name: str) -> Filter:
-    """The filter of this name. Raises BadInput, which lists the names."""
+    """The filter of this name. Raises BadInput, which lists the names that there are."""
     if name not in FILTERS:
-        raise BadInput(f"filter {name!r} is unknown: use {' or '.join(FILTERS)}")
+        raise BadInput(f"there is no filter {name[:40]!r}: use one of {', '.join(sorted(FILTERS))}")
     return FILTERS[name]

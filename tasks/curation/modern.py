@@ -1,56 +1,59 @@
-"""`modern`, the default: what the original's filter got wrong, mended."""
+"""The filter `modern`, the default: it mends what the original's got wrong.
+
+It cleans texts as `clean_text` says, and drops retweets (those that people made by hand too), short
+posts in any script, posts in another language where languages were asked for, and of posts that say
+the same all but the oldest. A post that has several of these reasons is counted under the first.
+"""
 
 from __future__ import annotations
 
-import pyarrow as pa
-import regex
+from typing import Any
 
-from tasks.curation.cleaning import clean
-from tasks.curation.filtered import (
-    DUPLICATE,
-    OTHER_LANGUAGE,
+import numpy as np
+import pyarrow as pa
+
+from tasks.curation.cleaning import clean_text
+from tasks.curation.languages import is_other_language
+from tasks.curation.quoting import is_quoting
+from tasks.curation.repetition import is_repetition
+from tasks.curation.shortness import is_short
+from tasks.curation.verdicts import (
+    KEEP,
     RETWEET,
     SHORT,
-    Dropped,
     Filtered,
-    Kept,
-    Verdict,
-    apply,
+    Verdicts,
+    filtered,
+    over_distinct,
+    without_retweets,
 )
-from tasks.curation.words import is_short
-from tasks.records import Kind
 
-# Others' words in an own post: `so true RT @x: …`, and the older `"@x: …"`.
-_QUOTED_BY_HAND = regex.compile(r"(?:^|\s)RT @\w{1,15}|^[\"“”'‘«]\s*@\w{1,15}\s*:")
-# What X gives where it recognised none, or only links and emoji.
-_NO_LANGUAGE = frozenset({"und", "zxx", "qme", "qam", "qct", "qht", "qst", ""})
+REASONS = (RETWEET, SHORT, "duplicate", "other language")
+_RETWEET, _SHORT, _DUPLICATE, _OTHER = range(1, 5)
 
 
-def modern(posts: pa.Table, languages: tuple[str, ...]) -> Filtered:
-    """Drop retweets, other languages (when some are asked for), short texts and duplicates.
+def modern(posts: pa.Table, languages: tuple[str, ...] = ()) -> Filtered:
+    """Keep what an account wrote itself, once each, in the languages asked for or in all.
 
-    A post whose language is unknown is kept. Of equal texts, by case and blanks, the first stays.
+    Posts whose language the source does not tell are kept.
     """
-    wanted = {language.casefold().partition("-")[0] for language in languages}
-    seen: set[str] = set()
-
-    def judge(post: dict[str, str | None]) -> Verdict:
-        raw = post["text"] or ""
-        if post["kind"] == Kind.RETWEET or _QUOTED_BY_HAND.search(raw):
-            return Dropped(RETWEET)
-        if wanted and _is_other(post["lang"], wanted):
-            return Dropped(OTHER_LANGUAGE)
-        text = clean(raw)
-        if is_short(text):
-            return Dropped(SHORT)
-        if (known := text.casefold()) in seen:
-            return Dropped(DUPLICATE)
-        seen.add(known)
-        return Kept(text)
-
-    return apply(posts, judge, (RETWEET, OTHER_LANGUAGE, SHORT, DUPLICATE))
+    own = without_retweets(posts)
+    texts, verdicts = over_distinct(own["text"], _judge)
+    if languages:
+        verdicts[(verdicts == KEEP) & is_other_language(own["lang"], languages)] = _OTHER
+    # Last, so that no post falls to a copy that was itself dropped.
+    left = np.flatnonzero(verdicts == KEEP)
+    verdicts[left[is_repetition(texts.take(left))]] = _DUPLICATE
+    return filtered(posts, own, texts, verdicts, REASONS)
 
 
-def _is_other(language: str | None, wanted: set[str]) -> bool:
-    code = (language or "").casefold().partition("-")[0]
-    return code not in _NO_LANGUAGE and code not in wanted
+def _judge(texts: Any) -> tuple[Any, Verdicts]:
+    cleaned = [clean_text(text) for text in texts.to_pylist()]
+    verdicts = np.fromiter(map(_verdict, cleaned), dtype=np.int8, count=len(cleaned))
+    return pa.array(cleaned, pa.large_string()), verdicts
+
+
+def _verdict(cleaned: str) -> int:
+    if is_quoting(cleaned):
+        return _RETWEET
+    return _SHORT if is_short(cleaned) else KEEP

@@ -1,22 +1,28 @@
-"""Corpora in the storage: named by their content, and checked before they are used."""
+"""Corpora in the storage."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.curation.corpus import TRAIN, Curated
+from tasks.curation.corpus import HELD_OUT, TRAIN, Curated
 from tasks.errors import StorageUnusable
-from tasks.records import Bot, Corpus, FileRef
+from tasks.records import Bot, Corpus, FileRef, digest
 from tasks.storage import Storage
+
+_FOLDER = "corpora"
 
 
 @dataclass(frozen=True)
 class CorpusTexts:
-    """What an engine is given: texts, and whose each training text is."""
+    """The texts of a corpus, in its order.
+
+    train, held_out: the texts; train_handles: whose each training text is.
+    """
 
     train: list[str]
     held_out: list[str]
@@ -24,11 +30,15 @@ class CorpusTexts:
 
 
 def write_corpus(storage: Storage, curated: Curated, bot: Bot, filter_name: str) -> Corpus:
-    """Store a corpus as Parquet, the same content always as the same file."""
-    data = _parquet(curated.table)
-    sha256 = hashlib.sha256(data).hexdigest()
-    uri = f"corpora/{bot}/{sha256[:16]}.parquet"
-    storage.write(uri, data)
+    """Store a corpus as Parquet under a name made from its content. Raises StorageUnusable.
+
+    The same content gives the same name and the same bytes.
+    """
+    fingerprint = digest(curated.table.to_pydict())[:16]
+    sink = pa.BufferOutputStream()
+    pq.write_table(curated.table, sink, compression="zstd")
+    uri = f"{_FOLDER}/{bot}/{fingerprint}.parquet"
+    sha256 = storage.write(uri, sink.getvalue().to_pybytes())
     return Corpus(
         bot=bot,
         file=FileRef(uri, sha256, curated.table.num_rows),
@@ -44,25 +54,28 @@ def write_corpus(storage: Storage, curated: Curated, bot: Bot, filter_name: str)
 
 
 def read_corpus(storage: Storage, corpus: Corpus) -> CorpusTexts:
-    """The texts of a stored corpus. Raises StorageUnusable where its file has changed or gone."""
-    if not storage.exists(corpus.file.uri):
-        raise StorageUnusable(f"@{corpus.bot}: {corpus.file.uri} has gone; retrain makes it anew")
-    data = storage.read(corpus.file.uri)
-    if hashlib.sha256(data).hexdigest() != corpus.file.sha256:
-        raise StorageUnusable(
-            f"@{corpus.bot}: {corpus.file.uri} is not what was written; delete it and retrain"
-        )
-    rows = pq.read_table(pa.BufferReader(data)).to_pylist()
-    train = [row for row in rows if row["split"] == TRAIN]
+    """The texts of a stored corpus. Raises StorageUnusable if its file is gone or changed."""
+    data = _checked(storage, corpus)
+    table = pq.read_table(pa.BufferReader(data))
+    columns: list[list[Any]] = [table[name].to_pylist() for name in ("handle", "text", "split")]
+    rows = list(zip(*columns, strict=True))
     return CorpusTexts(
-        train=[row["text"] for row in train],
-        held_out=[row["text"] for row in rows if row["split"] != TRAIN],
-        train_handles=[row["handle"] for row in train],
+        train=[text for _, text, split in rows if split == TRAIN],
+        held_out=[text for _, text, split in rows if split == HELD_OUT],
+        train_handles=[handle for handle, _, split in rows if split == TRAIN],
     )
 
 
-def _parquet(table: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    # One chunk, so that how a table was put together does not show in the bytes.
-    pq.write_table(table.combine_chunks(), sink, compression="zstd")
-    return sink.getvalue().to_pybytes()
+def _checked(storage: Storage, corpus: Corpus) -> bytes:
+    where = f"@{corpus.bot}: the corpus {storage.full(corpus.file.uri)}"
+    try:
+        data = storage.read(corpus.file.uri)
+    except OSError as error:
+        raise StorageUnusable(
+            f"{where} cannot be read: retrain the bot to make it again"
+        ) from error
+    if hashlib.sha256(data).hexdigest() != corpus.file.sha256:
+        raise StorageUnusable(
+            f"{where} is not what was written: delete it and retrain the bot to make it again"
+        )
+    return data

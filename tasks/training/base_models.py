@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from tasks.errors import BaseUnavailable, NetworkTrouble
 from tasks.records import Base, digest
 from tasks.storage import sha256_of
 from tasks.training import embedded
+
+log = logging.getLogger("huggingtweets")
 
 # Safetensors only: other formats can run code when they are read.
 _NEEDED = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model"]
@@ -48,6 +51,7 @@ def _from_hub(base_id: str) -> Base:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     unknown = f"base {base_id}: the Hub has no such model that may be read; check its name"
+    log.info("looking up base %s on the Hub", base_id)
     try:
         folder = Path(snapshot_download(base_id, allow_patterns=_NEEDED))
     except LocalEntryNotFoundError as error:

@@ -12,6 +12,7 @@ from flows.requests import BotRequest, RetrainOptions
 from flows.retrain import retrain
 from tasks.records import Outcome, Spec, Status
 from tasks.storage import Storage
+from tests.sample_posts import write_table
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 QUICK = Spec(epochs=1, precision="fp32")
@@ -97,8 +98,9 @@ def test_one_bots_failure_leaves_the_others_going(
     assert all("\n" not in outcome.reason for outcome in outcomes.values())
 
 
-def test_several_handles_make_one_bot(table: Path, tiny_base: Path) -> None:
-    request = BotRequest(name="erin-dave", sources={"dave": str(table), "erin": str(table)})
+def test_several_handles_make_one_bot(table: Path, tiny_base: Path, tmp_path: Path) -> None:
+    other = write_table(tmp_path / "other.csv", posts=150, seed=1)
+    request = BotRequest(name="erin-dave", sources={"dave": str(table), "erin": str(other)})
     _, outcomes = run([request], tiny_base)
     outcome = outcomes["dave-erin"]
     assert outcome.status is Status.RELEASED
@@ -125,9 +127,17 @@ def test_a_push_without_token_is_refused_before_the_training(
 def test_the_runs_page_shows_counts_predictions_and_picture(table: Path, tiny_base: Path) -> None:
     run([BotRequest(name="heidi", sources={"heidi": str(table)})], tiny_base)
 
-    async def kinds() -> set[str]:
+    async def shown() -> set[str]:
         async with get_client() as client:
             found = await client.read_artifacts()
-            return {str(artifact.type) for artifact in found}
+            return {f"{artifact.type}: {artifact.description}" for artifact in found}
 
-    assert {"table", "markdown", "image", "progress"} <= asyncio.run(kinds())
+    titles = " | ".join(asyncio.run(shown()))
+    for title in (
+        "table: Posts of @heidi, filter modern",
+        "table: Predictions of @heidi, held-out loss",
+        "image: @heidi at ",
+        "progress: Training of @heidi",
+        "table: Outcomes",
+    ):
+        assert title in titles

@@ -1,0 +1,18 @@
+"""Posts whose words are mostly someone else's, told by how people used to quote by hand."""
+
+from __future__ import annotations
+
+import re
+
+_AT = r"\s*:?\s*[@＠]\w"
+_LEADING = re.compile(rf"\W*rt{_AT}", re.IGNORECASE)
+_COMMENTED = re.compile(rf"(?<![A-Za-z0-9_@#])[RMQ]T{_AT}")
+_IN_QUOTES = re.compile(r"[\"“”„«＂]\s*[@＠]\w{1,15}\s*[:：]")
+
+
+def is_quoting(text: str) -> bool:
+    """Whether a cleaned text repeats another account: `… RT @x`, `"@x: …"`."""
+    if "@" not in text and "＠" not in text:
+        return False
+    found = _LEADING.match(text) or _COMMENTED.search(text) or _IN_QUOTES.search(text)
+    return found is not None

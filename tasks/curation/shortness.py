@@ -1,0 +1,49 @@
+"""Which posts are too short to learn from, in every script."""
+
+from __future__ import annotations
+
+import regex
+
+MIN_WORDS = 3
+_LABEL = regex.compile(r"(?<!\w)[@#＠＃]\w+")
+# Scripts without spaces between words, and about how many letters a word of theirs has.
+_UNSPACED = (
+    (regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}ー]"), 2),
+    (
+        regex.compile(r"[[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}]&&\p{L}]", regex.V1),
+        3,
+    ),
+)
+_UNSPACED_MARKS = regex.compile(r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}]")
+_FORM = r"[\p{Emoji_Modifier}\ufe0f\U000e0020-\U000e007f]*"
+_PICTURE = rf"(?![©®™])\p{{Extended_Pictographic}}{_FORM}"
+_EMOJI = regex.compile(
+    rf"(\p{{Regional_Indicator}}{{2}}|[0-9#*]\ufe0f?\u20e3|{_PICTURE}(?:\u200d{_PICTURE})*)(?:\s*\1)*"
+)
+_FACE = regex.compile(r"(?<!\S)([:;=][-'’^]?[()\[\]DPp/\\|*]|<3)(?:\s+\1)*(?!\S)")
+_SPACED = regex.compile(r"[^ \p{L}\p{N}]*+[\p{L}\p{N}][^ ]*+")
+
+
+def is_short(text: str) -> bool:
+    """Whether a cleaned text has fewer than three words, mentions and hashtags not counted.
+
+    A word is what stands between spaces and has a letter or a digit; two Chinese or Japanese
+    letters; three Thai, Lao, Khmer, Burmese or Tibetan ones; or an emoji or a `:-)`, the same one
+    in a row counting once. So "🎉🥳🎂" is long enough and "😂😂😂" is not.
+    """
+    return _words(_LABEL.sub(" ", text)) < MIN_WORDS
+
+
+def _words(text: str) -> int:
+    text, words = _FACE.subn(" ", text)
+    if text.isascii():
+        return words + _spaced_words(text)
+    text, emoji = _EMOJI.subn(" ", text)
+    for letters, of_a_word in _UNSPACED:
+        text, found = letters.subn(" ", text)
+        words += found // of_a_word
+    return words + emoji + _spaced_words(_UNSPACED_MARKS.sub("", text))
+
+
+def _spaced_words(text: str) -> int:
+    return len(_SPACED.findall(text))

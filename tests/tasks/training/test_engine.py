@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tasks.errors import BadInput, BaseUnavailable
+from tasks.records import Base, Progress, Spec
+from tasks.training.batches import batches_of, pad
+from tasks.training.engine import Engine, engine_for
+from tasks.training.losses import mean_loss, summed_loss
+from tasks.training.precision import choose_precision
+from tasks.training.schedule import default_rate, share
+from tests.sample_posts import sentences
+from tests.tiny import make_tiny_base
+
+SPEC = Spec(precision="fp32", learning_rate=3e-3)
+TEXTS = sentences(160)
+TRAIN, HELD_OUT = TEXTS[:130], TEXTS[130:]
+
+
+@pytest.fixture(scope="module", params=["gpt2", "llama"])
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    return Engine(make_tiny_base(tmp_path_factory.mktemp("base"), request.param))
+
+
+def gradients(engine: Engine) -> torch.Tensor:
+    found = [p.grad.flatten() for p in engine.model.parameters() if p.grad is not None]
+    engine.model.zero_grad()
+    return torch.cat(found)
+
+
+def test_batched_gradients_equal_those_of_each_post_alone(engine: Engine) -> None:
+    engine.restore()
+    engine.model.eval()
+    documents = engine.documents(TRAIN[:24], SPEC)
+    for document in documents:
+        ids = torch.tensor([document])
+        logits = engine.model(input_ids=ids, use_cache=False).logits[0, :-1]
+        torch.nn.functional.cross_entropy(logits, ids[0, 1:], reduction="sum").backward()
+    alone = gradients(engine)
+    for batch in batches_of(documents, 300):
+        summed_loss(engine.model, batch, "fp32").backward()
+    batched = gradients(engine)
+    assert (batched - alone).norm() / alone.norm() < 1e-5
+
+
+def test_a_token_sees_only_what_stands_before_it(engine: Engine) -> None:
+    engine.restore()
+    engine.model.eval()
+    ids = torch.tensor([engine.documents([TRAIN[0]], SPEC)[0]])
+    changed = ids.clone()
+    changed[0, 10:] = 5
+    with torch.no_grad():
+        one, other = (engine.model(input_ids=x, use_cache=False).logits for x in (ids, changed))
+    torch.testing.assert_close(one[0, :10], other[0, :10])
+    assert not torch.allclose(one[0, 10:], other[0, 10:])
+
+
+def test_padding_never_counts(engine: Engine) -> None:
+    engine.restore()
+    document = engine.documents([TRAIN[0]], SPEC)[0]
+    longer = engine.documents([" ".join(TRAIN[:2])], SPEC)[0]
+    alone = float(summed_loss(engine.model, pad([document]), "fp32").detach())
+    both = float(summed_loss(engine.model, pad([document, longer]), "fp32").detach())
+    other = float(summed_loss(engine.model, pad([longer]), "fp32").detach())
+    assert alone + other == pytest.approx(both, rel=1e-5)
+
+
+def test_training_learns_and_can_be_repeated_bit_for_bit(engine: Engine) -> None:
+    seen: list[Progress] = []
+    first = engine.train(TRAIN, HELD_OUT, SPEC, on_progress=seen.append)
+    weights = engine.weights()
+    assert first.held_out_loss < first.base_loss - 0.5
+    assert seen[-1].done == seen[-1].total == first.tokens
+    assert [p.done for p in seen] == sorted(p.done for p in seen)
+    assert seen[-1].held_out is not None
+
+    other = engine.train(TRAIN, HELD_OUT, Spec(**{**vars(SPEC), "seed": 1}))
+    assert other.held_out_loss != first.held_out_loss
+    again = engine.train(TRAIN, HELD_OUT, SPEC)
+    assert again.history == first.history
+    assert all(torch.equal(a, b) for a, b in zip(engine.weights(), weights, strict=True))
+
+
+def test_the_best_weights_are_kept_when_training_goes_wrong(engine: Engine) -> None:
+    wild = Spec(precision="fp32", learning_rate=1.0, epochs=6, clip=1e9)
+    trained = engine.train(TRAIN, HELD_OUT, wild)
+    assert trained.epochs < wild.epochs, "the early stop"
+    documents = engine.documents(HELD_OUT, wild)
+    assert mean_loss(engine.model, documents, "fp32") == pytest.approx(trained.held_out_loss)
+    assert trained.held_out_loss <= trained.base_loss
+
+
+def test_a_bot_of_several_handles_is_trained(engine: Engine) -> None:
+    owners = ["a"] * 20 + ["b"] * 110
+    alone = engine.train(TRAIN, HELD_OUT, SPEC)
+    together = engine.train(TRAIN, HELD_OUT, SPEC, handles=owners)
+    assert together.tokens > alone.tokens * 1.5, "the small handle is repeated"
+
+
+def test_the_engine_of_a_base_stays_warm(tmp_path: Path) -> None:
+    base = make_tiny_base(tmp_path / "base")
+    assert engine_for(base) is engine_for(base)
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BaseUnavailable, match="tokenizer"):
+        Engine(Base("x", str(tmp_path), "1", "nowhere"))
+    make_tiny_base(tmp_path / "base")
+    (tmp_path / "base" / "model.safetensors").unlink()
+    with pytest.raises(BaseUnavailable, match="safetensors"):
+        Engine(Base("x", str(tmp_path / "base"), "1", "nowhere"))
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+def test_schedules_rise_and_fall_to_zero(schedule: str) -> None:
+    shares = [share(step, 100, 0.05, schedule) for step in range(100)]
+    assert shares[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+    assert shares[4:] == sorted(shares[4:], reverse=True)
+    assert 0 <= shares[-1] < 0.02
+
+
+def test_few_posts_are_trained_at_a_higher_rate() -> None:
+    assert default_rate(399) > default_rate(400)
+
+
+def test_precision_is_chosen_or_taken() -> None:
+    cpu = torch.device("cpu")
+    assert choose_precision("auto", cpu) in {"bf16", "fp32"}
+    assert choose_precision("bf16", cpu) == "bf16"
+    with pytest.raises(BadInput):
+        choose_precision("fp16", cpu)
