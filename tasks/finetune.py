@@ -25,7 +25,7 @@ def prepare_base(base_id: str) -> Base:
     """The base in a local folder. Raises BaseUnavailable, NetworkTrouble."""
     from tasks.training.base_models import resolve_base
 
-    return resolve_base(base_id, settings().cache)
+    return resolve_base(base_id, settings().cache, endpoint=settings().hub_endpoint)
 
 
 @task(name="finetune", task_run_name="finetune @{bot}", **RETRY, **cached("finetune"))

@@ -91,6 +91,6 @@ def push(release: Release) -> Release:
         namespace=namespace,
         token=token,
         visibility=settings().visibility,
-        endpoint=None,
+        endpoint=settings().hub_endpoint,
     )
     return replace(release, hub=url)

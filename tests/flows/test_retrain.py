@@ -3,31 +3,17 @@ from __future__ import annotations
 import asyncio
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 from prefect.client.orchestration import get_client
 
-from flows.requests import BotRequest, RetrainOptions
-from flows.retrain import retrain
-from tasks.records import Outcome, Spec, Status
+from flows.requests import BotRequest
+from tasks.records import Status
 from tasks.storage import Storage
+from tests.flows.running import run
 from tests.sample_posts import write_table
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
-QUICK = Spec(epochs=1, precision="fp32")
-
-
-def run(requests: list[BotRequest], base: Path, **options: Any) -> tuple[str, dict[str, Outcome]]:
-    """The final state's name and the outcomes by bot."""
-
-    async def story() -> tuple[str, dict[str, Outcome]]:
-        chosen = RetrainOptions(base=str(base), **{"training": QUICK, **options})
-        state = await retrain(requests, chosen, return_state=True)
-        outcomes = await state.aresult(raise_on_failure=False)
-        return state.name, {outcome.bot: outcome for outcome in outcomes}
-
-    return asyncio.run(story())
 
 
 def test_one_bot_end_to_end_and_then_unchanged(

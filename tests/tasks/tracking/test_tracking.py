@@ -110,7 +110,7 @@ def test_trouble_is_a_warning_and_no_run(tmp_path, caplog):
     (tmp_path / "tracking").write_text("a file, not a folder")
     with caplog.at_level(logging.WARNING):
         assert track(tmp_path / "tracking") == TrackedRun()
-    (record,) = [each for each in caplog.records if each.name == "tasks.tracking.tracking"]
+    (record,) = [each for each in caplog.records if each.name == "huggingtweets"]
     assert "alice-bob: tracking offline failed" in record.getMessage()
 
 

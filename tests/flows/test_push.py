@@ -1,0 +1,44 @@
+"""A retrain that pushes: the flow, the real client, and a Hub over real HTTP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flows.requests import BotRequest
+from tasks.records import Status
+from tasks.settings import settings
+from tasks.storage import Storage
+from tests.flows.running import run
+from tests.servers.hub import TOKEN, running_hub
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+def test_a_release_is_pushed_and_pushing_it_again_changes_nothing(
+    table: Path, tiny_base: Path, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = BotRequest(name="ivan", sources={"ivan": str(table)})
+    with running_hub() as hub:
+        monkeypatch.setenv("HUGGINGTWEETS_HUB_ENDPOINT", hub.url)
+        monkeypatch.setenv("HUGGINGTWEETS_HUB_TOKEN", TOKEN)
+        monkeypatch.setenv("HUGGINGTWEETS_HUB_NAMESPACE", "me")
+        settings.cache_clear()
+        _, outcomes = run([request], tiny_base, push=True)
+        first = outcomes["ivan"]
+        assert first.status is Status.RELEASED
+        assert first.release is not None
+        assert first.release.hub == f"{hub.url}/me/ivan"
+        held = hub.repositories["me/ivan"].head.files
+        assert held["model.safetensors"] == storage.read(
+            f"{first.release.folder}/model.safetensors"
+        )
+        assert b"me/ivan" in held["README.md"], "the card names where it is"
+
+        commits = len(hub.repositories["me/ivan"].commits)
+        _, outcomes = run([request], tiny_base, push=True)
+        assert outcomes["ivan"].status is Status.UNCHANGED
+        assert outcomes["ivan"].release == first.release
+        assert len(hub.repositories["me/ivan"].commits) == commits
+    assert TOKEN not in str(outcomes)
