@@ -135,7 +135,9 @@ async def _outcome(request: BotRequest, state: State[Any]) -> Outcome:
     result = await state.aresult(raise_on_failure=False)
     if isinstance(result, Outcome):
         return result
-    reason = f"@{request.name}: {type(result).__name__}: {result}; the run's log tells where"
+    reason = str(result)
+    if not isinstance(result, HuggingtweetsError):
+        reason = f"@{request.name}: {type(result).__name__}: {result}; the run's log tells where"
     return Outcome(request.name, Status.FAILED, reason, _now())
 
 
