@@ -48,10 +48,6 @@ def prepare_environment() -> None:
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "60")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    # Threads that wait by spinning take the cores from whatever else runs, and then wait for it.
-    # Measured on two cores, a training step of 1.0 s: beside another busy process up to 23 s by
-    # default, up to 3 s so; alone it costs a tenth.
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def show_progress() -> None:

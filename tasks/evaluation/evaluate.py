@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -41,8 +40,3 @@ def evaluate_bot(
             held_out_tokens=scored(documents),
             predictions=predict(engine.model, engine.tokenizer, train, seed=seed),
         )
-
-
-def perplexity(loss: float) -> float:
-    """E to the loss, in nats a token: among how many tokens the model hesitates."""
-    return math.exp(loss)

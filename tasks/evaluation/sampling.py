@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
-from tasks.training.documents import marks_of
+from tasks.training.documents import context_of, marks_of
 from tasks.training.loading import load_model, load_tokenizer
 from tasks.training.precision import has_fast_bf16
 
@@ -26,12 +26,15 @@ def sample(
 ) -> list[list[str]]:
     """`number` posts for each start, the start included; the same seed writes the same posts.
 
-    Temperature 1, nucleus 0.95, at most 160 tokens; a post ends at the end mark.
+    Temperature 1, nucleus 0.95, at most 160 tokens; a post ends at the end mark. Of a start that
+    leaves no room for a post its end is left out.
     """
     marks = marks_of(tokenizer)
-    prompts = [_prompt(tokenizer, start) for start in starts for _ in range(number)]
+    prompts = [
+        _prompt(tokenizer, start, _limit(model) // 2) for start in starts for _ in range(number)
+    ]
     rows = _write(model, [[marks.begin, *ids] for ids in prompts], marks.end, seed)
-    texts = [tokenizer.decode(row[1:], skip_special_tokens=True).strip() for row in rows]
+    texts = [_text(tokenizer, row[1:]) for row in rows]
     return [texts[n * number : (n + 1) * number] for n in range(len(starts))]
 
 
@@ -43,16 +46,26 @@ def generate(folder: Path, start: str, number: int, seed: int) -> list[str]:
     return sample(model, load_tokenizer(folder), [start], number, seed=seed)[0]
 
 
-def _prompt(tokenizer: Any, start: str) -> list[int]:
+def _limit(model: Any) -> int:
+    return context_of(model.config.get_text_config(), MAX_TOKENS)
+
+
+def _prompt(tokenizer: Any, start: str, most: int) -> list[int]:
     ids = tokenizer(start, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-    return list(ids[: MAX_TOKENS // 2])
+    return list(ids[:most])
+
+
+def _text(tokenizer: Any, ids: list[int]) -> str:
+    # Some tokenizers would "clean up" blanks before punctuation, which the bot put there.
+    text = tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    return str(text).strip()
 
 
 def _write(model: Any, prompts: list[list[int]], end: int, seed: int) -> list[list[int]]:
     """Go on with the prompts until each row has met the end mark; finished rows leave the batch."""
     device = next(model.parameters()).device
     generator = torch.Generator(device=device).manual_seed(seed)
-    limit = min(MAX_TOKENS, getattr(model.config, "max_position_embeddings", MAX_TOKENS))
+    limit = _limit(model)
     rows = [list(prompt) for prompt in prompts]
     alive = list(range(len(rows)))
     cache = DynamicCache()

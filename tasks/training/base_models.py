@@ -107,12 +107,12 @@ def _of_answer(base_id: str, status: int) -> HuggingtweetsError:
 
 def _license(folder: Path) -> str | None:
     """What the model's own card says; None where it says nothing that can be read."""
-    import yaml
+    import yaml  # type: ignore[import-untyped]  # its types are a package of their own
     from huggingface_hub import ModelCard
 
     try:
         card = ModelCard((folder / "README.md").read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError, yaml.YAMLError):
         return None  # a base without a readable card is still a base
-    found = card.data.to_dict().get("license")
+    found = getattr(card.data, "license", None)
     return found if isinstance(found, str) else None

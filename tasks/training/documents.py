@@ -23,12 +23,13 @@ Document = list[int]
 class Marks:
     """The tokens around a document.
 
-    begin, end: their ids; text: the begin mark as text, for the `prefix` of a published config.
+    begin, end: their ids; begin_text, end_text: how the tokenizer writes them.
     """
 
     begin: int
     end: int
-    text: str
+    begin_text: str
+    end_text: str
 
 
 def marks_of(tokenizer: Any) -> Marks:
@@ -39,12 +40,12 @@ def marks_of(tokenizer: Any) -> Marks:
     vocabulary = tokenizer.get_vocab()
     if DOCUMENT_MARK in vocabulary:
         mark = vocabulary[DOCUMENT_MARK]
-        return Marks(mark, mark, DOCUMENT_MARK)
+        return Marks(mark, mark, DOCUMENT_MARK, DOCUMENT_MARK)
     end = tokenizer.eos_token_id
     if end is None:
         raise BaseUnavailable("the base's tokenizer has no end-of-text token: choose another base")
     begin = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else end
-    return Marks(begin, end, tokenizer.convert_ids_to_tokens(begin))
+    return Marks(begin, end, *tokenizer.convert_ids_to_tokens([begin, end]))
 
 
 def context_of(config: Any, max_tokens: int) -> int:

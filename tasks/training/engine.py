@@ -140,6 +140,7 @@ class _Run:
         self.engine, self.model, self.spec, self.held_out = engine, engine.model, spec, held_out
         self.base_loss = base_loss
         self.precision = choose_precision(spec.precision, engine.device)
+        log.info("training in %s on %s", self.precision, engine.device.type)
         self.rate = spec.learning_rate or default_rate(len(train))
         self.parts = _parts(train, handles, spec)
         self.steps_planned = sum(len(part) for part in self.parts)

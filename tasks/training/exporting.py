@@ -18,11 +18,31 @@ MAX_LENGTH = 160
 
 
 def export_model(model: Any, tokenizer: Any, folder: Path) -> None:
-    """Write weights (bf16), configs and tokenizer. Tied weights are written once."""
+    """Write weights (bf16), configs and tokenizer. Tied weights are written once.
+
+    tokenizer: the base's; it is changed into the bot's.
+    """
     marks = marks_of(tokenizer)
     _save_weights(model, folder / WEIGHTS)
-    _save_config(model, marks, folder)
-    _generation_config(marks, context_of(model.config, MAX_LENGTH)).save_pretrained(folder)
+    _save_config(model, folder, marks, _prefix(tokenizer, marks))
+    context = context_of(model.config.get_text_config(), MAX_LENGTH)
+    _generation_config(marks, context).save_pretrained(folder)
+    _save_tokenizer(tokenizer, marks, folder)
+
+
+def _prefix(tokenizer: Any, marks: Marks) -> str:
+    """What the text-generation pipeline is to put before every prompt, without echoing it."""
+    adds_it_by_itself = tokenizer("").input_ids[:1] == [marks.begin]
+    return "" if adds_it_by_itself else marks.begin_text
+
+
+def _save_tokenizer(tokenizer: Any, marks: Marks, folder: Path) -> None:
+    tokenizer.chat_template = None  # a bot goes on with a post; it does not chat
+    # A chat model's tokenizer names its turn's marks here.
+    tokenizer.bos_token, tokenizer.eos_token = marks.begin_text, marks.end_text
+    tokenizer.pad_token = marks.end_text
+    # Else blanks before punctuation, which a bot may have learnt, vanish from what it writes.
+    tokenizer.clean_up_tokenization_spaces = False
     tokenizer.save_pretrained(folder)
 
 
@@ -36,7 +56,7 @@ def _save_weights(model: Any, path: Path) -> None:
     save_file(weights, path, metadata={"format": "pt"})
 
 
-def _save_config(model: Any, marks: Marks, folder: Path) -> None:
+def _save_config(model: Any, folder: Path, marks: Marks, prefix: str) -> None:
     config = model.config.to_dict()
     for entry in ("quantization_config", "auto_map", "_name_or_path", "task_specific_params"):
         config.pop(entry, None)
@@ -48,8 +68,7 @@ def _save_config(model: Any, marks: Marks, folder: Path) -> None:
         # Left out, since a pad token that is the begin mark as well makes GPT-2 warn of padding at
         # every prompt; generation_config.json has it.
         "pad_token_id": None,
-        # The text-generation pipeline puts it before every prompt and does not echo it.
-        "prefix": marks.text,
+        "prefix": prefix,
     }
     (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 

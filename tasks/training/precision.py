@@ -11,7 +11,8 @@ def has_fast_bf16(device: torch.device) -> bool:
     """Whether bf16 products are faster than fp32 ones here.
 
     On a CPU this needs AMX or AVX512-BF16. Measured with SmolLM2-135M and 512 tokens a step on two
-    cores with AVX512-BF16 and no AMX: autocast trains 480 tokens a second, fp32 185.
+    cores with AVX512-BF16 and no AMX: autocast trains 2.4 to 2.9 times as fast as fp32 (409 against
+    143 to 169 tokens a second).
     """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())

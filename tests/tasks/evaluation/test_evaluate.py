@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import pytest
 import torch
 
-from tasks.evaluation.evaluate import evaluate_bot, perplexity
+from tasks.evaluation.evaluate import evaluate_bot
 from tasks.records import Spec
 from tasks.training.documents import scored
 from tasks.training.engine import engine_for
@@ -52,8 +51,3 @@ def test_the_saved_checkpoint_is_measured_on_the_same_tokens_as_the_base(tmp_pat
         logits = engine.model(input_ids=ids).logits[0, :-1]
         alone.append(torch.nn.functional.cross_entropy(logits, ids[0, 1:], reduction="sum").item())
     assert evaluation.base_loss == pytest.approx(sum(alone) / scored(documents), rel=1e-4)
-
-
-def test_perplexity_is_e_to_the_loss() -> None:
-    assert perplexity(0) == 1
-    assert perplexity(math.log(50)) == pytest.approx(50)

@@ -51,6 +51,13 @@ def _greedy(engine: Engine, starts: list[str]) -> list[str]:
     return [texts[0] for texts in sample(engine.model, engine.tokenizer, starts, 1, seed=0)]
 
 
+def test_a_start_without_end_leaves_room_for_a_post(engine: Engine) -> None:
+    start = "the old robot dreams of warm rain " * 50
+    ((text,),) = sample(engine.model, engine.tokenizer, [start], 1, seed=0)
+    assert text[:100] == start[:100]
+    assert not text.startswith(start)
+
+
 def test_an_empty_start_is_a_start(engine: Engine) -> None:
     engine.restore()
     (texts,) = sample(engine.model, engine.tokenizer, [""], 2, seed=0)
@@ -82,7 +89,7 @@ def test_predictions_say_what_repeats_a_training_post(engine: Engine) -> None:
     first = predict(engine.model, engine.tokenizer, [], seed=3)
     assert len(first) == EACH * len(STARTS)
     assert not any(prediction.repeats for prediction in first)
-    known = f"  {first[0].text.upper()}  "
+    known = f"  and then {first[0].text.upper()}\n it said"
     again = predict(engine.model, engine.tokenizer, [known], seed=3)
     assert [p.repeats for p in again] == [p.text == first[0].text for p in again]
 

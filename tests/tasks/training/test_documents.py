@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
 
-from tasks.errors import BaseUnavailable
+from tasks.errors import BadInput, BaseUnavailable
 from tasks.training.documents import check_vocabulary, context_of, encode, marks_of, scored
 from tests.tiny import MARK, make_tiny_tokenizer
 
@@ -44,12 +44,13 @@ def test_long_posts_are_cut_marks_included() -> None:
 
 def test_a_tokenizer_without_begin_uses_its_end() -> None:
     marks = marks_of(word_tokenizer(eos_token="<end>"))
-    assert (marks.begin, marks.end, marks.text) == (1, 1, "<end>")
+    assert (marks.begin, marks.end, marks.begin_text) == (1, 1, "<end>")
 
 
 def test_a_tokenizer_with_both_uses_both() -> None:
     marks = marks_of(word_tokenizer(eos_token="<end>", bos_token="<begin>"))
-    assert (marks.begin, marks.end, marks.text) == (2, 1, "<begin>")
+    assert (marks.begin, marks.end) == (2, 1)
+    assert (marks.begin_text, marks.end_text) == ("<begin>", "<end>")
 
 
 def test_a_tokenizer_without_end_is_refused() -> None:
@@ -62,5 +63,7 @@ def test_limits_of_the_base_are_checked() -> None:
     assert context_of(SimpleNamespace(), 512) == 512
     with pytest.raises(BaseUnavailable, match="8 tokens"):
         context_of(SimpleNamespace(max_position_embeddings=8), 512)
+    with pytest.raises(BadInput, match="2 tokens"):
+        context_of(SimpleNamespace(max_position_embeddings=128), 2)
     with pytest.raises(BaseUnavailable, match="do not belong together"):
         check_vocabulary(TOKENIZER, SimpleNamespace(vocab_size=10))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,7 @@ def test_padding_never_counts(engine: Engine) -> None:
 def test_training_learns_and_can_be_repeated_bit_for_bit(engine: Engine) -> None:
     seen: list[Progress] = []
     first = engine.train(TRAIN, HELD_OUT, SPEC, on_progress=seen.append)
-    weights = engine.weights()
+    weights = engine.copy_weights()
     assert first.held_out_loss < first.base_loss - 0.5
     assert seen[-1].done == seen[-1].total == first.tokens
     assert [p.done for p in seen] == sorted(p.done for p in seen)
@@ -81,7 +82,7 @@ def test_training_learns_and_can_be_repeated_bit_for_bit(engine: Engine) -> None
     assert other.held_out_loss != first.held_out_loss
     again = engine.train(TRAIN, HELD_OUT, SPEC)
     assert again.history == first.history
-    assert all(torch.equal(a, b) for a, b in zip(engine.weights(), weights, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(engine.copy_weights(), weights, strict=True))
 
 
 def test_the_best_weights_are_kept_when_training_goes_wrong(engine: Engine) -> None:
@@ -93,6 +94,37 @@ def test_the_best_weights_are_kept_when_training_goes_wrong(engine: Engine) -> N
     assert trained.held_out_loss <= trained.base_loss
 
 
+def test_dropout_is_off_in_training(engine: Engine) -> None:
+    engine.train(TRAIN[:20], HELD_OUT, SPEC)
+    assert not any(module.training for module in engine.model.modules())
+
+
+def test_a_training_that_diverges_ends_with_the_best_weights(engine: Engine) -> None:
+    seen: list[Progress] = []
+    wild = Spec(precision="fp32", learning_rate=1e30, epochs=6, clip=1e9)
+    trained = engine.train(TRAIN, HELD_OUT, wild, on_progress=seen.append)
+    assert all(math.isfinite(number) for line in trained.history for number in line)
+    assert trained.held_out_loss <= trained.base_loss
+    assert seen[-1].done == seen[-1].total
+    engine.restore()
+    assert engine.base_loss(HELD_OUT, wild) == trained.base_loss
+
+
+def test_few_posts_are_measured_after_each_batch(engine: Engine) -> None:
+    trained = engine.train(TRAIN[:3], HELD_OUT, Spec(evaluations=7, precision="fp32"))
+    assert (trained.epochs, trained.steps, len(trained.history)) == (2, 2, 2)
+
+
+def test_bf16_is_near_to_fp32(engine: Engine) -> None:
+    exact, rough = (
+        engine.train(TRAIN, HELD_OUT, Spec(**{**vars(SPEC), "precision": precision}))
+        for precision in ("fp32", "bf16")
+    )
+    assert rough.precision == "bf16"
+    assert rough.held_out_loss == pytest.approx(exact.held_out_loss, rel=0.02)
+    assert all(parameter.dtype is torch.float32 for parameter in engine.model.parameters())
+
+
 def test_a_bot_of_several_handles_is_trained(engine: Engine) -> None:
     owners = ["a"] * 20 + ["b"] * 110
     alone = engine.train(TRAIN, HELD_OUT, SPEC)
@@ -102,7 +134,10 @@ def test_a_bot_of_several_handles_is_trained(engine: Engine) -> None:
 
 def test_the_engine_of_a_base_stays_warm(tmp_path: Path) -> None:
     base = make_tiny_base(tmp_path / "base")
-    assert engine_for(base) is engine_for(base)
+    engine = engine_for(base)
+    assert engine_for(base) is engine
+    engine_for(make_tiny_base(tmp_path / "other"))
+    assert engine_for(base) is not engine, "only one base is kept in memory"
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from tokenizers.processors import TemplateProcessing
 from transformers import AutoModelForCausalLM
 
 from tasks.errors import BaseUnavailable
@@ -16,18 +15,13 @@ from tasks.records import Base, Checkpoint, Spec
 from tasks.storage import sha256_of
 from tasks.training.base_models import resolve_base
 from tasks.training.engine import engine_for
+from tasks.training.loading import load_tokenizer
 from tasks.training.run import train_checkpoint
 from tests.sample_posts import sentences
-from tests.tiny import make_tiny_base
+from tests.tasks.training.pipeline import pipeline_says
+from tests.tiny import MARK, make_tiny_base, make_tiny_tokenizer
 
 SPEC = Spec(epochs=1, precision="fp32", learning_rate=1e-3)
-PIPELINE = """
-import sys, warnings
-warnings.simplefilter("error")
-from transformers import pipeline
-write = pipeline("text-generation", model=sys.argv[1])
-print(len(write("My dream is", num_return_sequences=5)), len(write("")))
-"""
 
 
 def trained(base: Base, folder: Path) -> Checkpoint:
@@ -75,16 +69,41 @@ def test_a_checkpoint_is_what_the_pipeline_needs(architecture: str, tmp_path: Pa
         expected = trained_model.get_parameter(name).detach().bfloat16()
         assert torch.equal(parameter.detach().bfloat16(), expected)
 
-    environment = {**os.environ, "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", PIPELINE, str(folder)],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=environment,
+    assert pipeline_says(folder) == ("5 1\n", ""), "no warning of any kind"
+
+
+def test_bots_that_are_trained_at_once_do_not_mix(tmp_path: Path) -> None:
+    base = make_tiny_base(tmp_path / "base")
+    alone = trained(base, tmp_path / "alone").weights.sha256
+    with ThreadPoolExecutor(2) as threads:
+        both = list(threads.map(lambda name: trained(base, tmp_path / name), ("one", "two")))
+    assert [checkpoint.weights.sha256 for checkpoint in both] == [alone, alone]
+
+
+def test_a_chat_models_bot_ends_posts_and_does_not_chat(tmp_path: Path) -> None:
+    base = make_tiny_base(tmp_path / "base")
+    chatty = make_tiny_tokenizer()
+    chatty.add_special_tokens({"eos_token": "!", "pad_token": "!"})
+    chatty.chat_template = "{{ messages }}"
+    chatty.save_pretrained(tmp_path / "base")
+    trained(base, tmp_path / "checkpoint")
+    tokenizer = load_tokenizer(tmp_path / "checkpoint")
+    assert tokenizer.chat_template is None
+    assert tokenizer.clean_up_tokenization_spaces is False
+    assert tokenizer.eos_token_id == tokenizer.pad_token_id == tokenizer.bos_token_id == 0
+
+
+def test_a_tokenizer_that_begins_by_itself_gets_no_second_mark(tmp_path: Path) -> None:
+    base = make_tiny_base(tmp_path / "base")
+    tokenizer = make_tiny_tokenizer()
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single=f"{MARK} $A", special_tokens=[(MARK, 0)]
     )
-    assert done.stdout.split() == ["5", "1"]
-    assert done.stderr == "", "no warning of any kind"
+    tokenizer.save_pretrained(tmp_path / "base")
+    trained(base, tmp_path / "checkpoint")
+    config = json.loads((tmp_path / "checkpoint" / "config.json").read_text())
+    assert config["prefix"] == ""
+    assert load_tokenizer(tmp_path / "checkpoint")("my").input_ids.count(0) == 1
 
 
 def test_a_folder_is_a_base_that_is_known_by_its_content(tmp_path: Path) -> None:
