@@ -9,9 +9,14 @@
     │   │   ├── AccountNotFound
     │   │   ├── AccountSuspended
     │   │   ├── AccountProtected
+    │   │   ├── AccountRenamed    the handle is another account's now, or nobody's
     │   │   └── OptedOut
     │   ├── NotEnoughPosts
     │   ├── TermsNotAccepted
+    │   ├── BudgetExceeded        the outcome is `skipped`, not `failed`
+    │   ├── SourceStopped         no account can be had from the source in this run
+    │   │   ├── SourceExhausted   a usage cap, or credits that are used up
+    │   │   └── TokenRefused
     │   ├── BaseUnavailable       the pretrained model is unknown or cannot be trained
     │   └── StorageUnusable       no permission, no space, not a folder
     └── TransientError            worth another try; may carry `next_attempt_at`
@@ -64,6 +69,10 @@ class AccountProtected(AccountUnavailable):
     """The account shows its posts to its followers only."""
 
 
+class AccountRenamed(AccountUnavailable):
+    """The account that had this handle has another one now."""
+
+
 class OptedOut(AccountUnavailable):
     """The account's owner asked not to be used."""
 
@@ -74,6 +83,22 @@ class NotEnoughPosts(PermanentError):
 
 class TermsNotAccepted(PermanentError):
     """A source that stays off until its terms are accepted in the settings."""
+
+
+class BudgetExceeded(PermanentError):
+    """Fetching would cost more than the budget of the run or of the month leaves."""
+
+
+class SourceStopped(PermanentError):
+    """The source gives nothing for any account in this run; other sources go on."""
+
+
+class SourceExhausted(SourceStopped):
+    """The service's usage cap is reached, or the credits are used up."""
+
+
+class TokenRefused(SourceStopped):
+    """The token is missing, wrong, or not allowed to read posts."""
 
 
 class BaseUnavailable(PermanentError):

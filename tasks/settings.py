@@ -38,6 +38,17 @@ class Settings(BaseSettings):
     project_url: str | None = Field(None, description="This project's page, for the cards to link")
     visibility: str = Field("private", description="Of new Hub repositories: private or public")
 
+    bluesky_url: str | None = Field(None, description="Another address than the public host")
+    x_bearer_token: SecretStr | None = Field(None, description="App-only token of the X API")
+    x_accept_terms: bool = Field(
+        False, description="X prohibits training on posts from its API; true turns the source on"
+    )
+    x_budget_run: float | None = Field(25.0, ge=0, description="Dollars a run may spend at X")
+    x_budget_month: float | None = Field(100.0, ge=0, description="Dollars a month, all runs")
+    x_price_post: float = Field(0.005, ge=0, description="Dollars a post that X returns")
+    x_price_user: float = Field(0.010, ge=0, description="Dollars a user that X looks up")
+    x_api_url: str | None = Field(None, description="Another base address of the X API")
+
     wandb_api_key: SecretStr | None = Field(None, description="Without it tracking is offline")
     wandb_project: str = Field("huggingtweets", description="Project that the runs go to")
     wandb_entity: str | None = Field(None, description="Team or user that owns the project")

@@ -173,7 +173,7 @@ def handles(storage: Storage) -> list[Handle]:
     found = []
     for folder in storage.folders(FOLDER):
         try:
-            handle = Handle(PurePosixPath(folder).name)
+            handle = Handle.parse(PurePosixPath(folder).name)
         except InvalidHandle:
             continue  # not a folder of ours
         if keys_of(storage, handle):

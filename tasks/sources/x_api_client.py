@@ -1,0 +1,184 @@
+"""The requests that the X API is asked, each with patience: one method a question."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import SecretStr
+
+from tasks.errors import NetworkTrouble, RateLimited, ServerTrouble, SourceStopped
+from tasks.records import Account, Handle
+from tasks.sources.x_api_errors import error_of, limit_of, parsed, refusal_of
+from tasks.sources.x_api_pace import Pace, Timeouts
+from tasks.sources.x_api_posts import Page, account_from, page_from
+from tasks.sources.x_api_recheck import Recheck, recheck_from
+
+if TYPE_CHECKING:
+    import requests
+
+T = TypeVar("T")
+PAGE = 100  # posts, the most that one request gives
+ATTEMPTS = 5
+WAITS = 3  # pauses that one request may be asked for
+LONGEST_WAIT = 60.0
+_SLICE = 1.0
+_SLACK = 1.0  # our clock and X's differ a little
+# Lists, not tuples: tweepy makes repeated parameters of tuples, which X refuses.
+_POST_FIELDS = [
+    "note_tweet",
+    "referenced_tweets",
+    "entities",
+    "created_at",
+    "lang",
+    "public_metrics",
+    "in_reply_to_user_id",
+    "conversation_id",
+    "edit_history_tweet_ids",
+]
+_USER_FIELDS = ["name", "profile_image_url", "protected", "public_metrics"]
+# What tweepy stumbles with over the bodies of errors; the answer itself is then read by us.
+_STUMBLES = (AttributeError, TypeError, ValueError, RecursionError)
+
+
+class XApiClient:
+    """The X API v2 through tweepy, with our patience, bounds and errors.
+
+    Server errors, broken answers and silence are tried again with growing pauses; a pause that
+    X asks for is kept where it is at most a minute, and else ends in RateLimited with its
+    `next_attempt_at`. Every method raises only errors of `tasks/errors.py`.
+
+    address: another base address than X's. Raises BadInput, TokenRefused.
+    """
+
+    def __init__(
+        self,
+        token: SecretStr,
+        address: str | None = None,
+        *,
+        pace: Pace | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> None:
+        import requests
+        import tweepy
+
+        from tasks.sources.x_api_transport import TWEEPY_HOST, XTransport
+
+        self._pace = pace or Pace()
+        self._transport = XTransport(token, address, timeouts or Timeouts())
+        self._stumbles = (tweepy.TweepyException, *_STUMBLES)
+        # The token is put in by the transport; see there.
+        self._tweepy = tweepy.Client("hidden", return_type=requests.Response)
+        self._tweepy.session.max_redirects = 0
+        self._tweepy.session.mount(TWEEPY_HOST, self._transport)
+
+    def account(self, handle: Handle) -> Account:
+        """The account that has a handle now; one user look-up."""
+        return self._asked(
+            f"@{handle}",
+            lambda: self._tweepy.get_user(username=handle.name, user_fields=_USER_FIELDS),
+            lambda body: account_from(body, handle, self._today()),
+        )
+
+    def account_by_id(self, user_id: str, handle: Handle) -> Account:
+        """The account with an id, which had `handle` when last seen; one user look-up."""
+        return self._asked(
+            f"@{handle}",
+            lambda: self._tweepy.get_user(id=user_id, user_fields=_USER_FIELDS),
+            lambda body: account_from(body, handle, self._today()),
+        )
+
+    def page(
+        self,
+        account: Account,
+        *,
+        since_id: str | None = None,
+        until_id: str | None = None,
+        token: str | None = None,
+    ) -> Page:
+        """A page of an account's posts, newest first, between two ids, both exclusive.
+
+        token: the `next_token` of the page before.
+        """
+        handle = account.profile.handle
+        return self._asked(
+            f"@{handle}",
+            lambda: self._tweepy.get_users_tweets(
+                account.id,
+                max_results=PAGE,
+                tweet_fields=_POST_FIELDS,
+                since_id=since_id,
+                until_id=until_id,
+                pagination_token=token,
+            ),
+            lambda body: page_from(body, handle),
+        )
+
+    def recheck(self, ids: Sequence[str], handle: Handle) -> Recheck:
+        """Whether X still shows up to 100 posts; each that it shows is billed."""
+        return self._asked(
+            f"@{handle}",
+            lambda: self._tweepy.get_tweets(list(ids)),
+            lambda body: recheck_from(body, ids, handle),
+        )
+
+    def _today(self) -> datetime:
+        return datetime.fromtimestamp(self._pace.now(), UTC)
+
+    def _asked(
+        self, about: str, ask: Callable[[], requests.Response], read: Callable[[dict[str, Any]], T]
+    ) -> T:
+        attempts, waits = ATTEMPTS, WAITS
+        while True:
+            try:
+                return read(self._body(about, ask))
+            except RateLimited as limit:
+                waits -= 1
+                if waits < 0 or not self._waited_for(limit):
+                    raise
+            except (ServerTrouble, NetworkTrouble):
+                attempts -= 1
+                if not attempts:
+                    raise
+                self._pace.sleep(2 ** (ATTEMPTS - 1 - attempts) * (0.5 + self._pace.jitter()))
+
+    def _body(self, about: str, ask: Callable[[], requests.Response]) -> dict[str, Any]:
+        answer = self._answer(about, ask)
+        if answer.status_code == 200:
+            return parsed(answer.content, about)
+        error = error_of(refusal_of(answer, about))
+        if answer.status_code == 429 and not isinstance(error, SourceStopped):
+            raise limit_of(answer, about, self._pace.now())
+        raise error
+
+    def _answer(self, about: str, ask: Callable[[], requests.Response]) -> requests.Response:
+        import requests
+
+        self._pace.permit()
+        self._transport.answer = None
+        try:
+            return ask()
+        except requests.exceptions.TooManyRedirects as error:
+            raise ServerTrouble(
+                f"{about}: the X API sends elsewhere: check HUGGINGTWEETS_X_API_URL"
+            ) from error
+        except (requests.RequestException, *self._stumbles) as error:
+            if self._transport.answer is not None:
+                return self._transport.answer
+            raise NetworkTrouble(
+                f"{about}: no whole answer from the X API ({type(error).__name__}): "
+                "check the network, or try again later"
+            ) from error
+
+    def _waited_for(self, limit: RateLimited) -> bool:
+        """Whether a pause was short enough to be kept; it is then over."""
+        until = limit.next_attempt_at
+        if until is None or until.timestamp() - self._pace.now() > LONGEST_WAIT:
+            return False
+        end = until.timestamp() + _SLACK
+        end = max(end, self._pace.now() + _SLACK)
+        while (left := end - self._pace.now()) > 0:
+            self._pace.countdown(left)
+            self._pace.sleep(min(left, _SLICE))
+        return True

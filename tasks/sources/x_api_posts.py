@@ -1,0 +1,186 @@
+"""Pages of a timeline and accounts, from the JSON of the X API v2."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from tasks.errors import HuggingtweetsError, ServerTrouble
+from tasks.records import Account, Handle, Kind, Post, Profile
+from tasks.sources.dates import parse_date
+from tasks.sources.x_api_errors import error_of, refusal_in
+
+SOURCE = "x_api"
+_ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
+_TOKEN = re.compile(r"[\x21-\x7e]{1,500}")
+_LONGEST_NAME = 300
+
+
+@dataclass(frozen=True)
+class Page:
+    """One answer of a timeline, newest post first.
+
+    posts: without those that an edit has replaced.
+    replaced: ids of earlier versions of edited posts, which must not stay beside the newest.
+    newest_id, oldest_id: of all posts that came, or None on an empty page.
+    returned: posts that came, which is what X bills.
+    next_token: of the page after it, or None on the last.
+    """
+
+    posts: list[Post]
+    replaced: frozenset[str]
+    newest_id: str | None
+    oldest_id: str | None
+    returned: int
+    next_token: str | None
+
+
+def page_from(body: Mapping[str, Any], handle: Handle) -> Page:
+    """The page that a body holds. Raises AccountUnavailable, ServerTrouble and their like."""
+    meta = body.get("meta", {})
+    found = body.get("data", [])
+    if "data" not in body and (body.get("errors") or "meta" not in body):
+        raise _refused(body, handle)
+    if not isinstance(found, list) or not isinstance(meta, dict):
+        raise _misshapen(handle, "a page")
+    posts = [_post(entry, handle) for entry in found]
+    replaced = frozenset(old for entry in found for old in _earlier_versions(entry, handle))
+    ids = sorted((post.id for post in posts), key=int)
+    return Page(
+        [post for post in posts if post.id not in replaced],
+        replaced,
+        ids[-1] if ids else None,
+        ids[0] if ids else None,
+        len(posts),
+        _next_token(meta, handle),
+    )
+
+
+def _refused(body: Mapping[str, Any], handle: Handle) -> HuggingtweetsError:
+    return error_of(refusal_in(200, body, f"@{handle}"))
+
+
+def _misshapen(handle: Handle, what: str) -> ServerTrouble:
+    return ServerTrouble(f"@{handle}: the X API sent {what} in a shape unknown: try again later")
+
+
+def _next_token(meta: Mapping[str, Any], handle: Handle) -> str | None:
+    token = meta.get("next_token")
+    if token is None:
+        return None
+    if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+        raise _misshapen(handle, "a page's token")
+    return token
+
+
+def _post(entry: object, handle: Handle) -> Post:
+    if not isinstance(entry, dict):
+        raise _misshapen(handle, "a post")
+    text = _text(entry)
+    if text is None:
+        raise _misshapen(handle, "a post's text")
+    lang = entry.get("lang")
+    return Post(
+        id=_exact_id(entry.get("id"), handle),
+        handle=handle,
+        created_at=_instant(entry.get("created_at")),
+        text=text,
+        lang=lang[:35] if isinstance(lang, str) and lang else None,
+        kind=_kind(entry),
+        source=SOURCE,
+        raw=_json(entry, handle),
+    )
+
+
+def _exact_id(value: object, handle: Handle) -> str:
+    if not isinstance(value, str) or not _ID.fullmatch(value):
+        raise _misshapen(handle, "an id")
+    return value
+
+
+def _text(entry: Mapping[str, Any]) -> str | None:
+    """The whole text: that of a long post stands in its note, and `text` is cut."""
+    note = entry.get("note_tweet")
+    whole = note.get("text") if isinstance(note, dict) else None
+    text = whole if isinstance(whole, str) and whole else entry.get("text")
+    return text if isinstance(text, str) else None
+
+
+def _instant(value: object) -> datetime | None:
+    return parse_date(value) if isinstance(value, str) else None
+
+
+def _kind(entry: Mapping[str, Any]) -> Kind:
+    """By what the post refers to: the text of a retweet is cut, and tells nothing for sure."""
+    listed = entry.get("referenced_tweets")
+    references = listed if isinstance(listed, list) else []
+    types = {
+        reference.get("type")
+        for reference in references
+        if isinstance(reference, dict) and isinstance(reference.get("type"), str)
+    }
+    if "retweeted" in types:
+        return Kind.RETWEET
+    if "replied_to" in types or entry.get("in_reply_to_user_id"):
+        return Kind.REPLY
+    return Kind.QUOTE if "quoted" in types else Kind.POST
+
+
+def _earlier_versions(entry: Mapping[str, Any], handle: Handle) -> set[str]:
+    """All versions of a post but the newest, as the post itself tells them."""
+    history = entry.get("edit_history_tweet_ids")
+    if not isinstance(history, list):
+        return set()
+    versions = {_exact_id(version, handle) for version in history} | {entry["id"]}
+    return versions - {max(versions, key=int)}
+
+
+def _json(entry: Mapping[str, Any], handle: Handle) -> str:
+    try:
+        return json.dumps(entry)
+    except (ValueError, RecursionError) as error:
+        raise _misshapen(handle, "a post") from error
+
+
+def account_from(body: Mapping[str, Any], handle: Handle, seen_at: datetime) -> Account:
+    """The account that a body holds. Raises AccountUnavailable, ServerTrouble and their like."""
+    found = body.get("data")
+    if found is None:
+        raise _refused(body, handle)
+    if not isinstance(found, dict):
+        raise _misshapen(handle, "an account")
+    name, avatar = found.get("name"), found.get("profile_image_url")
+    shown = name[:_LONGEST_NAME] if isinstance(name, str) and name else handle.name
+    return Account(
+        id=_exact_id(found.get("id"), handle),
+        profile=Profile(_own_handle(found, handle), shown, _avatar(avatar)),
+        protected=found.get("protected") is True,
+        posts=_post_count(found.get("public_metrics")),
+        seen_at=seen_at,
+    )
+
+
+def _own_handle(found: Mapping[str, Any], handle: Handle) -> Handle:
+    """The handle that the account has now, which X writes with capitals."""
+    username = found.get("username")
+    try:
+        return Handle.parse(username if isinstance(username, str) else "")
+    except HuggingtweetsError as error:
+        raise _misshapen(handle, "a handle") from error
+
+
+def _avatar(url: object) -> str | None:
+    """The avatar at 400 × 400 pixels; the address that X gives has 48 × 48."""
+    if not isinstance(url, str) or not url.startswith("https://") or len(url) > 1_000:
+        return None
+    return re.sub(r"_normal(\.\w+)$", r"_400x400\1", url)
+
+
+def _post_count(metrics: object) -> int | None:
+    count = metrics.get("tweet_count") if isinstance(metrics, dict) else None
+    is_count = isinstance(count, int) and not isinstance(count, bool) and count >= 0
+    return count if is_count else None

@@ -1,0 +1,47 @@
+"""Which of some stored posts X does not show any more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tasks.errors import AccountUnavailable, ServerTrouble
+from tasks.records import Handle
+from tasks.sources.x_api_errors import error_of, refusal_in
+
+
+@dataclass(frozen=True)
+class Recheck:
+    """What X says of some posts.
+
+    shown: how many it returned, which is what it bills.
+    gone: ids of those that it says are deleted, protected or suspended. A post of which it says
+        nothing is not gone.
+    """
+
+    shown: int
+    gone: frozenset[str]
+
+
+def recheck_from(body: Mapping[str, Any], ids: Iterable[str], handle: Handle) -> Recheck:
+    """What a body says of the posts with these ids. Raises ServerTrouble and its like."""
+    about = f"@{handle}"
+    shown, problems = body.get("data", []), body.get("errors", [])
+    if not isinstance(shown, list) or not isinstance(problems, list) or not (shown or problems):
+        raise ServerTrouble(f"{about}: the X API sent posts in a shape unknown: try again later")
+    asked = frozenset(ids)
+    told = {_post_of(problem): error_of(refusal_in(200, problem, about)) for problem in problems}
+    if not shown and not asked.intersection(filter(None, told)):
+        raise error_of(refusal_in(200, body, about))
+    gone = {post for post, error in told.items() if post and isinstance(error, AccountUnavailable)}
+    return Recheck(len(shown), asked & gone - _ids(shown))
+
+
+def _post_of(problem: object) -> str | None:
+    named = problem.get("resource_id") if isinstance(problem, dict) else None
+    return named if isinstance(named, str) else None
+
+
+def _ids(shown: list[Any]) -> frozenset[str]:
+    return frozenset(str(post.get("id")) for post in shown if isinstance(post, dict))

@@ -1,0 +1,28 @@
+"""A process of its own that scrapes @drob from the stand-in: `x_scrape_process.py URL STORAGE`."""
+
+from __future__ import annotations
+
+import sys
+
+from pydantic import SecretStr
+
+from tasks.records import Handle
+from tasks.scrape_x import open_client, open_purse, scrape_account
+from tasks.settings import Settings
+from tasks.storage import open_storage
+
+
+def main(url: str, storage: str, token: str) -> None:
+    settings = Settings(
+        x_accept_terms=True,
+        x_bearer_token=SecretStr(token),
+        x_api_url=url,
+        x_budget_run=None,
+        x_budget_month=None,
+    )
+    purse = open_purse(open_storage(storage), settings, "nightly")
+    print(scrape_account(Handle("drob"), open_client(settings), purse))  # noqa: T201 - its result
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
