@@ -1,0 +1,121 @@
+"""An element of a Bluesky feed as one of our posts."""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from datetime import MAXYEAR, UTC, datetime, timedelta
+from typing import Any
+
+from tasks.records import BlueskyHandle, Kind, Post
+from tasks.sources.dates import parse_date
+
+_REPOST = "app.bsky.feed.defs#reasonRepost"
+_QUOTES = ("app.bsky.embed.record", "app.bsky.embed.recordWithMedia")
+_DIGITS = "234567abcdefghijklmnopqrstuvwxyz"
+_TID = re.compile(rf"[{_DIGITS[:16]}][{_DIGITS}]{{12}}")
+_CLOCK_BITS = 10
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FAST_CLOCK = timedelta(days=1)
+
+
+class MalformedPost(ValueError):
+    """An element that lacks what every post has; the message says what."""
+
+
+def post_of(element: Any, handle: BlueskyHandle, did: str, source: str) -> Post:
+    """The post, or the repost, that an element of the feed of `handle` shows.
+
+    did: the account's own, by which its posts are told from others'. Raises MalformedPost.
+    """
+    post = _held(element, "post", dict)
+    record = _held(post, "record", dict)
+    text = _held(record, "text", str)
+    repost = _repost(element)
+    kind = Kind.RETWEET if repost is not None or _author(post) != did else _own_kind(record)
+    shown = post if repost is None else repost
+    indexed_at = _instant(_held(shown, "indexedAt", str))
+    uri = shown.get("uri") or f"{_held(post, 'uri', str)}#{indexed_at}"
+    return Post(
+        id=_post_id(str(uri), indexed_at),
+        handle=handle,
+        created_at=indexed_at if repost is not None else _created(record, indexed_at),
+        text=text,
+        lang=_language(record),
+        kind=kind,
+        source=source,
+        raw=json.dumps(element),
+    )
+
+
+def _held(value: Any, name: str, kind: type) -> Any:
+    found = value.get(name) if isinstance(value, dict) else None
+    if not isinstance(found, kind):
+        raise MalformedPost(f"{name} is {str(found)[:40]!r}")
+    return found
+
+
+def _repost(element: dict[str, Any]) -> dict[str, Any] | None:
+    reason = element.get("reason")
+    return reason if isinstance(reason, dict) and reason.get("$type") == _REPOST else None
+
+
+def _author(post: dict[str, Any]) -> str:
+    return str(_held(_held(post, "author", dict), "did", str))
+
+
+def _own_kind(record: dict[str, Any]) -> Kind:
+    if record.get("reply"):
+        return Kind.REPLY
+    embed = record.get("embed")
+    return Kind.QUOTE if isinstance(embed, dict) and _quotes_a_post(embed) else Kind.POST
+
+
+def _quotes_a_post(embed: dict[str, Any]) -> bool:
+    """Whether the embedded record is a post: lists and feeds are embedded in the same way."""
+    inner = embed.get("record")
+    while isinstance(inner, dict) and isinstance(inner.get("record"), dict):
+        inner = inner["record"]
+    uri = inner.get("uri") if isinstance(inner, dict) else None
+    return embed.get("$type") in _QUOTES and "/app.bsky.feed.post/" in str(uri)
+
+
+def _instant(text: str) -> datetime:
+    instant = parse_date(text)
+    if instant is None or not _EPOCH.year < instant.year < MAXYEAR:
+        raise MalformedPost(f"indexedAt is {text[:40]!r}")
+    return instant
+
+
+def _created(record: dict[str, Any], indexed_at: datetime) -> datetime:
+    """When it was written, by its author's word, but never after Bluesky had it."""
+    return min(parse_date(record.get("createdAt")) or indexed_at, indexed_at)
+
+
+def _language(record: dict[str, Any]) -> str | None:
+    """The first of the languages that the author's client named."""
+    languages = record.get("langs")
+    first = languages[0] if isinstance(languages, list) and languages else None
+    return first if isinstance(first, str) else None
+
+
+def _post_id(uri: str, indexed_at: datetime) -> str:
+    """A decimal id that grows with time: the record's key, a TID, as the number that it is.
+
+    Keys that are no TID, or one from the future, which would put all later posts behind it, give
+    way to the time at which Bluesky saw the record, with a hash of its address.
+    """
+    key = uri.rsplit("/", 1)[-1]
+    if _TID.fullmatch(key):
+        number = 0
+        for digit in key:
+            number = number << 5 | _DIGITS.index(digit)
+        if number >> _CLOCK_BITS <= _microseconds(indexed_at + _FAST_CLOCK):
+            return str(number)
+    clock = zlib.crc32(uri.encode("utf-8", "backslashreplace")) % (1 << _CLOCK_BITS)
+    return str(_microseconds(indexed_at) << _CLOCK_BITS | clock)
+
+
+def _microseconds(instant: datetime) -> int:
+    return (instant - _EPOCH) // timedelta(microseconds=1)
