@@ -55,7 +55,9 @@ def retrain(
     bots: Annotated[list[str], typer.Argument(metavar="BOT…", help="`alice`, or `alice-bob`")],
     source: Annotated[
         list[str] | None,
-        typer.Option(help="Archive or table to import first; HANDLE=PATH for several handles"),
+        typer.Option(
+            help="Archive or table to import first, `x_api` or `bluesky`; HANDLE=… for several"
+        ),
     ] = None,
     base: Annotated[
         str | None, typer.Option(help="Hub id or folder of the base, or `embedded`")
@@ -204,6 +206,8 @@ def run_retrain(bots: list[Bot], sources: dict[str, str], **options: Any) -> lis
 
 
 def _sources(bots: list[Bot], given: list[str]) -> dict[str, str]:
+    from tasks.scrape import SERVICES
+
     handles = {handle.name for bot in bots for handle in bot.handles}
     sources: dict[str, str] = {}
     for text in given:
@@ -215,7 +219,7 @@ def _sources(bots: list[Bot], given: list[str]) -> dict[str, str]:
                 f"--source {text!r}: say whose posts it holds, as HANDLE=PATH; "
                 f"handles here: {', '.join(sorted(handles))}"
             )
-        sources[name.lower()] = str(Path(path).absolute())
+        sources[name.lower()] = path if path in SERVICES else str(Path(path).absolute())
     return sources
 
 

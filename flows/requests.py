@@ -19,7 +19,7 @@ class BotRequest(BaseModel):
     )
     sources: dict[str, str] = Field(
         default_factory=dict,
-        description="For each handle an archive or a table to import first; else what is stored",
+        description="For each handle where posts come from first: a file, `x_api` or `bluesky`",
     )
 
     @field_validator("name")

@@ -14,7 +14,7 @@ from prefect.states import Failed
 from flows.requests import BotRequest, RetrainOptions
 from tasks.artifacts import show_corpus, show_outcomes, show_release
 from tasks.curate import curate
-from tasks.errors import BadInput, HuggingtweetsError
+from tasks.errors import BadInput, BudgetExceeded, HuggingtweetsError
 from tasks.evaluate import evaluate
 from tasks.finetune import finetune, fingerprint_of, prepare_base
 from tasks.lake.posts import LakeState
@@ -76,6 +76,9 @@ async def retrain_bot(request: BotRequest, options: RetrainOptions) -> Any:
     bot = request.bot
     try:
         outcome = _bring_up_to_date(bot, request.sources, options)
+    except BudgetExceeded as error:
+        log.warning("%s", error)
+        outcome = Outcome(bot.name, Status.SKIPPED, str(error), _now())
     except HuggingtweetsError as error:
         log.error("%s", error)  # noqa: TRY400 - one line is the message, not a traceback
         outcome = Outcome(bot.name, Status.FAILED, str(error), _now())

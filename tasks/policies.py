@@ -15,8 +15,12 @@ from tasks.settings import settings
 
 
 def is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Whether a failed task is worth another try: only our transient errors are."""
-    return isinstance(state.data, TransientError)
+    """Whether a failed task is worth another try now.
+
+    Only our transient errors are, and of these not one that names a time: until then the account
+    waits, and the others go on.
+    """
+    return isinstance(state.data, TransientError) and state.data.next_attempt_at is None
 
 
 def by_content(name: str) -> Callable[[TaskRunContext, Mapping[str, Any]], str]:

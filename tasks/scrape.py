@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from prefect import task
+from prefect.runtime import flow_run
 
-from tasks.lake.accounts import save_profile
+from tasks.errors import BadInput
+from tasks.lake.accounts import move_watermark, save_profile, watermark
 from tasks.lake.posts import append, state
+from tasks.limits import make_limit, permit
 from tasks.policies import RETRY, cached
-from tasks.records import Handle
+from tasks.records import BlueskyHandle, Handle, Post
+from tasks.scrape_x import open_client, open_purse, scrape_account
+from tasks.settings import settings
+from tasks.sources.bluesky import BlueskySource
 from tasks.sources.files import file_digest, open_file_source
 from tasks.sources.source import Source
+from tasks.sources.x_api_pace import Pace
 from tasks.storage import storage_root
+
+log = logging.getLogger("huggingtweets")
+X_API, BLUESKY = "x_api", "bluesky"
+SERVICES = (X_API, BLUESKY)
 
 
 @dataclass(frozen=True)
@@ -49,8 +63,54 @@ def scrape_file(handle: Handle, path: str, content: str) -> Scraped:
     return import_posts(handle, open_file_source(Path(path), handle))
 
 
+@task(name="scrape", task_run_name="scrape @{handle} from {service}", **RETRY)
+def scrape_service(handle: Handle, service: str) -> Scraped:
+    """Fetch what is new of an account from the X API or from Bluesky."""
+    make_limit(service)
+    return (_from_x if service == X_API else _from_bluesky)(handle)
+
+
+def _from_x(handle: Handle) -> Scraped:
+    if isinstance(handle, BlueskyHandle):
+        raise BadInput(f"@{handle} is a Bluesky handle, which X does not know: use bluesky")
+
+    def countdown(seconds: float) -> None:
+        log.info("@%s: X asked for a pause, %.0f s left", handle, seconds)
+
+    pace = Pace(permit=partial(permit, X_API), countdown=countdown)
+    client = open_client(settings(), pace)
+    run = str(flow_run.root_flow_run_id or flow_run.id)  # of a batch, so that it has one budget
+    found = scrape_account(handle, client, open_purse(storage_root(), settings(), run, pace))
+    return Scraped(handle, X_API, found.new, found.seen, found.stored)
+
+
+def _from_bluesky(handle: Handle) -> Scraped:
+    if not isinstance(handle, BlueskyHandle):
+        raise BadInput(f"@{handle} is not a Bluesky handle: these have a dot, as alice.bsky.social")
+    permit(BLUESKY)
+    storage, source = storage_root(), BlueskySource(handle, settings().bluesky_url)
+    newest: list[int] = []
+
+    def noted(batches: Iterator[list[Post]]) -> Iterator[list[Post]]:
+        for batch in batches:
+            newest.extend(int(post.id) for post in batch)
+            yield batch
+
+    found = noted(source.batches(watermark(storage, handle, BLUESKY)))
+    appended = append(storage, handle, found, scraped_at=datetime.now(UTC))
+    save_profile(storage, source.profile())
+    if newest:
+        move_watermark(storage, handle, BLUESKY, str(max(newest)))
+    return Scraped(handle, BLUESKY, appended.new, appended.seen, state(storage, handle).rows)
+
+
 def scrape(handle: Handle, path: str) -> Scraped:
-    """Import a file unless exactly it has been imported and its posts are still there."""
+    """Import a file unless exactly it has been imported and its posts are still there.
+
+    `path` may name a service instead: `x_api` or `bluesky`.
+    """
+    if path in SERVICES:
+        return scrape_service(handle, path)
     content = file_digest(Path(path))
     scraped = scrape_file(handle, path, content)
     if state(storage_root(), handle).rows < scraped.stored:

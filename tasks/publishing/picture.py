@@ -93,7 +93,7 @@ def _kind(context: ReleaseContext) -> str:
 def _who(context: ReleaseContext) -> str:
     limit = _NAME_LIMITS[len(context.profiles)]
     names = AND.join(markup(_name(profile), limit) for profile in context.profiles)
-    handles = "-".join(markup(str(profile.handle)) for profile in context.profiles)
+    handles = markup(context.bot.name)
     return f'<div class="name">{names}</div><div class="handle">@{handles}</div>'
 
 
