@@ -231,13 +231,20 @@ def _show(row: dict[str, Any], title: str, *, as_json: bool) -> None:
 
 
 def _status_row(outcome: Outcome) -> dict[str, Any]:
+    from tasks.publishing.local import evaluation_of, latest_release
+    from tasks.storage import storage_root
+
+    storage = storage_root()
     counts = outcome.corpus.counts.values() if outcome.corpus else ()
+    # A failed retrain leaves the earlier release in force, so the release is asked for, not it.
+    release = latest_release(storage, Bot.parse(outcome.bot))
+    evaluation = evaluation_of(storage, release) if release else outcome.evaluation
     return {
         "bot": f"@{outcome.bot}",
         "posts": sum(c.downloaded for c in counts),
         "kept": sum(c.kept for c in counts),
-        "release": outcome.release.revision if outcome.release else "–",
-        "held-out loss": outcome.evaluation.bot_loss if outcome.evaluation else "–",
+        "release": release.revision if release else "–",
+        "held-out loss": evaluation.bot_loss if evaluation else "–",
         "outcome": outcome.status.value,
         "when": outcome.finished_at,
         "reason": outcome.reason,

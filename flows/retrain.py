@@ -19,10 +19,12 @@ from tasks.evaluate import evaluate
 from tasks.finetune import finetune, fingerprint_of, prepare_base
 from tasks.lake.posts import LakeState
 from tasks.publish import hub_access, publish, push, released_already
-from tasks.records import Bot, Handle, Outcome, Release, Status
+from tasks.publishing.local import evaluation_of
+from tasks.records import Bot, Corpus, Handle, Outcome, Release, Status
 from tasks.scrape import scrape
 from tasks.settings import settings
-from tasks.store import evaluation_of, record_outcome, stored_posts
+from tasks.storage import storage_root
+from tasks.store import record_outcome, stored_posts
 from tasks.track import track
 
 log = logging.getLogger("huggingtweets")
@@ -125,8 +127,8 @@ def _stored(bot: Bot, handle: Handle, sources: dict[str, str]) -> LakeState:
     return stored_posts(handle)
 
 
-def _unchanged(bot: Bot, release: Release, corpus: Any, *, push_too: bool) -> Outcome:
-    evaluation = evaluation_of(release)
+def _unchanged(bot: Bot, release: Release, corpus: Corpus, *, push_too: bool) -> Outcome:
+    evaluation = evaluation_of(storage_root(), release)
     if push_too:
         release = push(release)
     reason = f"same posts and settings as release {release.revision}"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from prefect import task
 
 from tasks.errors import BadInput
-from tasks.lake.outcomes import load_outcome, save_outcome
+from tasks.lake.outcomes import save_outcome
 from tasks.lake.posts import LakeState, state
 from tasks.policies import RETRY
-from tasks.records import Evaluation, Handle, Outcome, Release
+from tasks.records import Handle, Outcome
 from tasks.storage import storage_root
 
 
@@ -29,11 +29,3 @@ def record_outcome(outcome: Outcome) -> Outcome:
     """Keep the outcome where `huggingtweets status` finds it."""
     save_outcome(storage_root(), outcome)
     return outcome
-
-
-def evaluation_of(release: Release) -> Evaluation | None:
-    """What was measured for a release when it was made, as far as its outcome is kept."""
-    last = load_outcome(storage_root(), release.bot.name)
-    if last is None or last.release is None or last.release.revision != release.revision:
-        return None
-    return last.evaluation

@@ -16,12 +16,6 @@ def save_outcome(storage: Storage, outcome: Outcome) -> None:
     storage.write_json(f"{_FOLDER}/{outcome.bot}.json", _ADAPTER.dump_python(outcome, mode="json"))
 
 
-def load_outcome(storage: Storage, bot: str) -> Outcome | None:
-    """The last outcome of a bot, or None where it never had one."""
-    found = storage.read_json(f"{_FOLDER}/{bot}.json")
-    return None if found is None else _ADAPTER.validate_python(found)
-
-
 def load_outcomes(storage: Storage) -> list[Outcome]:
     """The last outcome of every bot that had one, by name."""
     return [_ADAPTER.validate_python(storage.read_json(key)) for key in storage.keys(_FOLDER)]

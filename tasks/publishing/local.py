@@ -24,7 +24,7 @@ from tasks.publishing.context import ReleaseContext
 from tasks.publishing.fonts import available_fonts
 from tasks.publishing.manifest import manifest_of, metrics_of
 from tasks.publishing.picture import render_picture
-from tasks.records import Bot, Release
+from tasks.records import Bot, Evaluation, Prediction, Release
 from tasks.settings import settings
 from tasks.storage import MANIFEST, Storage, sha256_of
 
@@ -101,6 +101,19 @@ def verify_release(storage: Storage, release: Release, *, digests: bool = False)
     return all(
         _is_whole(storage, f"{release.folder}/{name}", file, digests)
         for name, file in manifest["files"].items()
+    )
+
+
+def evaluation_of(storage: Storage, release: Release) -> Evaluation | None:
+    """What was measured when the release was made, or None where it does not tell."""
+    metrics = storage.read_json(f"{release.folder}/metrics.json")
+    if metrics is None:
+        return None
+    return Evaluation(
+        base_loss=metrics["base_loss"],
+        bot_loss=metrics["bot_loss"],
+        held_out_tokens=metrics["held_out_tokens"],
+        predictions=tuple(Prediction(**each) for each in metrics["predictions"]),
     )
 
 

@@ -38,6 +38,14 @@ def test_retrain_then_generate(command: Command, tiny_base: Path, tmp_path: Path
     assert (row["bot"], row["posts"], row["outcome"]) == ("@alice", 200, "unchanged")
     assert isinstance(row["held-out loss"], float)
 
+    code, _, _ = command(*words[:4], "--base", tmp_path / "gone", "--json")
+    assert code == 1
+    code, out, _ = command("status", "--json")
+    failed = json.loads(out)[0]
+    assert failed["outcome"] == "failed"
+    assert failed["release"] == row["release"], "the earlier release is still in force"
+    assert failed["held-out loss"] == row["held-out loss"]
+
     code, out, err = command("retrain", "alice", "nobody", "--base", tiny_base, "--epochs", "1")
     assert code == 1
     assert "Traceback" not in out + err
