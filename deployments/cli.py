@@ -13,7 +13,8 @@ import typer
 
 from deployments import console
 from tasks.errors import BadInput, HuggingtweetsError, PermanentError
-from tasks.records import Bot, Handle, Outcome, Spec, Status
+from tasks.names import Bot, Handle
+from tasks.records import Outcome, Spec, Status
 from tasks.settings import settings
 
 app = typer.Typer(

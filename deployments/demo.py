@@ -7,7 +7,8 @@ import time
 
 from deployments import console
 from tasks.errors import HuggingtweetsError
-from tasks.records import Bot, Outcome, Status
+from tasks.names import Bot
+from tasks.records import Outcome, Status
 from tasks.settings import settings
 
 START = "My dream is"

@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from tasks.records import Bot, Handle, Spec
+from tasks.names import Bot, Handle
+from tasks.records import Spec
 
 
 class BotRequest(BaseModel):

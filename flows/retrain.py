@@ -18,9 +18,10 @@ from tasks.errors import BadInput, BudgetExceeded, HuggingtweetsError
 from tasks.evaluate import evaluate
 from tasks.finetune import finetune, fingerprint_of, prepare_base
 from tasks.lake.posts import LakeState
+from tasks.names import Bot, Handle
 from tasks.publish import hub_access, publish, push, released_already
 from tasks.publishing.local import evaluation_of
-from tasks.records import Bot, Corpus, Handle, Outcome, Release, Status
+from tasks.records import Corpus, Outcome, Release, Status
 from tasks.scrape import scrape
 from tasks.settings import settings
 from tasks.storage import storage_root

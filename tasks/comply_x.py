@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tasks.lake.ledger import Purse
 from tasks.lake.posts import read
 from tasks.lake.removal import drop_posts
-from tasks.records import Handle
+from tasks.names import Handle
 from tasks.sources.x_api_client import PAGE, XApiClient
 from tasks.sources.x_api_posts import SOURCE
 

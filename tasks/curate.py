@@ -9,8 +9,9 @@ from prefect import task
 from tasks.curation.corpus import Curated, build_corpus
 from tasks.curation.writing import write_corpus
 from tasks.lake.posts import LakeState, read
+from tasks.names import Bot
 from tasks.policies import RETRY, cached
-from tasks.records import Bot, Corpus
+from tasks.records import Corpus
 from tasks.settings import settings
 from tasks.storage import storage_root
 

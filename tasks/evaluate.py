@@ -5,8 +5,9 @@ from __future__ import annotations
 from prefect import task
 
 from tasks.curation.writing import read_corpus
+from tasks.names import Bot
 from tasks.policies import RETRY, cached
-from tasks.records import Base, Bot, Checkpoint, Corpus, Evaluation, Spec
+from tasks.records import Base, Checkpoint, Corpus, Evaluation, Spec
 from tasks.storage import storage_root
 
 

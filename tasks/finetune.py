@@ -5,9 +5,10 @@ from __future__ import annotations
 from prefect import task
 
 from tasks.curation.writing import read_corpus
+from tasks.names import Bot
 from tasks.policies import RETRY, cached
 from tasks.progress import reporter
-from tasks.records import Base, Bot, Checkpoint, Corpus, Spec, digest
+from tasks.records import Base, Checkpoint, Corpus, Spec, digest
 from tasks.settings import settings
 from tasks.storage import MANIFEST, storage_root
 

@@ -10,7 +10,8 @@ from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
-from tasks.records import Bot, Progress
+from tasks.names import Bot
+from tasks.records import Progress
 
 log = logging.getLogger("huggingtweets")
 SECONDS_BETWEEN = 5.0

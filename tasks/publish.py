@@ -10,20 +10,11 @@ from pydantic import SecretStr
 
 from tasks.errors import BadInput
 from tasks.lake.accounts import load_profile
+from tasks.names import Bot
 from tasks.policies import RETRY
 from tasks.publishing.context import ReleaseContext
 from tasks.publishing.local import latest_release, publish_locally, revision_of, verify_release
-from tasks.records import (
-    Base,
-    Bot,
-    Checkpoint,
-    Corpus,
-    Evaluation,
-    Profile,
-    Release,
-    Spec,
-    TrackedRun,
-)
+from tasks.records import Base, Checkpoint, Corpus, Evaluation, Profile, Release, Spec, TrackedRun
 from tasks.settings import settings
 from tasks.storage import storage_root
 

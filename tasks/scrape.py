@@ -16,8 +16,9 @@ from tasks.errors import BadInput
 from tasks.lake.accounts import move_watermark, save_profile, watermark
 from tasks.lake.posts import append, state
 from tasks.limits import make_limit, permit
+from tasks.names import BlueskyHandle, Handle
 from tasks.policies import RETRY, cached
-from tasks.records import BlueskyHandle, Handle, Post
+from tasks.records import Post
 from tasks.scrape_x import open_client, open_purse, scrape_account
 from tasks.settings import settings
 from tasks.sources.bluesky import BlueskySource

@@ -44,7 +44,8 @@ from tasks.lake.scrapes import (
     stop_of,
     stop_run,
 )
-from tasks.records import Account, Handle
+from tasks.names import Handle
+from tasks.records import Account
 from tasks.settings import Settings
 from tasks.sources.x_api import MOST_POSTS, XApiSource
 from tasks.sources.x_api_client import PAGE, XApiClient

@@ -7,8 +7,9 @@ from prefect import task
 from tasks.errors import BadInput
 from tasks.lake.outcomes import save_outcome
 from tasks.lake.posts import LakeState, state
+from tasks.names import Handle
 from tasks.policies import RETRY
-from tasks.records import Handle, Outcome
+from tasks.records import Outcome
 from tasks.storage import storage_root
 
 

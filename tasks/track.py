@@ -7,7 +7,8 @@ from pathlib import Path
 
 from prefect import task
 
-from tasks.records import Base, Bot, Checkpoint, Corpus, Evaluation, Spec, TrackedRun
+from tasks.names import Bot
+from tasks.records import Base, Checkpoint, Corpus, Evaluation, Spec, TrackedRun
 from tasks.settings import settings
 from tasks.storage import storage_root
 

@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from tasks.curation.filters import Filtered, find_filter
 from tasks.curation.splitting import FEWEST, FEWEST_KEPT, hold_out
 from tasks.errors import NotEnoughPosts
-from tasks.records import Bot, Counts, Handle
+from tasks.names import Bot, Handle
+from tasks.records import Counts
 
 TRAIN, HELD_OUT = "train", "held_out"
 SEPARATOR = "<|endoftext|>"  # what the original put between posts, and counted

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 
 from tasks.curation.corpus import HELD_OUT, TRAIN, Curated
 from tasks.errors import StorageUnusable
-from tasks.records import Bot, Corpus, FileRef, digest
+from tasks.names import Bot
+from tasks.records import Corpus, FileRef, digest
 from tasks.storage import Storage
 
 _FOLDER = "corpora"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tasks.errors import StorageUnusable
-from tasks.records import Handle, Profile
+from tasks.names import Handle
+from tasks.records import Profile
 from tasks.storage import Storage
 
 _PROFILES = "profiles"

@@ -20,7 +20,8 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 from tasks.errors import BudgetExceeded
-from tasks.records import Handle, digest
+from tasks.names import Handle
+from tasks.records import digest
 from tasks.storage import Storage
 
 _FOLDER = "ledger"

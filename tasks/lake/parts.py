@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 
 from tasks.errors import StorageUnusable
 from tasks.lake.schema import SCHEMA, part_schema, scrape_of
-from tasks.records import Handle, Post
+from tasks.names import Handle
+from tasks.records import Post
 from tasks.storage import Storage, sha256_of
 
 FOLDER = "posts"

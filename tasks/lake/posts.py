@@ -17,7 +17,8 @@ from tasks.lake.accounts import load_profile, move_watermark, save_profile, wate
 from tasks.lake.cleaning import storable
 from tasks.lake.parts import FOLDER, keys_of, parts_of, read_part, scan_part, write_part
 from tasks.lake.schema import SCHEMA, WITHOUT_RAW
-from tasks.records import Handle, Post, digest
+from tasks.names import Handle
+from tasks.records import Post, digest
 from tasks.storage import Storage
 
 __all__ = [

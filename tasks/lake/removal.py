@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator
 
 from tasks.lake.parts import Part, parts_of, scan_part, write_part
 from tasks.lake.schema import SCHEMA
-from tasks.records import Handle, Kind, Post
+from tasks.names import Handle
+from tasks.records import Kind, Post
 from tasks.storage import Storage
 
 

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from tasks.errors import StorageUnusable
-from tasks.records import Account, Handle, digest
+from tasks.names import Handle
+from tasks.records import Account, digest
 from tasks.storage import Storage
 
 _POSITIONS = "positions"

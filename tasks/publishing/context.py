@@ -6,16 +6,8 @@ import math
 from dataclasses import dataclass
 from datetime import datetime
 
-from tasks.records import (
-    Base,
-    Bot,
-    Checkpoint,
-    Corpus,
-    Evaluation,
-    Profile,
-    Spec,
-    TrackedRun,
-)
+from tasks.names import Bot
+from tasks.records import Base, Checkpoint, Corpus, Evaluation, Profile, Spec, TrackedRun
 
 
 @dataclass(frozen=True)

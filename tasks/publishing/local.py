@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from tasks.errors import BadInput
+from tasks.names import Bot
 from tasks.publishing.card import render_card
 from tasks.publishing.context import ReleaseContext
 from tasks.publishing.fonts import available_fonts
 from tasks.publishing.manifest import manifest_of, metrics_of
 from tasks.publishing.picture import render_picture
-from tasks.records import Bot, Evaluation, Prediction, Release
+from tasks.records import Evaluation, Prediction, Release
 from tasks.settings import settings
 from tasks.storage import MANIFEST, Storage, sha256_of
 

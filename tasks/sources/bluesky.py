@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from tasks.errors import AccountProtected, ServerTrouble
-from tasks.records import BlueskyHandle, Post, Profile
+from tasks.names import BlueskyHandle
+from tasks.records import Post, Profile
 from tasks.sources.bluesky_client import TIMEOUT, BlueskyClient
 from tasks.sources.bluesky_posts import MalformedPost, post_of
 

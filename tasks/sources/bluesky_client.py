@@ -17,7 +17,7 @@ from tasks.errors import (
     ServerTrouble,
     SourceStopped,
 )
-from tasks.records import BlueskyHandle
+from tasks.names import BlueskyHandle
 
 PUBLIC_URL = "https://public.api.bsky.app"
 TIMEOUT = 30.0

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.errors import UnreadableSource
-from tasks.records import Handle, Kind, Post
+from tasks.names import Handle
+from tasks.records import Kind, Post
 from tasks.sources.dates import parse_date
 from tasks.sources.kinds import says_yes
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tasks.errors import BadInput, UnreadableSource
-from tasks.records import Handle
+from tasks.names import Handle
 from tasks.sources.shelf import find_shelf
 from tasks.sources.source import Source
 from tasks.sources.table import TableSource

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tasks.errors import BadInput, InvalidHandle, UnreadableSource
-from tasks.records import Handle, Profile
+from tasks.names import Handle
+from tasks.records import Profile
 from tasks.sources.javascript import read_value
 from tasks.sources.shelf import Shelf
 

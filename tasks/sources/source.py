@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from tasks.records import Handle, Post, Profile
+from tasks.names import Handle
+from tasks.records import Post, Profile
 
 BATCH = 1_000
 

@@ -8,7 +8,8 @@ from itertools import islice
 from pathlib import Path
 
 from tasks.errors import BadInput, UnreadableSource
-from tasks.records import Handle, Post
+from tasks.names import Handle
+from tasks.records import Post
 from tasks.sources.columns import KNOWN, Columns, find_columns
 from tasks.sources.rows import Row, csv_rows, header, jsonl_rows, lines, parquet_rows, text_rows
 from tasks.sources.source import BATCH

@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import Protocol
 
 from tasks.errors import AccountProtected, AccountRenamed, ServerTrouble
-from tasks.records import Account, Handle, Post, Profile
+from tasks.names import Handle
+from tasks.records import Account, Post, Profile
 from tasks.sources.x_api_client import PAGE, XApiClient
 from tasks.sources.x_api_posts import SOURCE, Page
 

@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from tasks.errors import HuggingtweetsError, ServerTrouble
-from tasks.records import Account, Handle, Kind, Post, Profile
+from tasks.names import Handle
+from tasks.records import Account, Kind, Post, Profile
 from tasks.sources.dates import parse_date
 from tasks.sources.x_api_errors import error_of, refusal_in
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.errors import AccountUnavailable, ServerTrouble
-from tasks.records import Handle
+from tasks.names import Handle
 from tasks.sources.x_api_errors import error_of, refusal_in
 
 

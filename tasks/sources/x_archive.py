@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tasks.errors import UnreadableSource
-from tasks.records import Handle, Post, Profile
+from tasks.names import Handle
+from tasks.records import Post, Profile
 from tasks.sources.dates import parse_date
 from tasks.sources.identity import read_profile
 from tasks.sources.javascript import elements

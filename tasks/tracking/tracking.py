@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.records import Base, Bot, Checkpoint, Corpus, Evaluation, Spec, TrackedRun
+from tasks.names import Bot
+from tasks.records import Base, Checkpoint, Corpus, Evaluation, Spec, TrackedRun
 from tasks.settings import Settings
 from tasks.tracking.environment import own_folders, quiet_settings
 

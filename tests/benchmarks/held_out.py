@@ -22,7 +22,8 @@ from tasks.curation.corpus import build_corpus
 from tasks.curation.writing import read_corpus, write_corpus
 from tasks.evaluation.evaluate import evaluate_bot
 from tasks.lake.posts import append, read
-from tasks.records import Bot, Evaluation, Handle, Spec
+from tasks.names import Bot, Handle
+from tasks.records import Evaluation, Spec
 from tasks.settings import Settings
 from tasks.sources.files import open_file_source
 from tasks.storage import Storage, open_storage

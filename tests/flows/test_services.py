@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from flows.requests import BotRequest
-from tasks.records import Handle, Kind, Post, Status
+from tasks.names import Handle
+from tasks.records import Kind, Post, Status
 from tasks.settings import settings
 from tests.flows.running import run
 from tests.sample_posts import sentences

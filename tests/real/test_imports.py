@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tasks.lake.posts import append, read, state
-from tasks.records import Handle, Kind
+from tasks.names import Handle
+from tasks.records import Kind
 from tasks.sources.files import open_file_source
 from tasks.storage import Storage
 

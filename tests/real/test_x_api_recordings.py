@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from tasks.errors import ServerTrouble
-from tasks.records import Handle, Kind
+from tasks.names import Handle
+from tasks.records import Kind
 from tasks.sources.x_api import XApiSource
 from tests.servers.x_api import XApi, running_x_api
 from tests.servers.x_client import client_of

@@ -19,7 +19,8 @@ from tasks.errors import TransientError
 from tasks.lake.ledger import spent
 from tasks.lake.posts import append, read, watermark
 from tasks.lake.scrapes import load_position
-from tasks.records import Handle, Post
+from tasks.names import Handle
+from tasks.records import Post
 from tasks.scrape_x import open_purse, scrape_account
 from tasks.settings import Settings
 from tasks.sources.table import TableSource

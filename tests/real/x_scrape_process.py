@@ -6,7 +6,7 @@ import sys
 
 from pydantic import SecretStr
 
-from tasks.records import Handle
+from tasks.names import Handle
 from tasks.scrape_x import open_client, open_purse, scrape_account
 from tasks.settings import Settings
 from tasks.storage import open_storage

@@ -9,7 +9,8 @@ from tasks.comply_x import Complied, comply
 from tasks.errors import BudgetExceeded, ServerTrouble
 from tasks.lake.ledger import Purse, spent
 from tasks.lake.posts import append, read, state
-from tasks.records import Handle, Kind, Post
+from tasks.names import Handle
+from tasks.records import Kind, Post
 from tasks.scrape_x import open_purse, scrape_account
 from tasks.settings import Settings
 from tasks.storage import Storage

@@ -9,14 +9,12 @@ from prefect.serializers import JSONSerializer
 from pydantic import TypeAdapter
 
 from tasks.errors import BadInput, InvalidHandle
+from tasks.names import BlueskyHandle, Bot, Handle
 from tasks.records import (
-    BlueskyHandle,
-    Bot,
     Corpus,
     Counts,
     Evaluation,
     FileRef,
-    Handle,
     Outcome,
     Prediction,
     Spec,

@@ -30,7 +30,8 @@ from tasks.lake.scrapes import (
     load_position,
     save_position,
 )
-from tasks.records import Handle, Kind, Post
+from tasks.names import Handle
+from tasks.records import Kind, Post
 from tasks.scrape_x import XScraped, open_client, open_purse, posts_to_expect, scrape_account
 from tasks.settings import Settings
 from tasks.storage import Storage

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from tasks.curation.filters import FILTERS, find_filter
 from tasks.curation.modern import modern
 from tasks.errors import BadInput
-from tasks.records import Handle, Kind
+from tasks.names import Handle
+from tasks.records import Kind
 from tests.strategies import posts as any_posts
 from tests.tasks.curation.lake_tables import lake_table
 

@@ -6,7 +6,8 @@ from hypothesis import settings as hypothesis_settings
 
 from tasks.errors import StorageUnusable
 from tasks.lake.posts import load_profile, move_watermark, save_profile, watermark
-from tasks.records import Handle, Profile
+from tasks.names import Handle
+from tasks.records import Profile
 from tasks.storage import Storage
 from tests.strategies import texts
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tasks.errors import BudgetExceeded
 from tasks.lake.ledger import Prices, Purse, Spending, spent, spent_by_run
-from tasks.records import Handle
+from tasks.names import Handle
 from tasks.storage import Storage, open_storage
 
 ALICE = Handle("alice")

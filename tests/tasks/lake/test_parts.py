@@ -12,7 +12,8 @@ from tasks.errors import StorageUnusable
 from tasks.lake.parts import GROUP_CHARACTERS, GROUP_ROWS, keys_of
 from tasks.lake.posts import append, handles, read, state
 from tasks.lake.schema import SCHEMA, VERSION
-from tasks.records import Handle, Kind, Post
+from tasks.names import Handle
+from tasks.records import Kind, Post
 from tasks.storage import Storage
 
 ALICE = Handle("alice")

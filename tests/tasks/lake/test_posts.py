@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from tasks.errors import StorageUnusable, UnreadableSource
 from tasks.lake.posts import Appended, append, handles, read, state
 from tasks.lake.schema import SCHEMA, WITHOUT_RAW
-from tasks.records import Handle, Kind, Post
+from tasks.names import Handle
+from tasks.records import Kind, Post
 from tasks.storage import Storage, open_storage
 from tests.strategies import posts as any_posts
 

@@ -7,7 +7,8 @@ import pytest
 from tasks.lake.parts import keys_of
 from tasks.lake.posts import append, read
 from tasks.lake.removal import drop_posts
-from tasks.records import Handle, Kind, Post
+from tasks.names import Handle
+from tasks.records import Kind, Post
 from tasks.storage import Storage
 
 ALICE = Handle("alice")

@@ -15,7 +15,8 @@ from tasks.lake.scrapes import (
     stop_of,
     stop_run,
 )
-from tasks.records import Account, Handle, Profile
+from tasks.names import Handle
+from tasks.records import Account, Profile
 from tasks.storage import Storage
 
 ALICE = Handle("alice")

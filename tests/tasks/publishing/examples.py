@@ -10,10 +10,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from tasks.names import Bot
 from tasks.publishing.context import ReleaseContext
 from tasks.records import (
     Base,
-    Bot,
     Checkpoint,
     Corpus,
     Counts,

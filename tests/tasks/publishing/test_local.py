@@ -15,6 +15,7 @@ import pytest
 from pyarrow import fs as pafs
 
 from tasks.errors import BadInput
+from tasks.names import Bot
 from tasks.publishing.local import (
     latest_release,
     note_push,
@@ -23,7 +24,6 @@ from tasks.publishing.local import (
     verify_release,
 )
 from tasks.publishing.manifest import version_of
-from tasks.records import Bot
 from tasks.storage import Storage
 from tests.tasks.publishing.examples import (
     CHECKPOINT,

@@ -21,7 +21,8 @@ from tasks.errors import (
     ServerTrouble,
     SourceStopped,
 )
-from tasks.records import BlueskyHandle, Post
+from tasks.names import BlueskyHandle
+from tasks.records import Post
 from tasks.sources.bluesky import MAX_PAGES, BlueskySource
 from tests.servers.bluesky import Bluesky, Fault, did_of, element, running_bluesky
 

@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tasks.errors import HuggingtweetsError, UnreadableSource
-from tasks.records import Handle
+from tasks.names import Handle
 from tasks.sources.files import file_digest, open_file_source
 from tasks.sources.javascript import CHUNK, MAX_ELEMENT, MAX_SMALL
 from tasks.sources.shelf import MAX_NOTES

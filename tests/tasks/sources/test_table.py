@@ -17,7 +17,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tasks.errors import BadInput, HuggingtweetsError, UnreadableSource
-from tasks.records import Handle, Kind, Post
+from tasks.names import Handle
+from tasks.records import Kind, Post
 from tasks.sources.rows import MAX_LINE
 from tasks.sources.table import TableSource
 

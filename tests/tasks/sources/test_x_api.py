@@ -29,8 +29,9 @@ from tasks.errors import (
     SourceExhausted,
     TokenRefused,
 )
+from tasks.names import Handle
 from tasks.records import Account as Known
-from tasks.records import Handle, Kind, Post, Profile
+from tasks.records import Kind, Post, Profile
 from tasks.sources.x_api import XApiSource
 from tasks.sources.x_api_client import ATTEMPTS, XApiClient
 from tasks.sources.x_api_pace import Timeouts

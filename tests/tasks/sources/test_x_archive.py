@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tasks.errors import BadInput, UnreadableSource
-from tasks.records import Handle, Kind, Post
+from tasks.names import Handle
+from tasks.records import Kind, Post
 from tasks.sources.javascript import CHUNK
 from tasks.sources.x_archive import XArchiveSource
 from tests.tasks.sources.archives import (

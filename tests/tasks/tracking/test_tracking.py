@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tasks.names import Bot
 from tasks.records import (
     Base,
-    Bot,
     Checkpoint,
     Corpus,
     Counts,
