@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from deployments import console
+from deployments import console, removal
 from tasks.errors import BadInput, HuggingtweetsError, PermanentError
 from tasks.names import Bot, Handle
 from tasks.records import Outcome, Spec, Status
@@ -142,6 +142,9 @@ def generate(
     start: Annotated[str, typer.Argument(help="How the posts begin")] = "",
     number: Annotated[int, typer.Option("-n", min=1, max=1000, help="How many posts")] = 5,
     seed: Annotated[int | None, typer.Option(help="Repeat a draw; else each is new")] = None,
+    keep_mentions: Annotated[
+        bool, typer.Option("--keep-mentions", help="Let posts mention others, as @somebody")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Let the latest release of a bot write."""
@@ -158,7 +161,7 @@ def generate(
 
     with storage.folder(release.folder) as folder:
         drawn = int.from_bytes(os.urandom(4)) if seed is None else seed
-        posts = write(folder, start, number, drawn)
+        posts = write(folder, start, number, drawn, keep_mentions=keep_mentions)
     if as_json:
         console.print_json(posts)
         return
@@ -181,10 +184,13 @@ def status(as_json: Json = False) -> None:
         console.out.print("No bot has been retrained here yet.")
 
 
+app.command()(removal.comply)
+app.command()(removal.forget)
+
+
 def run_retrain(bots: list[Bot], sources: dict[str, str], **options: Any) -> list[Outcome]:
     """Run the `retrain` flow in this process; `sources` are files by handle."""
-    console.show_progress()
-    console.err.print("Starting Prefect …")
+    console.start_prefect()
     from flows.requests import BotRequest, RetrainOptions
     from flows.retrain import retrain as flow
 

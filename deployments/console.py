@@ -60,6 +60,20 @@ def show_progress() -> None:
         )
 
 
+def start_prefect() -> None:
+    """Say what the next seconds go to, and let the project's log lines be seen."""
+    show_progress()
+    err.print("Starting Prefect …")
+
+
+def result_of(state: Any) -> Any:
+    """What a flow returned, though its run may have failed; raises what it raised."""
+    result = state.result(raise_on_failure=False)
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
 def print_json(value: Any) -> None:
     """Print records or plain values as JSON to standard output."""
     plain = TypeAdapter(Any).dump_python(value, mode="json")

@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from tasks.names import Bot, Handle
 from tasks.records import Spec
+
+# Looser than `Handle.parse`, which has the last word: what a form can refuse before a run exists.
+_HANDLE = r"@?([A-Za-z0-9_]{1,15}|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+)"
+
+HandleName = Annotated[
+    str,
+    Field(pattern=rf"^\s*{_HANDLE}\s*$", description="`alice`, or `alice.bsky.social`"),
+    AfterValidator(lambda name: Handle.parse(name).name),
+]
+
+
+class RetrainOptions(BaseModel):
+    """What holds for all bots of one retrain; what is left out comes from the settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base: str | None = Field(None, description="Hub id or folder of the base, or `embedded`")
+    filter: Literal["modern", "classic"] | None = Field(None, description="Which filter curates")
+    languages: tuple[str, ...] = Field((), description="Keep only these languages, such as `en`")
+    push: bool = Field(False, description="Put the release on the Hugging Face Hub as well")
+    visibility: Literal["private", "public"] | None = Field(
+        None, description="Of the Hub repository, if it is to be other than the settings say"
+    )
+    force: bool = Field(False, description="Release even if nothing has changed, or held back")
+    training: Spec = Field(Spec(), description="How the bots are trained")
 
 
 class BotRequest(BaseModel):
@@ -16,11 +41,15 @@ class BotRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(
-        description="One to three handles joined by `-`, such as `alice` or `alice-bob`"
+        pattern=rf"^\s*{_HANDLE}([-_]{_HANDLE}){{0,2}}\s*$",
+        description="One to three handles joined by `-`, such as `alice` or `alice-bob`",
     )
     sources: dict[str, str] = Field(
         default_factory=dict,
         description="For each handle where posts come from first: a file, `x_api` or `bluesky`",
+    )
+    options: RetrainOptions | None = Field(
+        None, description="Its own options, instead of those of the batch"
     )
 
     @field_validator("name")
@@ -37,16 +66,3 @@ class BotRequest(BaseModel):
     def bot(self) -> Bot:
         """The bot of this name."""
         return Bot.parse(self.name)
-
-
-class RetrainOptions(BaseModel):
-    """What holds for all bots of one retrain; what is left out comes from the settings."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    base: str | None = Field(None, description="Hub id or folder of the base, or `embedded`")
-    filter: Literal["modern", "classic"] | None = Field(None, description="Which filter curates")
-    languages: tuple[str, ...] = Field((), description="Keep only these languages, such as `en`")
-    push: bool = Field(False, description="Put the release on the Hugging Face Hub as well")
-    force: bool = Field(False, description="Release again even where nothing has changed")
-    training: Spec = Field(Spec(), description="How the bots are trained")

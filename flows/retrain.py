@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +12,7 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Failed
 
+from flows.pipeline import has_begun, in_pipeline
 from flows.requests import BotRequest, RetrainOptions
 from tasks.artifacts import show_corpus, show_outcomes, show_release
 from tasks.curate import curate
@@ -18,6 +20,7 @@ from tasks.errors import BadInput, BudgetExceeded, HuggingtweetsError
 from tasks.evaluate import evaluate
 from tasks.finetune import finetune, fingerprint_of, prepare_base
 from tasks.lake.posts import LakeState
+from tasks.limits import training_place
 from tasks.names import Bot, Handle
 from tasks.publish import hub_access, publish, push, released_already
 from tasks.publishing.local import evaluation_of
@@ -40,7 +43,7 @@ def _run_name() -> str:
 
 @flow(name="retrain", flow_run_name=_run_name, persist_result=True, result_serializer="json")
 async def retrain(bots: list[BotRequest], options: RetrainOptions | None = None) -> Any:
-    """Retrain bots one after another; each has its own run, named after it, and its own outcome.
+    """Retrain bots; each has its own run, named after it, and its own outcome.
 
     Args:
         bots: The bots, each with the files that its posts come from.
@@ -49,9 +52,13 @@ async def retrain(bots: list[BotRequest], options: RetrainOptions | None = None)
     Returns:
         Their outcomes. The run has failed if one of them has.
     """
-    options = options or RetrainOptions()
-    states = [(request, await retrain_bot(request, options, return_state=True)) for request in bots]
-    outcomes = [await _outcome(request, state) for request, state in states]
+    common = options or RetrainOptions()
+
+    async def one(request: BotRequest) -> Outcome:
+        state = await retrain_bot(request, request.options or common, return_state=True)
+        return await _outcome(request, state)
+
+    outcomes = await in_pipeline(bots, one)
     show_outcomes(outcomes)
     failed = [outcome.bot for outcome in outcomes if outcome.status is Status.FAILED]
     if failed:
@@ -76,19 +83,26 @@ async def retrain_bot(request: BotRequest, options: RetrainOptions) -> Any:
     Returns:
         Its outcome. The run has failed if the bot has.
     """
-    bot = request.bot
+    has_begun()
+    # In a thread, so that the pipeline goes on; the tasks below find their run all the same.
+    outcome = await asyncio.to_thread(_outcome_of, request.bot, request.sources, options)
+    if outcome.status is Status.FAILED:
+        return Failed(message=outcome.reason, data=outcome)
+    return outcome
+
+
+def _outcome_of(bot: Bot, sources: dict[str, str], options: RetrainOptions) -> Outcome:
+    """Bring a bot up to date, and record what came of it."""
+    began = datetime.now(UTC)
     try:
-        outcome = _bring_up_to_date(bot, request.sources, options)
+        outcome = _bring_up_to_date(bot, sources, options)
     except BudgetExceeded as error:
         log.warning("%s", error)
         outcome = Outcome(bot.name, Status.SKIPPED, str(error), _now())
     except HuggingtweetsError as error:
         log.error("%s", error)  # noqa: TRY400 - one line is the message, not a traceback
         outcome = Outcome(bot.name, Status.FAILED, str(error), _now())
-    record_outcome(outcome)
-    if outcome.status is Status.FAILED:
-        return Failed(message=outcome.reason, data=outcome)
-    return outcome
+    return record_outcome(outcome, began)
 
 
 def _bring_up_to_date(bot: Bot, sources: dict[str, str], options: RetrainOptions) -> Outcome:
@@ -106,8 +120,9 @@ def _bring_up_to_date(bot: Bot, sources: dict[str, str], options: RetrainOptions
     if released and not options.force:
         return _unchanged(bot, released, corpus, push_too=options.push)
 
-    checkpoint = finetune(bot, corpus, base, spec)
-    evaluation = evaluate(bot, corpus, base, checkpoint, spec)
+    with training_place(bot):
+        checkpoint = finetune(bot, corpus, base, spec)
+        evaluation = evaluate(bot, corpus, base, checkpoint, spec)
     tracked = track(bot, corpus, base, checkpoint, evaluation, spec)
     release = publish(
         bot, corpus, base, checkpoint, evaluation, spec, tracked, for_hub=options.push

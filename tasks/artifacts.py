@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from prefect import task
 from prefect.artifacts import (
@@ -45,6 +46,12 @@ def show_release(release: Release, evaluation: Evaluation) -> None:
     # The UI has no other way to a file of the storage than to be given its bytes.
     url = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
     create_image_artifact(image_url=url, description=f"@{release.bot} at {release.revision}")
+
+
+@task(name="show table")
+def show_table(rows: Sequence[Mapping[str, Any]], description: str) -> None:
+    """Rows of equal keys."""
+    create_table_artifact(table=[dict(row) for row in rows], description=description)
 
 
 @task(name="show outcomes")

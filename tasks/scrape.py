@@ -13,9 +13,10 @@ from prefect import task
 from prefect.runtime import flow_run
 
 from tasks.errors import BadInput
-from tasks.lake.accounts import move_watermark, save_profile, watermark
-from tasks.lake.posts import append, state
-from tasks.limits import make_limit, permit
+from tasks.lake.accounts import move_watermark, save_profile
+from tasks.lake.opt_outs import refuse_opted_out
+from tasks.lake.posts import append, known_watermark, state
+from tasks.limits import make_limit, permit, scraping
 from tasks.names import BlueskyHandle, Handle
 from tasks.policies import RETRY, cached
 from tasks.records import Post
@@ -48,8 +49,12 @@ class Scraped:
 
 
 def import_posts(handle: Handle, source: Source) -> Scraped:
-    """Append all posts of a source to the lake, and keep the account's profile."""
+    """Append all posts of a source to the lake, and keep the account's profile.
+
+    Raises OptedOut, and what the source raises.
+    """
     storage = storage_root()
+    refuse_opted_out(storage, handle)
     appended = append(storage, handle, source.batches(None), scraped_at=datetime.now(UTC))
     if (profile := source.profile()) is not None:
         save_profile(storage, profile)
@@ -68,28 +73,40 @@ def scrape_file(handle: Handle, path: str, content: str) -> Scraped:
 def scrape_service(handle: Handle, service: str) -> Scraped:
     """Fetch what is new of an account from the X API or from Bluesky."""
     make_limit(service)
-    return (_from_x if service == X_API else _from_bluesky)(handle)
+    with scraping(service):
+        return (_from_x if service == X_API else _from_bluesky)(handle)
 
 
 def _from_x(handle: Handle) -> Scraped:
     if isinstance(handle, BlueskyHandle):
         raise BadInput(f"@{handle} is a Bluesky handle, which X does not know: use bluesky")
 
+    pace = x_pace(handle)
+    client = open_client(settings(), pace)
+    purse = open_purse(storage_root(), settings(), run_with_budget(), pace)
+    found = scrape_account(handle, client, purse)
+    return Scraped(handle, X_API, found.new, found.seen, found.stored)
+
+
+def x_pace(handle: Handle) -> Pace:
+    """How X is asked within a run: under the shared rate, with every pause counted down."""
+
     def countdown(seconds: float) -> None:
         log.info("@%s: X asked for a pause, %.0f s left", handle, seconds)
 
-    pace = Pace(permit=partial(permit, X_API), countdown=countdown)
-    client = open_client(settings(), pace)
-    run = str(flow_run.root_flow_run_id or flow_run.id)  # of a batch, so that it has one budget
-    found = scrape_account(handle, client, open_purse(storage_root(), settings(), run, pace))
-    return Scraped(handle, X_API, found.new, found.seen, found.stored)
+    return Pace(permit=partial(permit, X_API), countdown=countdown)
+
+
+def run_with_budget() -> str:
+    """The name under which a run's spending is kept: of the whole batch, so that it has one."""
+    return str(flow_run.root_flow_run_id or flow_run.id)
 
 
 def _from_bluesky(handle: Handle) -> Scraped:
     if not isinstance(handle, BlueskyHandle):
         raise BadInput(f"@{handle} is not a Bluesky handle: these have a dot, as alice.bsky.social")
-    permit(BLUESKY)
-    storage, source = storage_root(), BlueskySource(handle, settings().bluesky_url)
+    storage = storage_root()
+    source = BlueskySource(handle, settings().bluesky_url, permit=partial(permit, BLUESKY))
     newest: list[int] = []
 
     def noted(batches: Iterator[list[Post]]) -> Iterator[list[Post]]:
@@ -97,7 +114,7 @@ def _from_bluesky(handle: Handle) -> Scraped:
             newest.extend(int(post.id) for post in batch)
             yield batch
 
-    found = noted(source.batches(watermark(storage, handle, BLUESKY)))
+    found = noted(source.batches(known_watermark(storage, handle, BLUESKY)))
     appended = append(storage, handle, found, scraped_at=datetime.now(UTC))
     save_profile(storage, source.profile())
     if newest:
@@ -110,6 +127,7 @@ def scrape(handle: Handle, path: str) -> Scraped:
 
     `path` may name a service instead: `x_api` or `bluesky`.
     """
+    refuse_opted_out(storage_root(), handle)
     if path in SERVICES:
         return scrape_service(handle, path)
     content = file_digest(Path(path))

@@ -18,6 +18,7 @@ Each position is true by itself, so that of two runs at a time either one's may 
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -32,7 +33,7 @@ from tasks.errors import (
     TokenRefused,
 )
 from tasks.lake.ledger import Prices, Purse
-from tasks.lake.posts import append, move_watermark, save_profile, state, watermark
+from tasks.lake.posts import append, known_watermark, move_watermark, save_profile, state
 from tasks.lake.removal import drop_posts
 from tasks.lake.scrapes import (
     Position,
@@ -53,6 +54,7 @@ from tasks.sources.x_api_pace import Pace
 from tasks.sources.x_api_posts import SOURCE, Page
 from tasks.storage import Storage
 
+log = logging.getLogger("huggingtweets")
 ACCOUNT_AGE = timedelta(days=7)
 
 
@@ -112,7 +114,7 @@ def posts_to_expect(storage: Storage, handle: Handle, *, again: bool = False) ->
     position = load_position(storage, handle, SOURCE)
     if position is not None and position.since_id is None:
         return max(whole - position.fetched, PAGE)
-    is_first = watermark(storage, handle, SOURCE) is None
+    is_first = known_watermark(storage, handle, SOURCE) is None
     return whole if again or is_first else PAGE
 
 
@@ -149,7 +151,11 @@ class _Scrape:
     def run(self, *, again: bool) -> XScraped:
         before = load_account(self._storage, self._handle, SOURCE)
         account = self._account(before)
-        self._purse.afford(self._handle, posts_to_expect(self._storage, self._handle, again=again))
+        expected = posts_to_expect(self._storage, self._handle, again=again)
+        cost = self._purse.afford(self._handle, expected)
+        log.info(
+            "@%s: up to %d posts from X, for up to $%.2f", self._handle, expected, cost.dollars
+        )
         try:
             self._fetch(self._source(account=account), again=again)
         except AccountUnavailable:
@@ -187,7 +193,7 @@ class _Scrape:
         self._descend(source, None if again else self._watermark(), None)
 
     def _watermark(self) -> str | None:
-        return watermark(self._storage, self._handle, SOURCE)
+        return known_watermark(self._storage, self._handle, SOURCE)
 
     def _descend(self, source: XApiSource, since_id: str | None, left: Position | None) -> None:
         """Fetch from the newest post, or from where a scrape was left, down to `since_id`."""

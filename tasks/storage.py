@@ -81,6 +81,19 @@ class Storage:
         """The keys of the folders directly in a folder, sorted, without temporary ones."""
         return [key for key, is_file in self._children(folder) if not is_file]
 
+    def files(self, key: str) -> dict[str, int]:
+        """The bytes of each file at or below a key, by its key, hidden ones included; sorted."""
+        info = self.filesystem.get_file_info(self.full(key))
+        if info.type == pafs.FileType.File:
+            return {key: info.size}
+        selector = pafs.FileSelector(self.full(key), allow_not_found=True, recursive=True)
+        found = self.filesystem.get_file_info(selector)
+        return {
+            each.path.removeprefix(f"{self.path}/"): each.size
+            for each in sorted(found, key=lambda info: info.path)
+            if each.type == pafs.FileType.File
+        }
+
     def _children(self, folder: str) -> list[tuple[str, bool]]:
         selector = pafs.FileSelector(self.full(folder), allow_not_found=True)
         found = sorted(self.filesystem.get_file_info(selector), key=lambda info: info.base_name)

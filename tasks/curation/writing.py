@@ -15,7 +15,7 @@ from tasks.names import Bot
 from tasks.records import Corpus, FileRef, digest
 from tasks.storage import Storage
 
-_FOLDER = "corpora"
+FOLDER = "corpora"
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def write_corpus(storage: Storage, curated: Curated, bot: Bot, filter_name: str)
     fingerprint = digest(curated.table.to_pydict())[:16]
     sink = pa.BufferOutputStream()
     pq.write_table(curated.table, sink, compression="zstd")
-    uri = f"{_FOLDER}/{bot}/{fingerprint}.parquet"
+    uri = f"{FOLDER}/{bot}/{fingerprint}.parquet"
     sha256 = storage.write(uri, sink.getvalue().to_pybytes())
     return Corpus(
         bot=bot,

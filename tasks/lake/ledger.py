@@ -86,6 +86,21 @@ def spent_by_run(storage: Storage, run: str) -> Spending:
     )
 
 
+def anonymise(storage: Storage, handle: Handle) -> int:
+    """Take a handle's name out of its charges, which stay counted; returns how many it stood in.
+
+    Raises StorageUnusable.
+    """
+    found = 0
+    for month in storage.folders(_FOLDER):
+        for key in storage.keys(month):
+            told = storage.read_json(key)
+            if isinstance(told, dict) and told.get("handle") == handle.name:
+                storage.write_json(key, {**told, "handle": None})
+                found += 1
+    return found
+
+
 def _mark(run: str) -> str:
     """A run's name as it stands in the names of files."""
     return digest(run)[:16]

@@ -26,6 +26,7 @@ __all__ = [
     "LakeState",
     "append",
     "handles",
+    "known_watermark",
     "load_profile",
     "move_watermark",
     "read",
@@ -161,6 +162,15 @@ def state(storage: Storage, handle: Handle) -> LakeState:
     sources = sorted(map(str, pc.unique(table["source"]).to_pylist()))
     rows = pc.count_distinct(table["id"]).as_py()
     return LakeState(handle, rows, _dataset_digest(storage, handle), tuple(sources))
+
+
+def known_watermark(storage: Storage, handle: Handle, source: str) -> str | None:
+    """The watermark of a source, if the lake still holds posts of it; else all is to be read.
+
+    Raises StorageUnusable.
+    """
+    mark = watermark(storage, handle, source)
+    return mark if mark is not None and source in state(storage, handle).sources else None
 
 
 def _dataset_digest(storage: Storage, handle: Handle) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tasks.errors import AccountProtected, ServerTrouble
@@ -21,6 +21,7 @@ class BlueskySource:
     """The newest 3,200 posts and reposts of an account.
 
     base_url: of the service, None for Bluesky's public one. timeout: seconds, of every request.
+    permit: called before each request, and may wait: the place of a limit that all runs share.
     Ids are decimal and grow with time: the key of the post's record (a TID) as a number; the whole
     address is in `raw`. An account whose owner asks Bluesky not to show it to people without a
     login is protected to us.
@@ -29,9 +30,15 @@ class BlueskySource:
     name = "bluesky"
 
     def __init__(
-        self, handle: BlueskyHandle, base_url: str | None = None, *, timeout: float = TIMEOUT
+        self,
+        handle: BlueskyHandle,
+        base_url: str | None = None,
+        *,
+        timeout: float = TIMEOUT,
+        permit: Callable[[], None] = lambda: None,
     ) -> None:
         self._handle = handle
+        self._permit = permit
         self._client = BlueskyClient(base_url, timeout)
         self._account: dict[str, Any] | None = None
 
@@ -108,6 +115,7 @@ class BlueskySource:
             raise self._malformed(f"a post whose {error}") from error
 
     def _ask(self, method: str, **params: Any) -> dict[str, Any]:
+        self._permit()
         return self._client.ask(method, self._handle, params)
 
     def _malformed(self, seen: str) -> ServerTrouble:

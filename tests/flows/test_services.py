@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from flows.requests import BotRequest
-from tasks.names import Handle
+from tasks.lake.posts import state
+from tasks.names import BlueskyHandle, Handle
 from tasks.records import Kind, Post, Status
 from tasks.settings import settings
+from tasks.storage import Storage
 from tests.flows.running import run
 from tests.sample_posts import sentences
 from tests.servers.bluesky import element, running_bluesky
@@ -72,7 +74,9 @@ def test_a_budget_skips_and_terms_refuse(tiny_base: Path, monkeypatch: pytest.Mo
         assert "HUGGINGTWEETS_X_ACCEPT_TERMS" in outcomes["niaj"].reason
 
 
-def test_bluesky_needs_no_login(tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bluesky_needs_no_login(
+    tiny_base: Path, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     name = "olivia.example.com"
     request = BotRequest(name=name, sources={name: "bluesky"})
     with running_bluesky() as bluesky:
@@ -86,6 +90,10 @@ def test_bluesky_needs_no_login(tiny_base: Path, monkeypatch: pytest.MonkeyPatch
         assert outcomes[name].corpus.counts[name].downloaded == 200
         _, outcomes = run([request], tiny_base)
         assert outcomes[name].status is Status.UNCHANGED
+        storage.delete(f"posts/{name}")
+        _, outcomes = run([request], tiny_base)
+        assert outcomes[name].status is Status.UNCHANGED, "read again from the beginning"
+        assert state(storage, BlueskyHandle(name)).rows == 200
 
 
 def test_an_x_handle_is_none_of_blueskys(tiny_base: Path) -> None:

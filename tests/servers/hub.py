@@ -134,6 +134,7 @@ def _app(hub: Hub) -> Starlette:
     return Starlette(
         routes=[
             route("/api/repos/create", "POST", "create", _create),
+            route("/api/repos/delete", "DELETE", "delete", _delete),
             route("/api/validate-yaml", "POST", "validate", _validate),
             route(model, "GET", "info", _info),
             route(f"{model}/revision/{{revision}}", "GET", "info", _info),
@@ -219,6 +220,13 @@ async def _create(hub: Hub, request: Request) -> Response:
         return JSONResponse({"error": "You already created this model repo", "url": url}, 409)
     hub.create(name, asked.get("visibility", "public"))
     return JSONResponse({"url": url})
+
+
+async def _delete(hub: Hub, request: Request) -> Response:
+    asked = await request.json()
+    if hub.repositories.pop(f"{asked['organization']}/{asked['name']}", None) is None:
+        return _not_found()
+    return JSONResponse({})
 
 
 async def _validate(hub: Hub, request: Request) -> Response:

@@ -3,10 +3,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tasks.comply_x import Complied, comply
 from tasks.errors import BudgetExceeded, ServerTrouble
+from tasks.lake.due_marks import due_marks
 from tasks.lake.ledger import Purse, spent
 from tasks.lake.posts import append, read, state
 from tasks.names import Handle
@@ -53,10 +56,27 @@ def test_nothing_is_dropped_while_all_is_shown(api: XApi, lake: Storage, purse: 
     assert spent(lake, "2030-03").posts == 260
 
 
+def corpus_of(lake: Storage, name: str, ids: list[str]) -> str:
+    """A corpus file of a bot with these posts of alice, and one of somebody else."""
+    columns = {"handle": ["alice"] * len(ids) + ["bob"], "id": [*ids, "1"]}
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table(columns), sink)
+    key = f"corpora/{name}/{len(ids)}.parquet"
+    lake.write(key, sink.getvalue().to_pybytes())
+    return key
+
+
 def test_deleted_posts_go_and_the_bots_become_due(api: XApi, lake: Storage, purse: Purse):
     before = state(lake, ALICE).digest
+    clean = corpus_of(lake, "alice", ["6", "7", "8"])
+    tainted = [corpus_of(lake, "alice", ["5", "6"]), corpus_of(lake, "alice-bob", ["5"])]
+    others = corpus_of(lake, "bob", [])
     api.accounts["7"].posts = as_api_posts(map(post, range(6, 131)))
-    assert comply(ALICE, client_of(api), purse) == Complied(ALICE, 130, 5)
+    due = ("alice", "alice-bob")
+    assert comply(ALICE, client_of(api), purse) == Complied(ALICE, 130, 5, 2, due)
+    assert [lake.exists(key) for key in (clean, others, *tainted)] == [True, True, False, False]
+    assert tuple(sorted(due_marks(lake))) == due
+    assert due_marks(lake)["alice"].reason == "posts of @alice are gone from X"
     left = [*map(str, range(6, 131)), "999"]
     assert sorted(read(lake, ALICE)["id"].to_pylist(), key=int) == left
     assert state(lake, ALICE).digest != before

@@ -176,3 +176,13 @@ def test_the_account_is_followed_by_its_did(bluesky: Bluesky) -> None:
     bluesky.add(NAME, hours(0, 1))
     posts_of(bluesky)
     assert [asked["actor"] for asked in bluesky.asked("feed")] == [did_of(NAME)]
+
+
+def test_each_request_asks_for_a_permit_first(bluesky: Bluesky) -> None:
+    bluesky.add(NAME, hours(0, 250))
+    asked: list[int] = []
+    source = BlueskySource(
+        BlueskyHandle(NAME), bluesky.url, permit=lambda: asked.append(len(bluesky.requests))
+    )
+    assert sum(len(batch) for batch in source.batches(None)) == 250
+    assert asked == list(range(len(bluesky.requests))), "one before each request"

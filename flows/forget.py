@@ -1,0 +1,60 @@
+"""Remove an account everywhere, at its owner's wish."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from prefect import flow
+from prefect.states import Failed
+
+from flows.requests import HandleName
+from tasks.artifacts import show_table
+from tasks.errors import HuggingtweetsError
+from tasks.forget import forget_everywhere, plan_forgetting
+from tasks.forget_account import Plan
+from tasks.names import Handle
+
+log = logging.getLogger("huggingtweets")
+
+
+@flow(
+    name="forget",
+    flow_run_name="forget @{handle}",
+    persist_result=True,
+    result_serializer="json",
+)
+def forget(handle: HandleName, *, confirmed: bool = False) -> Any:
+    """Remove an account's posts and every bot made of them, and never use the account again.
+
+    Args:
+        handle: The account, as `alice` or `alice.bsky.social`.
+        confirmed: Leave it off to see what would be removed; nothing is then.
+
+    Returns:
+        The plan, or the receipt of what was removed.
+    """
+    account = Handle.parse(handle)
+    try:
+        plan = plan_forgetting(account)
+        show_table(rows_of(plan), f"What {'is' if confirmed else 'would be'} removed of @{account}")
+        if not confirmed:
+            return plan
+        receipt = forget_everywhere(account)
+    except HuggingtweetsError as error:
+        log.error("%s", error)  # noqa: TRY400 - one line is the message, not a traceback
+        return Failed(message=str(error), data=error)
+    log.info("@%s: forgotten; the receipt is %s", account, receipt.key)
+    return receipt
+
+
+def rows_of(plan: Plan) -> list[dict[str, Any]]:
+    """What goes, a line each."""
+    stored = [
+        {"what": each.key, "files": each.files, "megabytes": each.bytes / 1e6}
+        for each in plan.stored
+    ]
+    hub = [
+        {"what": f"{name} on the Hub", "files": 0, "megabytes": 0.0} for name in plan.repositories
+    ]
+    return [*stored, *hub]

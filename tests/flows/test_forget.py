@@ -1,0 +1,121 @@
+"""Remove an account everywhere: nothing of it is found afterwards, whatever interrupted it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flows.forget import forget
+from flows.requests import BotRequest
+from tasks.forget_account import Plan, Receipt
+from tasks.records import Status
+from tasks.settings import settings
+from tasks.storage import Storage
+from tests.flows.running import run
+from tests.sample_posts import write_table
+from tests.servers.hub import TOKEN, Fault, Hub, running_hub
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+def traces(storage: Storage, name: str) -> set[str]:
+    """The files whose name or content holds a name, with letters of either case."""
+    found = set()
+    for path in Path(storage.path).rglob("*"):
+        inside = path.read_bytes().lower() if path.is_file() else b""
+        if name in str(path.relative_to(storage.path)).lower() or name.encode() in inside:
+            found.add(path.relative_to(storage.path).as_posix())
+    return found
+
+
+def use(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"ENDPOINT": hub.url, "TOKEN": TOKEN, "NAMESPACE": "me"}.items():
+        monkeypatch.setenv(f"HUGGINGTWEETS_HUB_{name}", value)
+    settings.cache_clear()
+
+
+def test_a_forgotten_account_leaves_an_opt_out_and_a_receipt(
+    tmp_path: Path, tiny_base: Path, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = {
+        name: str(write_table(tmp_path / f"{name}.csv", posts=200, seed=seed))
+        for seed, name in enumerate(("ursula", "vito"))
+    }
+    requests = [
+        BotRequest(name="ursula", sources={"ursula": sources["ursula"]}),
+        BotRequest(name="ursula-vito", sources=sources),
+        BotRequest(name="vito", sources={"vito": sources["vito"]}),
+    ]
+    with running_hub() as hub:
+        use(hub, monkeypatch)
+        _, outcomes = run(requests, tiny_base, push=True)
+        assert {each.status for each in outcomes.values()} == {Status.RELEASED}
+        kept = traces(storage, "vito")
+
+        before = traces(storage, "ursula")
+        plan = forget("@Ursula")
+        assert isinstance(plan, Plan)
+        assert plan.bots == ("ursula", "ursula-vito")
+        assert traces(storage, "ursula") == before, "looking removes nothing"
+        assert len(hub.repositories) == 3
+
+        receipt = forget("ursula", confirmed=True)
+        assert isinstance(receipt, Receipt)
+        assert set(hub.repositories) == {"me/vito"}
+        assert traces(storage, "ursula") == {"opt-outs/ursula.json", receipt.key}
+        assert kept - traces(storage, "vito") == {
+            path for path in kept if "ursula" in path or path in before
+        }
+        _, outcomes = run([*requests[:1], requests[2]], tiny_base, push=True)
+        assert outcomes["ursula"].status is Status.FAILED
+        assert "opted out" in outcomes["ursula"].reason
+        assert outcomes["vito"].status is Status.UNCHANGED
+
+
+def test_what_the_hub_interrupts_is_finished_by_the_next_call(
+    table: Path, tiny_base: Path, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = BotRequest(name="walter", sources={"walter": str(table)})
+    with running_hub() as hub:
+        use(hub, monkeypatch)
+        run([request], tiny_base, push=True)
+        hub.faults["delete"] = [Fault(403)]
+        state = forget("walter", confirmed=True, return_state=True)
+        assert state.is_failed()
+        assert "HUGGINGTWEETS_HUB_TOKEN" in state.message
+        assert "forgetting/walter.json" in traces(storage, "walter")
+        _, outcomes = run([request], tiny_base)
+        assert "opted out" in outcomes["walter"].reason, "from the first moment on"
+        receipt = forget("walter", confirmed=True)
+        assert "me/walter" in {each.key for each in receipt.removed}
+        assert traces(storage, "walter") == {"opt-outs/walter.json", receipt.key}
+
+
+def test_without_a_token_the_hub_is_not_forgotten_silently(
+    table: Path, tiny_base: Path, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run([BotRequest(name="yara", sources={"yara": str(table)})], tiny_base)
+    with running_hub() as hub:
+        use(hub, monkeypatch)
+        monkeypatch.delenv("HUGGINGTWEETS_HUB_TOKEN")
+        settings.cache_clear()
+        state = forget("yara", confirmed=True, return_state=True)
+        assert "HUGGINGTWEETS_HUB_TOKEN" in state.message
+        use(hub, monkeypatch)
+        assert forget("yara", confirmed=True).bots == ("yara",), "it never was on the Hub"
+
+
+def test_the_command_looks_first(command: Callable[..., tuple[int, str, str]], table: Path) -> None:
+    command("import", table, "--handle", "zelda")
+    code, out, _ = command("forget", "zelda")
+    assert code == 0
+    assert "posts/zelda" in out
+    assert "--yes" in out
+    code, out, _ = command("forget", "zelda", "--yes")
+    assert code == 0
+    assert "Receipt: receipts/zelda-" in out
+    code, _, err = command("import", table, "--handle", "zelda")
+    assert code == 1
+    assert "opted out" in err
