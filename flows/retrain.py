@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from datetime import UTC, datetime
 from typing import Any
 
 from prefect import flow
@@ -12,26 +10,14 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Failed
 
-from flows.pipeline import has_begun, in_pipeline
+from flows.bot import flow_of, nothing_new, now
+from flows.pipeline import in_pipeline
 from flows.requests import BotRequest, RetrainOptions
-from tasks.artifacts import show_corpus, show_outcomes, show_release
-from tasks.curate import curate
-from tasks.errors import BadInput, BudgetExceeded, HuggingtweetsError
-from tasks.evaluate import evaluate
-from tasks.finetune import finetune, fingerprint_of, prepare_base
-from tasks.lake.posts import LakeState
-from tasks.limits import training_place
-from tasks.names import Bot, Handle
-from tasks.publish import hub_access, publish, push, released_already
-from tasks.publishing.local import evaluation_of
-from tasks.records import Corpus, Outcome, Release, Status
-from tasks.scrape import scrape
-from tasks.settings import settings
-from tasks.storage import storage_root
-from tasks.store import record_outcome, stored_posts
-from tasks.track import track
+from tasks.artifacts import show_outcomes
+from tasks.errors import HuggingtweetsError
+from tasks.records import Outcome, Status
+from tasks.store import has_crashed
 
-log = logging.getLogger("huggingtweets")
 NAMED = 3  # so many bots are named in the title of a batch's run
 
 
@@ -43,11 +29,11 @@ def _run_name() -> str:
 
 @flow(name="retrain", flow_run_name=_run_name, persist_result=True, result_serializer="json")
 async def retrain(bots: list[BotRequest], options: RetrainOptions | None = None) -> Any:
-    """Retrain bots; each has its own run, named after it, and its own outcome.
+    """Retrain bots; each has its own outcome, and its own run, named after it, if there is work.
 
     Args:
         bots: The bots, each with the files that its posts come from.
-        options: What holds for all of them.
+        options: What holds for all that have no options of their own.
 
     Returns:
         Their outcomes. The run has failed if one of them has.
@@ -55,101 +41,26 @@ async def retrain(bots: list[BotRequest], options: RetrainOptions | None = None)
     common = options or RetrainOptions()
 
     async def one(request: BotRequest) -> Outcome:
-        state = await retrain_bot(request, request.options or common, return_state=True)
+        chosen = request.options or common
+        seen = await asyncio.to_thread(nothing_new, request, chosen)
+        if seen.outcome is not None:
+            return seen.outcome
+        child = flow_of(request.bot)
+        state = await child(request, chosen, fetched=seen.fetched, return_state=True)
         return await _outcome(request, state)
 
-    outcomes = await in_pipeline(bots, one)
+    suspects = [request for request in bots if has_crashed(request.bot)]
+    others = [request for request in bots if request not in suspects]
+    # One by one and at the end: what takes the process down then takes no other bot with it.
+    outcomes = await in_pipeline(others, one) + await in_pipeline(suspects, one, at_once=1)
+    order = {request.name: place for place, request in enumerate(bots)}
+    outcomes.sort(key=lambda outcome: order[outcome.bot])
     show_outcomes(outcomes)
     failed = [outcome.bot for outcome in outcomes if outcome.status is Status.FAILED]
     if failed:
         message = f"{len(failed)} of {len(outcomes)} bots failed: {', '.join(failed)}"
         return Failed(message=message, data=outcomes)
     return outcomes
-
-
-@flow(
-    name="retrain bot",
-    flow_run_name="@{request.name}",
-    persist_result=True,
-    result_serializer="json",
-)
-async def retrain_bot(request: BotRequest, options: RetrainOptions) -> Any:
-    """Bring one bot up to date: import, curate, train, evaluate, track, publish.
-
-    Args:
-        request: The bot, with the files that its posts come from.
-        options: How to curate, train and publish.
-
-    Returns:
-        Its outcome. The run has failed if the bot has.
-    """
-    has_begun()
-    # In a thread, so that the pipeline goes on; the tasks below find their run all the same.
-    outcome = await asyncio.to_thread(_outcome_of, request.bot, request.sources, options)
-    if outcome.status is Status.FAILED:
-        return Failed(message=outcome.reason, data=outcome)
-    return outcome
-
-
-def _outcome_of(bot: Bot, sources: dict[str, str], options: RetrainOptions) -> Outcome:
-    """Bring a bot up to date, and record what came of it."""
-    began = datetime.now(UTC)
-    try:
-        outcome = _bring_up_to_date(bot, sources, options)
-    except BudgetExceeded as error:
-        log.warning("%s", error)
-        outcome = Outcome(bot.name, Status.SKIPPED, str(error), _now())
-    except HuggingtweetsError as error:
-        log.error("%s", error)  # noqa: TRY400 - one line is the message, not a traceback
-        outcome = Outcome(bot.name, Status.FAILED, str(error), _now())
-    return record_outcome(outcome, began)
-
-
-def _bring_up_to_date(bot: Bot, sources: dict[str, str], options: RetrainOptions) -> Outcome:
-    if options.push:
-        hub_access(bot)  # said before an hour of training, not after
-    defaults = settings()
-    posts = tuple(_stored(bot, handle, sources) for handle in bot.handles)
-    corpus = curate(
-        bot, options.filter or defaults.filter, options.languages or defaults.languages, posts
-    )
-    show_corpus(corpus)
-    base = prepare_base(options.base or defaults.base)
-    spec = options.training
-    released = released_already(bot, fingerprint_of(corpus, base, spec))
-    if released and not options.force:
-        return _unchanged(bot, released, corpus, push_too=options.push)
-
-    with training_place(bot):
-        checkpoint = finetune(bot, corpus, base, spec)
-        evaluation = evaluate(bot, corpus, base, checkpoint, spec)
-    tracked = track(bot, corpus, base, checkpoint, evaluation, spec)
-    release = publish(
-        bot, corpus, base, checkpoint, evaluation, spec, tracked, for_hub=options.push
-    )
-    show_release(release, evaluation)
-    if options.push:
-        release = push(release)
-    reason = f"held-out loss {evaluation.bot_loss:.3f}, base {evaluation.base_loss:.3f}"
-    return Outcome(bot.name, Status.RELEASED, reason, _now(), release, corpus, evaluation)
-
-
-def _stored(bot: Bot, handle: Handle, sources: dict[str, str]) -> LakeState:
-    if unknown := set(sources) - {handle.name for handle in bot.handles}:
-        raise BadInput(f"@{bot}: a source is given for {sorted(unknown)}, which it is not made of")
-    if path := sources.get(handle.name):
-        scraped = scrape(handle, path)
-        log.info("@%s: %d posts, %d of them new", handle, scraped.seen, scraped.new)
-    return stored_posts(handle)
-
-
-def _unchanged(bot: Bot, release: Release, corpus: Corpus, *, push_too: bool) -> Outcome:
-    evaluation = evaluation_of(storage_root(), release)
-    if push_too:
-        release = push(release)
-    reason = f"same posts and settings as release {release.revision}"
-    log.info("@%s: %s", bot, reason)
-    return Outcome(bot.name, Status.UNCHANGED, reason, _now(), release, corpus, evaluation)
 
 
 async def _outcome(request: BotRequest, state: State[Any]) -> Outcome:
@@ -159,8 +70,4 @@ async def _outcome(request: BotRequest, state: State[Any]) -> Outcome:
     reason = str(result)
     if not isinstance(result, HuggingtweetsError):
         reason = f"@{request.name}: {type(result).__name__}: {result}; the run's log tells where"
-    return Outcome(request.name, Status.FAILED, reason, _now())
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return Outcome(request.name, Status.FAILED, reason, now())

@@ -17,6 +17,7 @@
     │   ├── SourceStopped         no account can be had from the source in this run
     │   │   ├── SourceExhausted   a usage cap, or credits that are used up
     │   │   └── TokenRefused
+    │   ├── ProcessCrashed        a bot that takes its process down, time and again
     │   ├── BaseUnavailable       the pretrained model is unknown or cannot be trained
     │   └── StorageUnusable       no permission, no space, not a folder
     └── TransientError            worth another try; may carry `next_attempt_at`
@@ -99,6 +100,10 @@ class SourceExhausted(SourceStopped):
 
 class TokenRefused(SourceStopped):
     """The token is missing, wrong, or not allowed to read posts."""
+
+
+class ProcessCrashed(PermanentError):
+    """Several retrains of a bot in a row ended with the death of their process."""
 
 
 class BaseUnavailable(PermanentError):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+
 from prefect import task
+from prefect.runtime import flow_run
 
 from tasks.curation.writing import read_corpus
 from tasks.names import Bot
@@ -27,6 +30,22 @@ def prepare_base(base_id: str) -> Base:
     from tasks.training.base_models import resolve_base
 
     return resolve_base(base_id, settings().cache, endpoint=settings().hub_endpoint)
+
+
+_prepared: dict[tuple[str, str], Base] = {}
+_preparing = threading.Lock()
+
+
+def base_for(base_id: str) -> Base:
+    """The base in a local folder, looked for once in a run: a batch asks again for every bot.
+
+    Raises BaseUnavailable, NetworkTrouble.
+    """
+    key = (str(flow_run.root_flow_run_id or flow_run.id), base_id)
+    with _preparing:
+        if key not in _prepared:
+            _prepared[key] = prepare_base(base_id)
+        return _prepared[key]
 
 
 @task(name="finetune", task_run_name="finetune @{bot}", **RETRY, **cached("finetune"))

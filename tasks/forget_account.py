@@ -24,11 +24,20 @@ from tasks.names import Handle
 from tasks.publishing.hub_removal import delete_repository
 from tasks.settings import Settings
 from tasks.storage import Storage
-from tasks.tracking.removal import runs_of
 
 # Where the rooms keep something of a handle and of a bot, as a folder or a file of its name.
 OF_HANDLES = ("posts", "profiles", "watermarks", "positions", "accounts", "avatars")
-OF_BOTS = ("corpora", "resume", "checkpoints", "releases", "outcomes", "states", "due")
+OF_BOTS = (
+    "corpora",
+    "resume",
+    "checkpoints",
+    "releases",
+    "outcomes",
+    "states",
+    "due",
+    "attempts",
+    "wandb",
+)
 _PLANS, _RECEIPTS = "forgetting", "receipts"
 _log = logging.getLogger("huggingtweets")
 
@@ -102,7 +111,6 @@ def _looked_up(storage: Storage, handle: Handle, settings: Settings) -> Plan:
     keys = [f"{folder}/{handle}" for folder in OF_HANDLES]
     keys += [f"{folder}/{bot}" for folder in OF_BOTS for bot in bots]
     found = [_measured(storage, key) for each in keys for key in (each, f"{each}.json")]
-    found += [_measured(storage, key) for bot in bots for key in runs_of(storage, bot)]
     return Plan(
         handle,
         tuple(bot.name for bot in bots),

@@ -265,14 +265,16 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class TrackedRun:
-    """Where a run was tracked.
+    """Where a training was tracked.
 
-    url: its page, or None offline; folder: its local files, or None; id: the run's id, or None.
+    url: its run's page, or None offline; folder: its local files, or None where it was sent.
+    id: the run's id, or None; preprocess_url: the page of the run that preprocessed, or None.
     """
 
     url: str | None = None
     folder: str | None = None
     id: str | None = None
+    preprocess_url: str | None = None
 
 
 @dataclass(frozen=True)

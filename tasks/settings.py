@@ -52,6 +52,10 @@ class Settings(BaseSettings):
     wandb_api_key: SecretStr | None = Field(None, description="Without it tracking is offline")
     wandb_project: str = Field("huggingtweets", description="Project that the runs go to")
     wandb_entity: str | None = Field(None, description="Team or user that owns the project")
+    wandb_url: str | None = Field(None, description="Another server than the usual one")
+    wandb_texts: bool = Field(
+        False, description="Let artifacts hold posts' texts, where all are of the owner's archive"
+    )
     tracking: bool = Field(True, description="Whether runs are tracked at all")
 
 

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from prefect import task
 
-from tasks.errors import BadInput
+from tasks.errors import BadInput, ProcessCrashed
+from tasks.lake.attempts import attempts_of, begin_attempt, end_attempt
 from tasks.lake.due_marks import clear_due
 from tasks.lake.opt_outs import refuse_opted_out
 from tasks.lake.outcomes import save_outcome
@@ -15,6 +16,8 @@ from tasks.names import Bot, Handle
 from tasks.policies import RETRY
 from tasks.records import Outcome, Status
 from tasks.storage import storage_root
+
+MOST_CRASHES = 3
 
 
 @task(name="store", task_run_name="store @{handle}", **RETRY)
@@ -35,6 +38,21 @@ def record_outcome(outcome: Outcome, began: datetime) -> Outcome:
     """Keep the outcome where `huggingtweets status` finds it; `began` is when the retrain did."""
     storage = storage_root()
     save_outcome(storage, outcome)
+    end_attempt(storage, Bot.parse(outcome.bot))
     if outcome.status in (Status.RELEASED, Status.UNCHANGED, Status.HELD_BACK):
         clear_due(storage, Bot.parse(outcome.bot), began)
     return outcome
+
+
+def has_crashed(bot: Bot) -> bool:
+    """Whether the bot's last retrain has left no outcome: its process may have died of it."""
+    return attempts_of(storage_root(), bot) > 0
+
+
+def refuse_after_crashes(bot: Bot) -> None:
+    """Note that a retrain begins. Raises ProcessCrashed where too many had no end."""
+    if begin_attempt(storage_root(), bot) >= MOST_CRASHES:
+        raise ProcessCrashed(
+            f"@{bot}: {MOST_CRASHES} retrains in a row ended with the death of their process, so "
+            "it is left out: look at the memory of the machine and at its posts, then retrain it"
+        )

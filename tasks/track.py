@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from prefect import task
 
+from tasks.lake.posts import read
 from tasks.names import Bot
 from tasks.records import Base, Checkpoint, Corpus, Evaluation, Spec, TrackedRun
 from tasks.settings import settings
-from tasks.storage import storage_root
+from tasks.storage import Storage, storage_root
+from tasks.tracking.things import Tables
 
 
 @task(name="track", task_run_name="track @{bot}")
@@ -21,19 +24,27 @@ def track(
     checkpoint: Checkpoint,
     evaluation: Evaluation,
     spec: Spec,
+    *,
+    gate: Any = None,
+    model_url: str | None = None,
 ) -> TrackedRun:
-    """Log both runs; trouble with the service is a warning, never a failure."""
+    """Log both runs; trouble with the service is a warning, never a failure.
+
+    gate: the record of the verdict, whose figures are logged; model_url: where it is published.
+    """
+    from tasks.tracking.environment import tracking_folder
+    from tasks.tracking.story import Training
     from tasks.tracking.tracking import track_bot
 
     storage = storage_root()
-    folder = storage.local("wandb") if storage.is_local else Path(tempfile.mkdtemp(prefix="wandb-"))
     return track_bot(
-        bot,
-        storage_folder=folder,
-        corpus=corpus,
-        base=base,
-        checkpoint=checkpoint,
-        evaluation=evaluation,
-        spec=spec,
+        Training(bot, corpus, base, checkpoint, evaluation, spec, gate, model_url),
+        folder=tracking_folder(storage, settings()),
+        read_tables=lambda: _tables(storage, corpus),
         settings=settings(),
     )
+
+
+def _tables(storage: Storage, corpus: Corpus) -> Tables:
+    raw = pa.concat_tables([read(storage, handle) for handle in corpus.bot.handles])
+    return Tables(raw, pq.read_table(pa.BufferReader(storage.read(corpus.file.uri))))

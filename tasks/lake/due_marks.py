@@ -38,6 +38,11 @@ def due_marks(storage: Storage) -> dict[str, DueMark]:
     return {mark.bot: mark for mark in marks}
 
 
+def is_due(storage: Storage, bot: Bot) -> bool:
+    """Whether a bot is marked."""
+    return storage.exists(f"{FOLDER}/{bot}.json")
+
+
 def clear_due(storage: Storage, bot: Bot, before: datetime) -> None:
     """Take away a mark that was made before a training began: a later one asks for another."""
     key = f"{FOLDER}/{bot}.json"

@@ -25,6 +25,7 @@ __all__ = [
     "Appended",
     "LakeState",
     "append",
+    "dataset_digest",
     "handles",
     "known_watermark",
     "load_profile",
@@ -161,7 +162,7 @@ def state(storage: Storage, handle: Handle) -> LakeState:
     table = pa.concat_tables(tables) if tables else SCHEMA.empty_table()
     sources = sorted(map(str, pc.unique(table["source"]).to_pylist()))
     rows = pc.count_distinct(table["id"]).as_py()
-    return LakeState(handle, rows, _dataset_digest(storage, handle), tuple(sources))
+    return LakeState(handle, rows, dataset_digest(storage, handle), tuple(sources))
 
 
 def known_watermark(storage: Storage, handle: Handle, source: str) -> str | None:
@@ -173,7 +174,8 @@ def known_watermark(storage: Storage, handle: Handle, source: str) -> str | None
     return mark if mark is not None and source in state(storage, handle).sources else None
 
 
-def _dataset_digest(storage: Storage, handle: Handle) -> str:
+def dataset_digest(storage: Storage, handle: Handle) -> str:
+    """Changes if and only if the files of an account's dataset do; none is opened."""
     keys = keys_of(storage, handle)
     infos = storage.filesystem.get_file_info([storage.full(key) for key in keys])
     return digest(*((PurePosixPath(key).name, i.size) for key, i in zip(keys, infos, strict=True)))

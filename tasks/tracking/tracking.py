@@ -1,191 +1,193 @@
-"""Weights & Biases: what a bot was made from and how it went, as ids and digests, never posts.
+"""Weights & Biases: what a bot was made from and how it went, told as two runs.
 
-Two runs for each training, as in the original: `@bot-preprocess` turns `tweets-bot` into
-`dataset-bot`, and `@bot-train` turns that and the base into `bot`.
+Online where there is a key, else (or once that fails) offline, to be sent later. Nothing that
+happens here fails a training.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tasks.names import Bot
-from tasks.records import Base, Checkpoint, Corpus, Evaluation, Spec, TrackedRun
+from tasks.records import TrackedRun
 from tasks.settings import Settings
-from tasks.tracking.environment import own_folders, quiet_settings
+from tasks.tracking.environment import Patience, own_folders, plain_error, run_settings
+from tasks.tracking.outage import Outage
+from tasks.tracking.story import Chapter, Training, chapters
+from tasks.tracking.things import Tables, Thing
 
 if TYPE_CHECKING:
     import wandb
 
+# A failure that took longer than this (seconds) is not worth repeating for the next bot.
+SLOW = 3.0
 _log = logging.getLogger("huggingtweets")
+_outage = Outage()
 
 
 def track_bot(
-    bot: Bot,
+    training: Training,
     *,
-    storage_folder: Path,
-    corpus: Corpus,
-    base: Base,
-    checkpoint: Checkpoint,
-    evaluation: Evaluation,
-    spec: Spec,
+    folder: Path,
+    read_tables: Callable[[], Tables],
     settings: Settings,
+    patience: Patience | None = None,
+    outage: Outage = _outage,
 ) -> TrackedRun:
-    """Record both runs; online with an API key, else (or when that fails) below `storage_folder`.
+    """Record both runs; those that are not sent lie below `folder`, in the bot's own.
 
     Returns an empty TrackedRun where tracking is off or fails: it never raises.
     """
     if not settings.tracking:
         return TrackedRun()
-    story = _Story(bot, corpus, base, checkpoint, evaluation, spec)
-    for online in (True, False) if settings.wandb_api_key else (False,):
-        # The one place that swallows: a bot is not lost for the sake of its diary.
-        try:
-            return _tracked(story, storage_folder, settings, online=online)
-        except Exception as error:  # noqa: BLE001  (wandb raises whatever its threads meet)
-            _log.warning(
-                "%s: tracking %s failed (%s)%s",
-                bot,
-                "online" if online else "offline",
-                _said(error, settings),
-                "; trying offline" if online else ": the release goes on without it",
-            )
-    return TrackedRun()
-
-
-def _tracked(story: _Story, folder: Path, settings: Settings, *, online: bool) -> TrackedRun:
-    with own_folders(folder):
-        with _run(story, "preprocess", story.corpus_config(), folder, settings, online) as run:
-            _log_artifact(run, f"dataset-{story.bot}", "train-dataset", story.dataset())
-        with _run(story, "train", story.train_config(), folder, settings, online) as run:
-            _log_training(run, story)
-            _log_artifact(run, str(story.bot), "finetuned-model", story.model())
-    # Asked for its URL, an offline run warns that it has none. Its files lie one level below it.
-    if online:
-        return TrackedRun(url=run.url, id=run.id)
-    return TrackedRun(folder=str(Path(run.dir).parent), id=run.id)
-
-
-@contextmanager
-def _run(
-    story: _Story,
-    job: str,
-    config: dict[str, Any],
-    folder: Path,
-    settings: Settings,
-    online: bool,
-) -> Iterator[wandb.Run]:
-    import wandb
-
-    run = wandb.init(
-        project=settings.wandb_project,
-        entity=settings.wandb_entity,
-        name=f"@{story.bot}-{job}",
-        job_type=job,
-        config=config,
-        reinit="create_new",
-        settings=quiet_settings(folder, settings.wandb_api_key if online else None),
+    diary = _Diary(
+        training.bot.name, folder / training.bot.name, settings, patience or Patience(), outage
     )
+    # The one place that swallows: a bot is not lost for the sake of its diary.
     try:
-        yield run
-    except BaseException:
-        run.finish(exit_code=1)
-        raise
-    run.finish()
+        told = chapters(training, read_tables(), with_texts=settings.wandb_texts)
+        preprocess, train = [diary.write(chapter) for chapter in told]
+    except Exception as error:  # noqa: BLE001  (wandb raises whatever its threads meet)
+        _log.warning(
+            "@%s: tracking failed (%s): the release goes on without it",
+            training.bot, plain_error(error, settings),
+        )  # fmt: skip
+        return TrackedRun()
+    return TrackedRun(train.url, train.folder, train.id, preprocess_url=preprocess.url)
 
 
-def _log_training(run: wandb.Run, story: _Story) -> None:
+@dataclass
+class _Diary:
+    """Writes runs, each in a folder of its own, online until that fails."""
+
+    bot: str
+    folder: Path
+    settings: Settings
+    patience: Patience
+    outage: Outage
+    started: float = field(default_factory=time.monotonic)
+    fallen: bool = False
+
+    def write(self, chapter: Chapter) -> TrackedRun:
+        # Sent in the order of their names, the preprocessing comes before what it made. Offline
+        # it is the same run once more, so that what had arrived of it is completed later.
+        id_ = f"{chapter.job}-{secrets.token_hex(4)}"
+        if self.settings.wandb_api_key and not self.fallen and not self.outage.lasts:
+            begun = time.monotonic()
+            try:
+                return self._online(chapter, id_)
+            except Exception as error:  # noqa: BLE001  (as above)
+                self._fall(error, time.monotonic() - begun)
+                shutil.rmtree(self.folder / id_, ignore_errors=True)
+        self._written(chapter, id_, online=False)
+        return TrackedRun(None, str(self.folder / id_), id_)
+
+    def _fall(self, error: Exception, seconds: float) -> None:
+        self.fallen = True
+        if seconds > SLOW:
+            self.outage.begin()
+        _log.warning(
+            "@%s: tracking online failed after %.0f s (%s): `huggingtweets sync` sends it later",
+            self.bot, seconds, plain_error(error, self.settings),
+        )  # fmt: skip
+
+    def _online(self, chapter: Chapter, id_: str) -> TrackedRun:
+        run = self._written(chapter, id_, online=True)
+        if not self._has_arrived(run):
+            return TrackedRun(run.url, str(self.folder / id_), id_)
+        shutil.rmtree(self.folder / id_, ignore_errors=True)
+        return TrackedRun(run.url, None, id_)
+
+    def _written(self, chapter: Chapter, id_: str, *, online: bool) -> wandb.Run:
+        with own_folders(self.folder / id_), self._run(chapter, id_, online=online) as run:
+            for thing in chapter.used:
+                self._use(run, thing, online=online)
+            _log_figures(run, chapter)
+            artifact = run.log_artifact(_artifact(chapter.made))
+            if online:
+                artifact.wait(timeout=self._time_left())
+        return run
+
+    @contextmanager
+    def _run(self, chapter: Chapter, id_: str, *, online: bool) -> Iterator[wandb.Run]:
+        import wandb
+
+        patience = replace(self.patience, step=self._time_left()) if online else None
+        run = wandb.init(
+            id=id_,
+            project=self.settings.wandb_project,
+            entity=self.settings.wandb_entity,
+            name=chapter.name,
+            job_type=chapter.job,
+            config=dict(chapter.config),
+            reinit="create_new",
+            settings=run_settings(self.folder / id_, self.settings, patience),
+        )
+        try:
+            yield run
+        except BaseException:
+            with suppress(TimeoutError):  # what came before it says more
+                run.finish(exit_code=1)
+            raise
+        run.finish()
+
+    def _use(self, run: wandb.Run, thing: Thing, *, online: bool) -> None:
+        """Make a thing an input of the run.
+
+        It is what `use_artifact` does with one of the same content, which W&B knows again by its
+        digest; but that would wait without a limit, and refuses to be used offline.
+        """
+        artifact = run._log_artifact(  # noqa: SLF001
+            _artifact(thing), is_user_created=True, use_after_commit=True
+        )
+        if online:
+            artifact.wait(timeout=self._time_left())
+
+    def _has_arrived(self, run: wandb.Run) -> bool:
+        """Whether the service knows the run as finished; to lose its curves raises nothing."""
+        api = run._public_api()  # noqa: SLF001  (it has the run's key, and its limit of time)
+        state = api.run(run.path).state
+        if state != "finished":
+            _log.warning("@%s: %s is %s: `huggingtweets sync` completes it", self.bot, run.url, state)
+        return bool(state == "finished")
+
+    def _time_left(self) -> float:
+        left = self.started + self.patience.whole - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(f"not done after {self.patience.whole:.0f} s")
+        return min(left, self.patience.step)
+
+
+def _artifact(thing: Thing) -> wandb.Artifact:
     import wandb
 
-    for tokens, train, held_out in story.checkpoint.history:
-        losses = {"train_loss": train, "held_out_loss": held_out}
-        run.log({"tokens": tokens, **{k: v for k, v in losses.items() if v is not None}})
-    rows = [[each.start, each.text] for each in story.evaluation.predictions]
-    run.log({"predictions": wandb.Table(columns=["Input", "Prediction"], data=rows)})
-    run.summary.update(story.figures())
+    artifact = wandb.Artifact(thing.name, type=thing.kind, metadata=dict(thing.facts))
+    for name, data in thing.files().items():
+        with artifact.new_file(name, mode="wb") as stream:
+            stream.write(data)
+    if thing.reference:
+        # Its files appear there only later, so their digests cannot be asked for.
+        artifact.add_reference(thing.reference, name="model", checksum=False)
+    return artifact
 
 
-def _log_artifact(run: wandb.Run, name: str, kind: str, facts: dict[str, Any]) -> None:
-    """Log an artifact whose only file says what the thing is, by digests."""
+def _log_figures(run: wandb.Run, chapter: Chapter) -> None:
     import wandb
 
-    artifact = wandb.Artifact(name, type=kind, metadata=facts)
-    with artifact.new_file("digests.json") as stream:
-        json.dump(facts, stream, indent=2, sort_keys=True)
-    run.log_artifact(artifact)
+    if chapter.curves:
+        run.define_metric("tokens", hidden=True)
+        run.define_metric("*", step_metric="tokens")
+    for row in chapter.curves:
+        run.log(dict(row))
+    if chapter.predictions:
+        rows = [list(pair) for pair in chapter.predictions]
+        run.log({"predictions": wandb.Table(columns=["Input", "Prediction"], data=rows)})
+    run.summary.update(dict(chapter.summary))
 
-
-def _said(error: Exception, settings: Settings) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    key = settings.wandb_api_key
-    return (lines[0].replace(key.get_secret_value(), "***") if key else lines[0])[:200]
-
-
-@dataclass(frozen=True)
-class _Story:
-    """What is told of one bot: plain values, in which no post's text stands."""
-
-    bot: Bot
-    corpus: Corpus
-    base: Base
-    checkpoint: Checkpoint
-    evaluation: Evaluation
-    spec: Spec
-
-    def corpus_config(self) -> dict[str, Any]:
-        """The preprocessing's inputs: offline an artifact cannot be used, only named."""
-        return {
-            "raw_dataset": f"tweets-{self.bot}",
-            "filter": self.corpus.filter,
-            "sources": list(self.corpus.sources),
-            "counts": {handle: asdict(counts) for handle, counts in self.corpus.counts.items()},
-            "fingerprint": self.checkpoint.fingerprint,
-        }
-
-    def train_config(self) -> dict[str, Any]:
-        """The training's inputs and its hyper-parameters."""
-        return {
-            "train_dataset": f"dataset-{self.bot}",
-            "train_dataset_sha256": self.corpus.file.sha256,
-            "pretrained_model": self.base.origin,
-            "pretrained_model_revision": self.base.revision,
-            "fingerprint": self.checkpoint.fingerprint,
-            **asdict(self.spec),
-            "learning_rate": self.checkpoint.learning_rate,
-            "precision": self.checkpoint.precision,
-        }
-
-    def dataset(self) -> dict[str, Any]:
-        """The corpus, by its digest."""
-        corpus = self.corpus
-        return {
-            "sha256": corpus.file.sha256,
-            "rows": corpus.file.rows,
-            "characters": corpus.characters,
-            "train": corpus.train,
-            "held_out": corpus.held_out,
-        }
-
-    def model(self) -> dict[str, Any]:
-        """The weights, by their digest."""
-        return {
-            "sha256": self.checkpoint.weights.sha256,
-            "fingerprint": self.checkpoint.fingerprint,
-            **self.figures(),
-        }
-
-    def figures(self) -> dict[str, Any]:
-        """How it went: losses in nats a token, the repeated share, steps, tokens and seconds."""
-        return {
-            "base_loss": self.evaluation.base_loss,
-            "bot_loss": self.evaluation.bot_loss,
-            "repeated_share": self.evaluation.repeated_share,
-            "steps": self.checkpoint.steps,
-            "tokens_trained": self.checkpoint.tokens,
-            "seconds": self.checkpoint.seconds,
-        }

@@ -2,15 +2,22 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from prefect import flow
 from prefect.client.orchestration import get_client
 
-from flows.requests import BotRequest
-from tasks.records import Status
+from flows.bot import nothing_new
+from flows.requests import BotRequest, RetrainOptions
+from tasks.lake.attempts import begin_attempt
+from tasks.lake.due_marks import clear_due, mark_due
+from tasks.names import Bot
+from tasks.records import Outcome, Status
 from tasks.storage import Storage
-from tests.flows.running import run
+from tests.flows.running import QUICK, run
 from tests.sample_posts import write_table
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -127,3 +134,58 @@ def test_the_runs_page_shows_counts_predictions_and_picture(table: Path, tiny_ba
         "table: Outcomes",
     ):
         assert title in titles
+
+
+def test_a_bot_that_kills_its_process_is_left_out_after_three_times(
+    table: Path, tiny_base: Path, storage: Storage
+) -> None:
+    requests = [BotRequest(name=name, sources={name: str(table)}) for name in ("mal", "sane")]
+    for _ in range(3):
+        begin_attempt(storage, Bot.parse("mal"))  # what a killed process leaves behind
+    _, outcomes = run(requests, tiny_base)
+    assert list(outcomes) == ["mal", "sane"], "the suspect goes last, and is told in its place"
+    assert outcomes["sane"].status is Status.RELEASED
+    assert outcomes["mal"].status is Status.FAILED
+    assert "3 retrains in a row" in outcomes["mal"].reason
+    _, outcomes = run(requests, tiny_base)
+    assert outcomes["mal"].status is Status.RELEASED, "told once, it may be tried again by hand"
+
+
+def test_a_look_sees_what_is_new(
+    table: Path, tiny_base: Path, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = BotRequest(name="newt", sources={"newt": str(table)})
+    options = RetrainOptions(base=str(tiny_base), training=QUICK)
+    _, outcomes = run([request], tiny_base)
+    assert outcomes["newt"].status is Status.RELEASED
+    _, outcomes = run([request], tiny_base)
+    assert outcomes["newt"].status is Status.UNCHANGED
+    seen = unchanged(request, options)
+    assert seen is not None
+    assert seen.status is Status.UNCHANGED
+
+    changes = {
+        "languages": options.model_copy(update={"languages": ("en",)}),
+        "force": options.model_copy(update={"force": True}),
+        "push": options.model_copy(update={"push": True}),
+        "seed": options.model_copy(update={"training": replace(QUICK, seed=1)}),
+    }
+    assert {name: unchanged(request, each) for name, each in changes.items()} == dict.fromkeys(
+        changes
+    )
+    mark_due(storage, request.bot, "posts are gone", datetime.now(UTC))
+    assert unchanged(request, options) is None
+    clear_due(storage, request.bot, datetime.now(UTC))
+    assert unchanged(request, options) is not None
+    table.write_text(table.read_text() + "999,2026-03-01T00:00:00+00:00,a new post of mine\n")
+    assert unchanged(request, options) is None
+
+
+def unchanged(request: BotRequest, options: RetrainOptions) -> Outcome | None:
+    @flow
+    def look() -> None:
+        found.append(nothing_new(request, options).outcome)
+
+    found: list[Outcome | None] = []
+    look()
+    return found[0]

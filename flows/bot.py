@@ -1,0 +1,190 @@
+"""One bot's way from its sources to a release."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from prefect import flow
+from prefect.states import Failed
+
+from flows.requests import BotRequest, RetrainOptions
+from tasks.artifacts import show_corpus, show_release
+from tasks.curate import curate
+from tasks.errors import BadInput, BudgetExceeded, HuggingtweetsError
+from tasks.evaluate import evaluate
+from tasks.finetune import base_for, finetune, fingerprint_of
+from tasks.inputs import INPUTS, Inputs, unchanged_outcome
+from tasks.lake.posts import LakeState
+from tasks.limits import training_place
+from tasks.names import Bot
+from tasks.publish import hub_access, publish, push, released_already
+from tasks.publishing.local import evaluation_of
+from tasks.records import Corpus, Outcome, Release, Status
+from tasks.scrape import SERVICES, scrape
+from tasks.settings import settings
+from tasks.storage import storage_root
+from tasks.store import record_outcome, refuse_after_crashes, stored_posts
+from tasks.track import track
+
+log = logging.getLogger("huggingtweets")
+
+
+def flow_of(bot: Bot) -> Any:
+    """The flow that brings one bot up to date; its run is named after the bot.
+
+    When a run is retried, Prefect finds the subflows that it has finished by the name of their
+    function and by how many of that name came before. So each bot has a function of its own name:
+    in a batch from which some bots have dropped out, none is given another's outcome.
+    """
+
+    async def retrain_bot(
+        request: BotRequest, options: RetrainOptions, *, fetched: bool = False
+    ) -> Any:
+        """Bring one bot up to date: import, curate, train, evaluate, track, publish.
+
+        Args:
+            request: The bot, with the files that its posts come from.
+            options: How to curate, train and publish.
+            fetched: Whether the services have been asked for its posts already.
+
+        Returns:
+            Its outcome. The run has failed if the bot has.
+        """
+        # In a thread, so that the batch goes on; the tasks below find their run all the same.
+        outcome = await asyncio.to_thread(_outcome_of, request, options, fetched)
+        if outcome.status is Status.FAILED:
+            return Failed(message=outcome.reason, data=outcome)
+        return outcome
+
+    retrain_bot.__qualname__ = f"retrain_{bot}".replace(".", "_dot_")
+    return flow(
+        name="retrain bot",
+        flow_run_name="@{request.name}",
+        persist_result=True,
+        result_serializer="json",
+    )(retrain_bot)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a first look at a bot found.
+
+    outcome: its outcome, if nothing is new, or None; fetched: whether its services were asked.
+    """
+
+    outcome: Outcome | None = None
+    fetched: bool = False
+
+
+def nothing_new(request: BotRequest, options: RetrainOptions) -> Seen:
+    """Fetch what services have, and see whether anything is new; if not, no run is needed."""
+    if options.force:
+        return Seen()
+    try:
+        for handle in request.bot.handles:
+            if request.sources.get(handle.name) in SERVICES:
+                _fetch(request, handle.name)
+        inputs = _inputs(request, options).digest()
+        found = unchanged_outcome(request.bot, inputs, push=options.push)
+    except HuggingtweetsError:
+        return Seen()  # the bot's own run meets it again, and there it is told
+    if found is not None:
+        log.info("@%s: %s", request.name, found.reason)
+    return Seen(found, fetched=True)
+
+
+def _outcome_of(request: BotRequest, options: RetrainOptions, fetched: bool) -> Outcome:
+    """Bring a bot up to date, and record what came of it."""
+    began = datetime.now(UTC)
+    try:
+        refuse_after_crashes(request.bot)
+        outcome = _bring_up_to_date(request, options, fetched)
+    except BudgetExceeded as error:
+        log.warning("%s", error)
+        outcome = Outcome(request.name, Status.SKIPPED, str(error), now())
+    except HuggingtweetsError as error:
+        log.error("%s", error)  # noqa: TRY400 - one line is the message, not a traceback
+        outcome = Outcome(request.name, Status.FAILED, str(error), now())
+    return record_outcome(outcome, began)
+
+
+def _bring_up_to_date(request: BotRequest, options: RetrainOptions, fetched: bool) -> Outcome:
+    bot = request.bot
+    if options.push:
+        hub_access(bot)  # said before an hour of training, not after
+    posts = _stored_posts(request, fetched)
+    inputs = _inputs(request, options)
+    corpus = curate(bot, inputs.filter, inputs.languages, posts)
+    show_corpus(corpus)
+    base, spec = inputs.base, inputs.spec
+    released = released_already(bot, fingerprint_of(corpus, base, spec))
+    if released and not options.force:
+        return _unchanged(inputs, released, corpus, push_too=options.push)
+
+    with training_place(bot):
+        checkpoint = finetune(bot, corpus, base, spec)
+        evaluation = evaluate(bot, corpus, base, checkpoint, spec)
+    tracked = track(bot, corpus, base, checkpoint, evaluation, spec)
+    release = publish(
+        bot, corpus, base, checkpoint, evaluation, spec, tracked, for_hub=options.push
+    )
+    show_release(release, evaluation)
+    if options.push:
+        release = push(release)
+    reason = f"held-out loss {evaluation.bot_loss:.3f}, base {evaluation.base_loss:.3f}"
+    outcome = Outcome(bot.name, Status.RELEASED, reason, now(), release, corpus, evaluation)
+    return _with_inputs(outcome, inputs)
+
+
+def _stored_posts(request: BotRequest, fetched: bool) -> tuple[LakeState, ...]:
+    """What the lake holds of each handle, after its source was read."""
+    bot = request.bot
+    if unknown := set(request.sources) - {handle.name for handle in bot.handles}:
+        raise BadInput(f"@{bot}: a source is given for {sorted(unknown)}, which it is not made of")
+    for name, source in request.sources.items():
+        if not (fetched and source in SERVICES):
+            _fetch(request, name)
+    return tuple(stored_posts(handle) for handle in bot.handles)
+
+
+def _fetch(request: BotRequest, name: str) -> None:
+    handle = next(handle for handle in request.bot.handles if handle.name == name)
+    scraped = scrape(handle, request.sources[name])
+    log.info("@%s: %d posts, %d of them new", handle, scraped.seen, scraped.new)
+
+
+def _inputs(request: BotRequest, options: RetrainOptions) -> Inputs:
+    defaults = settings()
+    return Inputs(
+        bot=request.bot,
+        sources=request.sources,
+        filter=options.filter or defaults.filter,
+        languages=options.languages or defaults.languages,
+        base=base_for(options.base or defaults.base),
+        spec=options.training,
+    )
+
+
+def _unchanged(inputs: Inputs, release: Release, corpus: Corpus, *, push_too: bool) -> Outcome:
+    evaluation = evaluation_of(storage_root(), release)
+    if push_too:
+        release = push(release)
+    reason = f"same posts and settings as release {release.revision}"
+    log.info("@%s: %s", inputs.bot, reason)
+    name = inputs.bot.name
+    outcome = Outcome(name, Status.UNCHANGED, reason, now(), release, corpus, evaluation)
+    return _with_inputs(outcome, inputs)
+
+
+def _with_inputs(outcome: Outcome, inputs: Inputs) -> Outcome:
+    """The outcome, with what the next retrain compares to see that nothing is new."""
+    return replace(outcome, details={**outcome.details, INPUTS: inputs.digest()})
+
+
+def now() -> str:
+    """The time, as outcomes write it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,198 @@
+"""Sends the runs that were recorded offline, each once, the preprocessing before the training.
+
+wandb's own `sync` sends them, with their inputs and outputs. It calls a run sent whose artifacts
+or curves did not arrive, so the service is asked afterwards, and our own mark says what it knows.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks.errors import BadInput
+from tasks.settings import Settings
+from tasks.tracking.environment import (
+    environment_below,
+    is_being_written,
+    own_folders,
+    plain_error,
+)
+from tasks.tracking.story import PREPROCESS
+
+if TYPE_CHECKING:
+    import wandb
+
+_MARK = "sent"
+_AT_ONCE = 20  # runs that one process of wandb sends
+_CUT = "incomplete record"  # as wandb says it
+_IN_PART = "in part: its recording was cut off"
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+_URL = re.compile(r"https?://\S+/([^/\s]+)/([^/\s]+)/runs/([^/\s]+)")
+_RETRIES = {"RETRY_MAX": "4", "RETRY_WAIT_MAX_SECONDS": "4", "TIMEOUT_SECONDS": "30"}
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What became of one recorded run.
+
+    url: its page, or None where it was not sent; trouble: why it was not, or what is missing.
+    """
+
+    bot: str
+    run: str
+    url: str | None
+    trouble: str | None = None
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    """A run below the folder of its bot; `file` is wandb's record."""
+
+    bot: str
+    root: Path
+    file: Path
+
+    @property
+    def name(self) -> str:
+        return self.root.name
+
+
+def send_recorded(
+    folder: Path, settings: Settings, *, seconds: float = 60, at_once: int = _AT_ONCE
+) -> list[Sent]:
+    """Send all runs below `folder` that are not marked as sent, and mark them.
+
+    seconds: how long one process may take, and a tenth of it more for each of its runs. Where
+    the service took nothing of one process, the rest is not tried. Raises BadInput without a key.
+    """
+    if settings.wandb_api_key is None:
+        raise BadInput("to send recorded runs, set HUGGINGTWEETS_WANDB_API_KEY")
+    results: list[Sent] = []
+    for group in _groups(folder, at_once):
+        limit = seconds * (1 + len(group) / 10)
+        results += (sent := _send(group, settings, limit))
+        if not any(each.url for each in sent):
+            break
+    known = {result.run for result in results}
+    skipped = [each for each in _waiting(folder) if each.name not in known]
+    return results + [Sent(each.bot, each.name, None, _why_not(each)) for each in skipped]
+
+
+def _waiting(folder: Path) -> list[_Recorded]:
+    found = [
+        _Recorded(file.parents[3].name, file.parents[2], file)
+        for file in sorted(folder.glob("*/*/wandb/*run-*/run-*.wandb"))
+    ]
+    return [each for each in found if not (each.root / _MARK).exists()]
+
+
+def _groups(folder: Path, at_once: int) -> Iterator[list[_Recorded]]:
+    ready = [each for each in _waiting(folder) if not is_being_written(each.root)]
+    first = [each for each in ready if each.name.startswith(PREPROCESS)]
+    then = [each for each in ready if each not in first]
+    for runs in (first, then):
+        for start in range(0, len(runs), at_once):
+            yield runs[start : start + at_once]
+
+
+def _why_not(recorded: _Recorded) -> str:
+    if is_being_written(recorded.root):
+        return "it is being recorded: send it when that has ended"
+    return "not tried, since nothing arrived before it"
+
+
+def _send(group: Sequence[_Recorded], settings: Settings, limit: float) -> list[Sent]:
+    with tempfile.TemporaryDirectory() as temporary, own_folders(Path(temporary)):
+        output = _run_wandb([each.file for each in group], Path(temporary), settings, limit)
+        return [_marked(each, _result(each, output, settings)) for each in group]
+
+
+def _marked(recorded: _Recorded, result: Sent) -> Sent:
+    if result.url and (result.trouble is None or result.trouble == _IN_PART):
+        (recorded.root / _MARK).write_text(f"{result.url}\n")
+        shutil.rmtree(recorded.root / "data", ignore_errors=True)  # copies for the sending only
+    return result
+
+
+def _result(recorded: _Recorded, output: str, settings: Settings) -> Sent:
+    lines = [line for line in output.splitlines() if recorded.name in line]
+    found = next(filter(None, map(_URL.search, lines)), None)
+    if found is None:
+        return Sent(recorded.bot, recorded.name, None, _last_error(output, settings))
+    if any(_CUT in line for line in lines):
+        return Sent(recorded.bot, recorded.name, found[0], _IN_PART)
+    return Sent(recorded.bot, recorded.name, found[0], _missing(found, settings))
+
+
+def _last_error(output: str, settings: Settings) -> str:
+    errors = [line.partition("ERROR ")[2] for line in output.splitlines() if "ERROR " in line]
+    return plain_error(errors[-1] if errors else "no answer in time", settings)
+
+
+def _missing(found: re.Match[str], settings: Settings) -> str | None:
+    """What the service does not have of a run that it was sent."""
+    try:
+        run = _api(settings).run("/".join(found.groups()))
+        if run.state == "running":
+            return "its curves did not arrive: send it again"
+        wanted = {each["name"] for each in [*run.config["inputs"], run.config["output"]]}
+        known = {each.name.rpartition(":")[0] for each in (*run.used_artifacts(), *run.logged_artifacts())}
+    except Exception as error:  # noqa: BLE001  (wandb raises whatever its threads meet)
+        return plain_error(str(error), settings)
+    lost = ", ".join(sorted(wanted - known))
+    return f"{lost} did not arrive: send it again" if lost else None
+
+
+def _api(settings: Settings) -> wandb.Api:
+    import wandb
+
+    key = settings.wandb_api_key
+    server = {"base_url": settings.wandb_url} if settings.wandb_url else {}
+    return wandb.Api(overrides=server, api_key=key.get_secret_value() if key else None)
+
+
+def _run_wandb(files: Sequence[Path], folder: Path, settings: Settings, limit: float) -> str:
+    """What `wandb sync` says of these files; it is ended with all that it started."""
+    for file in files:  # wandb's marks, which say too much
+        for suffix in (".synced", ".syncstate"):
+            file.with_name(file.name + suffix).unlink(missing_ok=True)
+    command = [sys.executable, "-m", "wandb", "sync", "--include-online", *map(str, files)]
+    process = subprocess.Popen(  # noqa: S603  (no word of it comes from outside)
+        command,
+        cwd=folder,
+        env=_sync_environment(folder, settings),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        output, _ = process.communicate(timeout=limit)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output, _ = process.communicate()
+    return _ESCAPES.sub("", output)
+
+
+def _sync_environment(folder: Path, settings: Settings) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
+    key = settings.wandb_api_key
+    retries = {
+        f"WANDB__{channel}_{name}": value
+        for channel in ("GRAPHQL", "FILE_STREAM", "FILE_TRANSFER")
+        for name, value in _RETRIES.items()
+    }
+    server = {"WANDB_BASE_URL": settings.wandb_url} if settings.wandb_url else {}
+    ours = {**environment_below(folder), **retries, **server}
+    del ours["WANDB_SILENT"]  # what it says is read
+    return {**inherited, **ours, "WANDB_API_KEY": key.get_secret_value() if key else ""}
