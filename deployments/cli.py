@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from deployments import console, removal
+from deployments.sweep import sweep
 from tasks.errors import BadInput, HuggingtweetsError, PermanentError
 from tasks.names import Bot, Handle
 from tasks.records import Outcome, Spec, Status
@@ -184,6 +185,7 @@ def status(as_json: Json = False) -> None:
         console.out.print("No bot has been retrained here yet.")
 
 
+app.command()(sweep)
 app.command()(removal.comply)
 app.command()(removal.forget)
 

@@ -157,7 +157,7 @@ class Spec:
     epochs: the most there can be; the early stop may end sooner.
     batch_tokens: tokens an optimizer step, padding included.
     max_tokens: the longest post, in tokens; the rest is cut off.
-    schedule: `linear` or `cosine`, to zero, after `warmup` (a share of all steps).
+    schedule: after `warmup` (a share of all steps) `linear` or `cosine`, to zero, or `constant`.
     patience: held-out evaluations without a gain before the early stop.
     evaluations: held-out evaluations an epoch.
     precision: `auto` (bf16 where the machine has fast bf16), `bf16` or `fp32`.
@@ -180,8 +180,8 @@ class Spec:
         positive = (self.epochs, self.batch_tokens, self.max_tokens, self.clip, self.evaluations)
         if min(positive) <= 0 or (self.learning_rate is not None and self.learning_rate <= 0):
             raise BadInput(f"training sizes and rates must be above zero: {self}")
-        if self.schedule not in ("linear", "cosine"):
-            raise BadInput(f"schedule {self.schedule!r} is unknown: use linear or cosine")
+        if self.schedule not in ("linear", "cosine", "constant"):
+            raise BadInput(f"schedule {self.schedule!r} is unknown: use linear, cosine, constant")
         if self.precision not in ("auto", "bf16", "fp32"):
             raise BadInput(f"precision {self.precision!r} is unknown: use auto, bf16 or fp32")
         if not 0 <= self.warmup < 1 or self.weight_decay < 0 or self.patience < 0:

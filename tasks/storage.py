@@ -6,11 +6,9 @@ temporary name and is renamed; an object store shows an object only once it is c
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
-import re
 import shutil
 import tempfile
 import uuid
@@ -19,30 +17,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 from pyarrow import ArrowInvalid
 from pyarrow import fs as pafs
 
 from tasks.errors import StorageUnusable
 from tasks.settings import settings
+from tasks.storage_errors import explained, reason_of
 
 MANIFEST = "manifest.json"
-_OS_REASONS = {
-    errno.ENOSPC: "no space is left: free some",
-    errno.EDQUOT: "the disk quota is used up: free some space",
-    errno.EACCES: "no permission to write: choose another folder or mend its rights",
-    errno.EPERM: "no permission to write: choose another folder or mend its rights",
-    errno.EROFS: "it is read-only: choose another folder",
-    errno.ENOTDIR: "a part of the path is a file: choose another folder",
-    errno.EEXIST: "a part of the path is a file: choose another folder",
-}
+# An object store that is away is asked again for about 100 s: 25 ms, 50 ms, 100 ms … of waiting.
+_ASKED = 12
 
 
 @dataclass(frozen=True)
 class Storage:
     """Files below a root. Build it with `open_storage`.
 
-    url: the root as the operator gave it.
+    url: the root as the operator gave it, without a key that stood in it.
     filesystem: pyarrow's, local or of an object store.
     path: the root's path within that file system.
     """
@@ -71,7 +64,8 @@ class Storage:
 
     def exists(self, key: str) -> bool:
         """Whether a file or a folder has this key."""
-        return self.filesystem.get_file_info(self.full(key)).type != pafs.FileType.NotFound
+        with explained(self.url):
+            return bool(self.filesystem.get_file_info(self.full(key)).type)
 
     def keys(self, folder: str) -> list[str]:
         """The keys of the files directly in a folder, sorted; none where it does not exist."""
@@ -83,11 +77,12 @@ class Storage:
 
     def files(self, key: str) -> dict[str, int]:
         """The bytes of each file at or below a key, by its key, hidden ones included; sorted."""
-        info = self.filesystem.get_file_info(self.full(key))
-        if info.type == pafs.FileType.File:
-            return {key: info.size}
         selector = pafs.FileSelector(self.full(key), allow_not_found=True, recursive=True)
-        found = self.filesystem.get_file_info(selector)
+        with explained(self.url):
+            info = self.filesystem.get_file_info(self.full(key))
+            if info.type == pafs.FileType.File:
+                return {key: info.size}
+            found = self.filesystem.get_file_info(selector)
         return {
             each.path.removeprefix(f"{self.path}/"): each.size
             for each in sorted(found, key=lambda info: info.path)
@@ -96,16 +91,20 @@ class Storage:
 
     def _children(self, folder: str) -> list[tuple[str, bool]]:
         selector = pafs.FileSelector(self.full(folder), allow_not_found=True)
-        found = sorted(self.filesystem.get_file_info(selector), key=lambda info: info.base_name)
+        with explained(self.url):
+            found = self.filesystem.get_file_info(selector)
         return [
             (f"{folder}/{info.base_name}", info.type == pafs.FileType.File)
-            for info in found
+            for info in sorted(found, key=lambda info: info.base_name)
             if not info.base_name.startswith(".")
         ]
 
     def read(self, key: str) -> bytes:
-        """The bytes of a file. Raises FileNotFoundError."""
-        with self.filesystem.open_input_stream(self.full(key), compression=None) as stream:
+        """The bytes of a file. Raises FileNotFoundError, NetworkTrouble."""
+        with (
+            explained(self.url),
+            self.filesystem.open_input_stream(self.full(key), compression=None) as stream,
+        ):
             return bytes(stream.read())
 
     def read_json(self, key: str) -> Any:
@@ -117,7 +116,7 @@ class Storage:
 
     def write(self, key: str, data: bytes) -> str:
         """Write a whole file at once, durably; returns its SHA-256. Raises StorageUnusable."""
-        with self._explained():
+        with explained(self.url):
             if self.is_local:
                 write_file(self.local(key), data)
             else:
@@ -132,7 +131,7 @@ class Storage:
 
     def delete(self, key: str) -> None:
         """Remove a file or a whole folder; nothing happens where it does not exist."""
-        with self._explained():
+        with explained(self.url):
             kind = self.filesystem.get_file_info(self.full(key)).type
             if kind == pafs.FileType.Directory:
                 self.filesystem.delete_dir(self.full(key))
@@ -145,7 +144,7 @@ class Storage:
 
         What is left of it vanishes when the block ends. Raises StorageUnusable.
         """
-        with self._explained():
+        with explained(self.url):
             where = self.local(folder) if self.is_local else Path(tempfile.gettempdir())
             where.mkdir(parents=True, exist_ok=True)
             draft = where / f".draft-{uuid.uuid4().hex}"
@@ -156,7 +155,7 @@ class Storage:
 
     def install_file(self, draft: Path, key: str) -> None:
         """Make a written draft the file `key`, whole and durably. Raises StorageUnusable."""
-        with self._explained():
+        with explained(self.url):
             if not self.is_local:
                 with (
                     draft.open("rb") as source,
@@ -177,7 +176,7 @@ class Storage:
         It must hold a `manifest.json`, which an object store receives last. An older folder of
         the same key is replaced. Raises StorageUnusable.
         """
-        with self._explained():
+        with explained(self.url):
             draft = self._draft(key)
             try:
                 yield draft
@@ -198,9 +197,7 @@ class Storage:
 
     def _install(self, draft: Path, key: str) -> None:
         if not self.is_local:
-            for name in _manifest_last(draft):
-                with self.filesystem.open_output_stream(self.full(f"{key}/{name}")) as out:
-                    out.write((draft / name).read_bytes())
+            self._install_in_store(draft, key)
             return
         target, old = self.local(key), draft.with_name(f"{draft.name}-old")
         for path in draft.rglob("*"):
@@ -211,6 +208,16 @@ class Storage:
         _flush(target.parent)
         shutil.rmtree(old, ignore_errors=True)
 
+    def _install_in_store(self, draft: Path, key: str) -> None:
+        """File by file, so that the folder is none, without a manifest, until all are there."""
+        names = _manifest_last(draft)
+        old = self.files(key)
+        self.delete(f"{key}/{MANIFEST}")
+        for left_over in old.keys() - {f"{key}/{name}" for name in [*names, MANIFEST]}:
+            self.delete(left_over)
+        for name in names:
+            self.install_file(draft / name, f"{key}/{name}")
+
     @contextmanager
     def folder(self, key: str) -> Iterator[Path]:
         """A local folder with the files of `key`, to read: itself where the root is local."""
@@ -218,18 +225,16 @@ class Storage:
             yield self.local(key)
             return
         with tempfile.TemporaryDirectory(prefix="huggingtweets-") as temporary:
-            for child in self.keys(key):
-                (Path(temporary) / PurePosixPath(child).name).write_bytes(self.read(child))
+            for child in self.files(key):
+                target = Path(temporary) / child.removeprefix(f"{key}/")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                self._fetch(child, target)
             yield Path(temporary)
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            if (reason := _os_reason(error)) is None:
-                raise
-            raise StorageUnusable(f"storage {self.url}: {reason}") from error
+    def _fetch(self, key: str, target: Path) -> None:
+        stream = self.filesystem.open_input_stream(self.full(key), compression=None)
+        with explained(self.url), stream, target.open("wb") as out:
+            shutil.copyfileobj(stream, out, 1 << 20)
 
 
 def open_storage(url: str) -> Storage:
@@ -241,22 +246,28 @@ def open_storage(url: str) -> Storage:
         is_url = "://" in url
         location = url if is_url else str(Path(url).expanduser().absolute())
         filesystem, path = pafs.FileSystem.from_uri(location)
-        storage = Storage(url, filesystem, path.rstrip("/"))
+        storage = Storage(_without_key(url), _patient(filesystem), path.rstrip("/"))
         if storage.is_local:
             Path(storage.path).mkdir(parents=True, exist_ok=True)
     except (ArrowInvalid, OSError) as error:
-        reason = _os_reason(error) or "use a folder, or a URL such as s3://bucket/path"
-        raise StorageUnusable(f"storage {url}: {reason}") from error
+        reason = reason_of(error) or "use a folder, or a URL such as s3://bucket/path"
+        raise StorageUnusable(f"storage {_without_key(url)}: {reason}") from error
     return storage
 
 
-def _os_reason(error: BaseException) -> str | None:
-    """What to tell the operator of a file-system error; None where it is something else."""
-    if isinstance(error, OSError):
-        return _OS_REASONS.get(error.errno or 0)
-    # safetensors reports the number in words only.
-    found = re.search(r"\(os error (\d+)\)", str(error))
-    return _OS_REASONS.get(int(found[1])) if found else None
+def _without_key(url: str) -> str:
+    """The URL without the name and secret that may stand before its host, for messages."""
+    before = urlsplit(url).netloc.rpartition("@")[0] if "://" in url else ""
+    return url.replace(f"{before}@", "", 1) if before else url
+
+
+def _patient(filesystem: pafs.FileSystem) -> pafs.FileSystem:
+    """The same file system; an object store's waits longer for an answer than by default."""
+    if not isinstance(filesystem, pafs.S3FileSystem):
+        return filesystem
+    # What pickle calls: the only way to the options that a URL was read into.
+    build, (options,) = filesystem.__reduce__()
+    return build({**options, "retry_strategy": pafs.AwsDefaultS3RetryStrategy(_ASKED)})
 
 
 def write_file(path: Path, data: bytes) -> None:

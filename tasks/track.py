@@ -45,6 +45,16 @@ def track(
     )
 
 
+@task(name="track sweep")
+def track_sweep(name: str, rows: list[dict[str, Any]]) -> str | None:
+    """Log the table of a sweep; trouble with the service is a warning, never a failure."""
+    from tasks.tracking.environment import tracking_folder
+    from tasks.tracking.sweeps import track_trials
+
+    folder = tracking_folder(storage_root(), settings()) / "sweeps"
+    return track_trials(name, rows, folder=folder, settings=settings())
+
+
 def _tables(storage: Storage, corpus: Corpus) -> Tables:
     raw = pa.concat_tables([read(storage, handle) for handle in corpus.bot.handles])
     return Tables(raw, pq.read_table(pa.BufferReader(storage.read(corpus.file.uri))))

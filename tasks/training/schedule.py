@@ -16,9 +16,11 @@ def default_rate(posts: int) -> float:
 
 
 def share(step: int, steps: int, warmup: float, schedule: str) -> float:
-    """The share of the highest rate at `step` of `steps` (counted from 0): up, then to zero."""
+    """The share of the highest rate at `step` of `steps` (from 0): up, then to zero or nowhere."""
     rising = max(1, round(warmup * steps))
     if step < rising:
         return (step + 1) / rising
+    if schedule == "constant":
+        return 1.0
     done = (step - rising) / max(steps - rising, 1)
     return 0.5 * (1 + math.cos(math.pi * done)) if schedule == "cosine" else 1 - done
