@@ -11,8 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from deployments import console, removal
+from deployments import console, infra, many, removal
+from deployments.status import status
 from deployments.sweep import sweep
+from deployments.sync import sync
 from tasks.errors import BadInput, HuggingtweetsError, PermanentError
 from tasks.names import Bot, Handle
 from tasks.records import Outcome, Spec, Status
@@ -170,24 +172,14 @@ def generate(
         console.out.print(console.for_terminal(post), soft_wrap=True)
 
 
-@app.command()
-def status(as_json: Json = False) -> None:
-    """Show every bot: its posts, last release, held-out loss and outcome."""
-    from tasks.lake.outcomes import load_outcomes
-    from tasks.storage import storage_root
-
-    rows = [_status_row(outcome) for outcome in load_outcomes(storage_root())]
-    if as_json:
-        console.print_json(rows)
-    elif rows:
-        console.print_table("Bots", rows)
-    else:
-        console.out.print("No bot has been retrained here yet.")
-
-
+app.command()(status)
+app.command()(many.nightly)
+app.command()(many.backfill)
 app.command()(sweep)
 app.command()(removal.comply)
 app.command()(removal.forget)
+app.add_typer(infra.app, name="infra")
+app.command()(sync)
 
 
 def run_retrain(bots: list[Bot], sources: dict[str, str], **options: Any) -> list[Outcome]:
@@ -237,27 +229,6 @@ def _show(row: dict[str, Any], title: str, *, as_json: bool) -> None:
         console.print_json(row)
     else:
         console.print_table(title, [row])
-
-
-def _status_row(outcome: Outcome) -> dict[str, Any]:
-    from tasks.publishing.local import evaluation_of, latest_release
-    from tasks.storage import storage_root
-
-    storage = storage_root()
-    counts = outcome.corpus.counts.values() if outcome.corpus else ()
-    # A failed retrain leaves the earlier release in force, so the release is asked for, not it.
-    release = latest_release(storage, Bot.parse(outcome.bot))
-    evaluation = evaluation_of(storage, release) if release else outcome.evaluation
-    return {
-        "bot": f"@{outcome.bot}",
-        "posts": sum(c.downloaded for c in counts),
-        "kept": sum(c.kept for c in counts),
-        "release": release.revision if release else "–",
-        "held-out loss": evaluation.bot_loss if evaluation else "–",
-        "outcome": outcome.status.value,
-        "when": outcome.finished_at,
-        "reason": outcome.reason,
-    }
 
 
 def main() -> None:

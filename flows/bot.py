@@ -14,7 +14,14 @@ from prefect.states import Failed
 from flows.requests import BotRequest, RetrainOptions
 from tasks.artifacts import show_corpus, show_release
 from tasks.curate import curate
-from tasks.errors import BadInput, BudgetExceeded, HuggingtweetsError
+from tasks.errors import (
+    BadInput,
+    BudgetExceeded,
+    HuggingtweetsError,
+    PermanentError,
+    ProcessCrashed,
+    TransientError,
+)
 from tasks.evaluate import evaluate
 from tasks.finetune import base_for, finetune, fingerprint_of
 from tasks.inputs import INPUTS, Inputs, unchanged_outcome
@@ -108,8 +115,18 @@ def _outcome_of(request: BotRequest, options: RetrainOptions, fetched: bool) -> 
         outcome = Outcome(request.name, Status.SKIPPED, str(error), now())
     except HuggingtweetsError as error:
         log.error("%s", error)  # noqa: TRY400 - one line is the message, not a traceback
-        outcome = Outcome(request.name, Status.FAILED, str(error), now())
+        outcome = Outcome(request.name, Status.FAILED, str(error), now(), details=_why(error))
     return record_outcome(outcome, began)
+
+
+def _why(error: HuggingtweetsError) -> dict[str, Any]:
+    """What the registry needs to know of a failure."""
+    named = error.next_attempt_at if isinstance(error, TransientError) else None
+    return {
+        "permanent": isinstance(error, PermanentError),
+        "crashed": isinstance(error, ProcessCrashed),
+        "next_attempt_at": named.isoformat() if named else None,
+    }
 
 
 def _bring_up_to_date(request: BotRequest, options: RetrainOptions, fetched: bool) -> Outcome:

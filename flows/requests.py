@@ -19,6 +19,14 @@ HandleName = Annotated[
 ]
 
 
+_BOT = rf"^\s*{_HANDLE}([-_]{_HANDLE}){{0,2}}\s*$"
+BotName = Annotated[
+    str,
+    Field(pattern=_BOT, description="One to three handles joined by `-`: `alice`, `alice-bob`"),
+    AfterValidator(lambda name: Bot.parse(name).name),
+]
+
+
 class RetrainOptions(BaseModel):
     """What holds for all bots of one retrain; what is left out comes from the settings."""
 
@@ -40,10 +48,7 @@ class BotRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(
-        pattern=rf"^\s*{_HANDLE}([-_]{_HANDLE}){{0,2}}\s*$",
-        description="One to three handles joined by `-`, such as `alice` or `alice-bob`",
-    )
+    name: BotName
     sources: dict[str, str] = Field(
         default_factory=dict,
         description="For each handle where posts come from first: a file, `x_api` or `bluesky`",
@@ -51,11 +56,6 @@ class BotRequest(BaseModel):
     options: RetrainOptions | None = Field(
         None, description="Its own options, instead of those of the batch"
     )
-
-    @field_validator("name")
-    @classmethod
-    def _name(cls, name: str) -> str:
-        return Bot.parse(name).name
 
     @field_validator("sources")
     @classmethod

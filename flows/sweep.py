@@ -9,7 +9,7 @@ from typing import Any
 from prefect import flow
 from prefect.runtime import flow_run
 
-from flows.requests import RetrainOptions
+from flows.requests import BotName, RetrainOptions
 from tasks.artifacts import show_table
 from tasks.curate import curate
 from tasks.finetune import base_for
@@ -25,7 +25,7 @@ log = logging.getLogger("huggingtweets")
 
 
 @flow(name="sweep", persist_result=True, result_serializer="json")
-def sweep(bots: list[str], space: Space, options: RetrainOptions | None = None) -> Any:
+def sweep(bots: list[BotName], space: Space, options: RetrainOptions | None = None) -> Any:
     """Train every bot with every setting of a space, and rank the settings by held-out loss.
 
     Args:

@@ -22,6 +22,7 @@ from tasks.lake.ledger import anonymise
 from tasks.lake.opt_outs import opt_out
 from tasks.names import Handle
 from tasks.publishing.hub_removal import delete_repository
+from tasks.registry.nights import without_bots
 from tasks.settings import Settings
 from tasks.storage import Storage
 
@@ -103,6 +104,7 @@ def forget_account(storage: Storage, handle: Handle, settings: Settings, at: dat
         storage.delete(removal.key)
         _log.info("@%s: removed %s", handle, removal.key)
     anonymise(storage, handle)
+    without_bots(storage, set(plan.bots))
     return _receipt(storage, plan, at)
 
 

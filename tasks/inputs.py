@@ -19,6 +19,7 @@ from tasks.lake.posts import dataset_digest
 from tasks.names import Bot
 from tasks.publishing.local import latest_release, verify_release
 from tasks.records import Base, Outcome, Spec, Status, digest
+from tasks.registry.state import after, load_state, save_state
 from tasks.settings import settings
 from tasks.sources.files import file_digest
 from tasks.storage import storage_root
@@ -78,5 +79,8 @@ def unchanged_outcome(bot: Bot, inputs: str, *, push: bool) -> Outcome | None:
 
 
 def _kept(outcome: Outcome) -> Outcome:
-    save_outcome(storage_root(), outcome)
+    storage, now = storage_root(), datetime.now(UTC)
+    bot = Bot.parse(outcome.bot)
+    save_outcome(storage, outcome)
+    save_state(storage, bot, after(load_state(storage, bot), outcome, now, now))
     return outcome

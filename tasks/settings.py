@@ -1,12 +1,16 @@
-"""What an operator sets, read once from `HUGGINGTWEETS_*` in the environment and from `.env`."""
+"""What an operator sets, read once from `HUGGINGTWEETS_*`: environment, `.env`, secret files."""
 
 from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+# Where container engines put secrets: a file each, named like the variable, such as
+# `HUGGINGTWEETS_HUB_TOKEN`. The environment and `.env` come first.
+SECRETS = Path("/run/secrets")
 
 
 def _user_cache() -> Path:
@@ -31,6 +35,12 @@ class Settings(BaseSettings):
     min_characters: int = Field(6_000, description="Kept text below this is not enough to train")
     warn_characters: int = Field(40_000, description="Kept text below this is warned about")
     languages: tuple[str, ...] = Field((), description="Keep these languages only; empty: all")
+
+    registry: str = Field("bots.yaml", description="The list of bots that are kept fresh")
+    due_posts: int = Field(
+        200, ge=0, description="So many imported posts make a bot due before its time; 0: never"
+    )
+    timezone: str = Field("UTC", description="Whose midnight begins a night, such as Europe/Paris")
 
     hub_token: SecretStr | None = Field(None, description="Write token of the Hugging Face Hub")
     hub_endpoint: str | None = Field(None, description="Another Hub than the usual one")
@@ -58,8 +68,20 @@ class Settings(BaseSettings):
     )
     tracking: bool = Field(True, description="Whether runs are tracked at all")
 
+    notify_url: SecretStr | None = Field(
+        None, description="Webhook that is told of a failed night (Slack, Mattermost, Discord)"
+    )
+
+
+    @field_validator("hub_token", "x_bearer_token", "wandb_api_key", "notify_url", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        """A file for a secret must be there for a container to start, though perhaps empty."""
+        return value or None
+
 
 @cache
 def settings() -> Settings:
     """The settings, read once a process; `settings.cache_clear()` reads them again."""
-    return Settings()
+    # pydantic-settings warns of a folder that is not there.
+    return Settings(_secrets_dir=SECRETS if SECRETS.is_dir() else None)

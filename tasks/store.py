@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from prefect import task
 
@@ -15,6 +15,7 @@ from tasks.lake.posts import LakeState, state
 from tasks.names import Bot, Handle
 from tasks.policies import RETRY
 from tasks.records import Outcome, Status
+from tasks.registry.state import after, load_state, save_state
 from tasks.storage import storage_root
 
 MOST_CRASHES = 3
@@ -38,9 +39,11 @@ def record_outcome(outcome: Outcome, began: datetime) -> Outcome:
     """Keep the outcome where `huggingtweets status` finds it; `began` is when the retrain did."""
     storage = storage_root()
     save_outcome(storage, outcome)
-    end_attempt(storage, Bot.parse(outcome.bot))
+    bot = Bot.parse(outcome.bot)
+    end_attempt(storage, bot)
+    save_state(storage, bot, after(load_state(storage, bot), outcome, began, datetime.now(UTC)))
     if outcome.status in (Status.RELEASED, Status.UNCHANGED, Status.HELD_BACK):
-        clear_due(storage, Bot.parse(outcome.bot), began)
+        clear_due(storage, bot, began)
     return outcome
 
 

@@ -53,6 +53,12 @@ def parts_of(storage: Storage, handle: Handle) -> list[Part]:
     return sorted(parts, key=lambda part: (part.scraped_at, part.key))
 
 
+def count_rows(storage: Storage, key: str) -> int:
+    """The rows of a part, by its footer. Raises StorageUnusable."""
+    with _opened(storage, key) as file:
+        return int(file.metadata.num_rows)
+
+
 def read_part(storage: Storage, part: Part, columns: list[str]) -> pa.Table:
     """Some columns of a part, in the order of its rows. Raises StorageUnusable."""
     with _opened(storage, part.key) as file:

@@ -15,7 +15,15 @@ import pyarrow.compute as pc
 from tasks.errors import InvalidHandle
 from tasks.lake.accounts import load_profile, move_watermark, save_profile, watermark
 from tasks.lake.cleaning import storable
-from tasks.lake.parts import FOLDER, keys_of, parts_of, read_part, scan_part, write_part
+from tasks.lake.parts import (
+    FOLDER,
+    count_rows,
+    keys_of,
+    parts_of,
+    read_part,
+    scan_part,
+    write_part,
+)
 from tasks.lake.schema import SCHEMA, WITHOUT_RAW
 from tasks.names import Handle
 from tasks.records import Post, digest
@@ -31,6 +39,7 @@ __all__ = [
     "load_profile",
     "move_watermark",
     "read",
+    "rows_stored",
     "save_profile",
     "state",
     "watermark",
@@ -172,6 +181,14 @@ def known_watermark(storage: Storage, handle: Handle, source: str) -> str | None
     """
     mark = watermark(storage, handle, source)
     return mark if mark is not None and source in state(storage, handle).sources else None
+
+
+def rows_stored(storage: Storage, handle: Handle) -> int:
+    """The rows of an account's dataset, by the footers of its files.
+
+    A post that was scraped again with another text counts twice. Raises StorageUnusable.
+    """
+    return sum(count_rows(storage, key) for key in keys_of(storage, handle))
 
 
 def dataset_digest(storage: Storage, handle: Handle) -> str:

@@ -1,0 +1,66 @@
+"""Which bots of the registry are due tonight."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from prefect import task
+
+from tasks.lake.due_marks import due_marks
+from tasks.lake.opt_outs import opted_out
+from tasks.lake.posts import rows_stored
+from tasks.policies import RETRY
+from tasks.registry.due import Budget, Cost, Due, Selection, due, in_order, within
+from tasks.registry.entries import Entry, load_registry
+from tasks.registry.state import BotState, load_states
+from tasks.scrape import SERVICES, X_API
+from tasks.scrape_x import posts_to_expect
+from tasks.settings import settings
+from tasks.storage import Storage, storage_root
+
+
+@task(name="select due bots", **RETRY)
+def select_due(registry: str, budget: Budget) -> Selection:
+    """The bots to retrain now, the most urgent first. Raises BadInput, StorageUnusable."""
+    return select(storage_root(), load_registry(Path(registry)), budget, datetime.now(UTC))
+
+
+def select(
+    storage: Storage, entries: tuple[Entry, ...], budget: Budget, now: datetime
+) -> Selection:
+    """The bots that are due, as many as the budget bears; none whose handle has opted out."""
+    states, marks, out = load_states(storage), due_marks(storage), set(opted_out(storage))
+    found: list[Due] = []
+    for entry in entries:
+        if out.intersection(handle.name for handle in entry.bot.handles):
+            continue
+        state = states.get(entry.bot.name, BotState())
+        mark = marks.get(entry.bot.name)
+        each = due(
+            entry,
+            state,
+            now,
+            mark=mark.reason if mark else None,
+            new_posts=_new_posts(storage, entry, state),
+            enough=settings().due_posts,
+        )
+        if each is not None:
+            found.append(each)
+    ordered = in_order(found)
+    costs = [_cost(storage, each.entry, states.get(each.entry.bot.name)) for each in ordered]
+    return within(ordered, costs, budget)
+
+
+def _new_posts(storage: Storage, entry: Entry, state: BotState) -> int:
+    """Posts imported since the last success; those of a service come only with a retrain."""
+    if state.last_success is None or set(entry.sources.values()) & set(SERVICES):
+        return 0
+    return sum(rows_stored(storage, handle) for handle in entry.bot.handles) - state.posts
+
+
+def _cost(storage: Storage, entry: Entry, state: BotState | None) -> Cost:
+    paid = [handle for handle in entry.bot.handles if entry.sources.get(handle.name) == X_API]
+    posts = sum(posts_to_expect(storage, handle) for handle in paid)
+    seconds = state.seconds if state and state.seconds else Cost.seconds
+    return Cost(posts, posts * settings().x_price_post, seconds)

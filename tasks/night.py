@@ -1,0 +1,74 @@
+"""What a night set out to do and what came of it, kept, shown and told."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from prefect import task
+from prefect.events import emit_event
+
+from tasks.lake.outcomes import load_outcome
+from tasks.names import Bot
+from tasks.policies import RETRY
+from tasks.records import Outcome, Status
+from tasks.registry.nights import load_plan, load_summary, save_plan, save_summary
+from tasks.storage import storage_root
+
+log = logging.getLogger("huggingtweets")
+EVENT = "huggingtweets.night.finished"
+
+
+@task(name="plan of the night", task_run_name="plan of {night}", **RETRY)
+def planned(night: str) -> dict[str, Any] | None:
+    """The night's plan, if it was begun before."""
+    return load_plan(storage_root(), night)
+
+
+@task(name="keep plan", task_run_name="keep the plan of {night}", **RETRY)
+def keep_plan(night: str, plan: dict[str, Any]) -> dict[str, Any]:
+    """Keep what the night sets out to do, for whoever starts it again."""
+    save_plan(storage_root(), night, plan)
+    return plan
+
+
+@task(name="summary of the night", task_run_name="summary of {night}", **RETRY)
+def summarised(night: str) -> dict[str, Any] | None:
+    """The night's summary, if it has ended before."""
+    return load_summary(storage_root(), night)
+
+
+@task(name="keep summary", task_run_name="keep the summary of {night}", **RETRY)
+def keep_summary(night: str, summary: dict[str, Any]) -> None:
+    """Keep what came of the night, and tell it to whoever listens."""
+    save_summary(storage_root(), night, summary)
+    emit_event(
+        event=EVENT,
+        resource={"prefect.resource.id": f"huggingtweets.night.{night}"},
+        payload={"night": night, "counts": summary["counts"]},
+    )
+
+
+@task(name="collect outcomes", **RETRY)
+def collect(names: Sequence[str], since: datetime, trouble: dict[str, str]) -> list[Outcome]:
+    """The outcome of each bot since a time; one without failed, for the reason in `trouble`."""
+    storage = storage_root()
+    found = []
+    for name in names:
+        outcome = load_outcome(storage, Bot.parse(name))
+        if outcome is None or datetime.fromisoformat(outcome.finished_at) < since.replace(
+            microsecond=0
+        ):
+            why = trouble.get(name, "its run ended without an outcome")
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            outcome = Outcome(name, Status.FAILED, f"@{name}: {why}", now)
+        found.append(outcome)
+    return found
+
+
+def counted(outcomes: Sequence[Outcome]) -> dict[str, int]:
+    """How many bots came to each outcome."""
+    return dict(Counter(outcome.status.value for outcome in outcomes))

@@ -1,0 +1,107 @@
+"""Which bots are due, in which order, and how many of them a night can bear."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tasks.registry.entries import Entry
+from tasks.registry.state import BotState
+
+# Seconds that a retrain is taken to need while none has been measured.
+UNKNOWN_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a night may use; None means no limit."""
+
+    posts: int | None = None
+    dollars: float | None = None
+    hours: float | None = None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a retrain is expected to use, at most."""
+
+    posts: int = 0
+    dollars: float = 0.0
+    seconds: float = UNKNOWN_SECONDS
+
+
+@dataclass(frozen=True)
+class Due:
+    """A bot that is due, and why; overdue: seconds since it was."""
+
+    entry: Entry
+    reason: str
+    overdue: float
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a night does: bots in their order, and those that its budget leaves for another."""
+
+    chosen: tuple[Due, ...]
+    left: tuple[tuple[Due, str], ...]
+
+
+def due(
+    entry: Entry, state: BotState, now: datetime, *, mark: str | None, new_posts: int, enough: int
+) -> Due | None:
+    """Why a bot is due, or None.
+
+    mark: why it was marked as due, whatever its cadence. new_posts: imported since its release;
+    from `enough` on (0: never) they make it due. A bot that is parked, or is to be left alone
+    for a while, is not due for any reason.
+    """
+    if state.parked or (state.next_attempt_at is not None and state.next_attempt_at > now):
+        return None
+    if state.last_success is None:
+        return Due(entry, "never released", entry.cadence.total_seconds())
+    overdue = (now - state.last_success - entry.cadence).total_seconds()
+    if mark is not None:
+        return Due(entry, mark, max(overdue, 0.0))
+    if overdue >= 0:
+        return Due(entry, "its cadence has passed", overdue)
+    if enough and new_posts >= enough:
+        return Due(entry, f"{new_posts} new posts", 0.0)
+    return None
+
+
+def in_order(found: Iterable[Due]) -> list[Due]:
+    """The most important first, among equals the longest overdue."""
+    return sorted(found, key=lambda each: (-each.entry.priority, -each.overdue, each.entry.bot))
+
+
+def within(found: Sequence[Due], costs: Sequence[Cost], budget: Budget) -> Selection:
+    """As many as the budget bears, in their order; a cheaper one may go where one does not fit."""
+    chosen: list[Due] = []
+    left: list[tuple[Due, str]] = []
+    posts, dollars, seconds = 0, 0.0, 0.0
+    for each, cost in zip(found, costs, strict=True):
+        after = (posts + cost.posts, dollars + cost.dollars, seconds + cost.seconds)
+        if reason := _over(after, budget):
+            left.append((each, reason))
+        else:
+            chosen.append(each)
+            posts, dollars, seconds = after
+    return Selection(tuple(chosen), tuple(left))
+
+
+def chunks(chosen: Sequence[Due], size: int) -> list[list[Due]]:
+    """The chosen in lists of at most `size`."""
+    return [list(chosen[at : at + size]) for at in range(0, len(chosen), size)]
+
+
+def _over(after: tuple[int, float, float], budget: Budget) -> str:
+    posts, dollars, seconds = after
+    if budget.posts is not None and posts > budget.posts:
+        return f"over the night's {budget.posts:,} posts"
+    if budget.dollars is not None and dollars > budget.dollars + 1e-9:
+        return f"over the night's ${budget.dollars:,.2f}"
+    if budget.hours is not None and seconds > budget.hours * 3600:
+        return f"over the night's {budget.hours:g} hours"
+    return ""
