@@ -7,47 +7,65 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import DynamicCache
 
+from tasks.evaluation.decoding import Limits, write, writer_of
+from tasks.evaluation.mentions import mention_guard
 from tasks.training.documents import context_of, marks_of
 from tasks.training.loading import load_model, load_tokenizer
 from tasks.training.precision import has_fast_bf16
 
-TOP_P = 0.95
-# The nucleus is sought among so many: what lies beyond has no weight worth sorting for.
-TOP_K = 1024
 MIN_TOKENS = 10
 MAX_TOKENS = 160
+# Posts written together. More are hardly faster on a CPU, and a thousand would take gigabytes.
+BATCH = 100
 
 
-@torch.no_grad()
 def sample(
-    model: Any, tokenizer: Any, starts: Sequence[str], number: int, *, seed: int
+    model: Any,
+    tokenizer: Any,
+    starts: Sequence[str],
+    number: int,
+    *,
+    seed: int,
+    keep_mentions: bool = False,
 ) -> list[list[str]]:
     """`number` posts for each start, the start included; the same seed writes the same posts.
 
-    Temperature 1, nucleus 0.95, at most 160 tokens; a post ends at the end mark. Of a start that
-    leaves no room for a post its end is left out.
+    Temperature 1, nucleus 0.95 of the 1,024 likeliest, at most 160 tokens; a post ends at the end
+    mark. Of a start that leaves no room for a post its end is left out.
+    keep_mentions: whether `@somebody` may be written; a start may hold one in any case.
     """
     marks = marks_of(tokenizer)
+    limit = context_of(model.config.get_text_config(), MAX_TOKENS)
+    guard = None if keep_mentions else mention_guard(tokenizer, _vocabulary(model))
     prompts = [
-        _prompt(tokenizer, start, _limit(model) // 2) for start in starts for _ in range(number)
+        [marks.begin, *_prompt(tokenizer, start, limit // 2)]
+        for start in starts
+        for _ in range(number)
     ]
-    rows = _write(model, [[marks.begin, *ids] for ids in prompts], marks.end, seed)
-    texts = [_text(tokenizer, row[1:]) for row in rows]
+    writer = writer_of(model)
+    limits = Limits(end=marks.end, least=MIN_TOKENS, most=limit)
+    chance = torch.Generator().manual_seed(seed)
+    texts = [
+        _text(tokenizer, row[1:])
+        for first in range(0, len(prompts), BATCH)
+        for row in write(writer, prompts[first : first + BATCH], limits, chance=chance, guard=guard)
+    ]
     return [texts[n * number : (n + 1) * number] for n in range(len(starts))]
 
 
-def generate(folder: Path, start: str, number: int, seed: int) -> list[str]:
+def generate(
+    folder: Path, start: str, number: int, seed: int, *, keep_mentions: bool = False
+) -> list[str]:
     """Posts by the release in a folder. Raises BaseUnavailable."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = torch.bfloat16 if has_fast_bf16(device) else torch.float32
-    model = load_model(folder, device, dtype)
-    return sample(model, load_tokenizer(folder), [start], number, seed=seed)[0]
+    model, tokenizer = load_model(folder, device, dtype), load_tokenizer(folder)
+    return sample(model, tokenizer, [start], number, seed=seed, keep_mentions=keep_mentions)[0]
 
 
-def _limit(model: Any) -> int:
-    return context_of(model.config.get_text_config(), MAX_TOKENS)
+def _vocabulary(model: Any) -> int:
+    return int(model.get_output_embeddings().weight.shape[0])
 
 
 def _prompt(tokenizer: Any, start: str, most: int) -> list[int]:
@@ -59,68 +77,3 @@ def _text(tokenizer: Any, ids: list[int]) -> str:
     # Some tokenizers would "clean up" blanks before punctuation, which the bot put there.
     text = tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
     return str(text).strip()
-
-
-def _write(model: Any, prompts: list[list[int]], end: int, seed: int) -> list[list[int]]:
-    """Go on with the prompts until each row has met the end mark; finished rows leave the batch."""
-    device = next(model.parameters()).device
-    generator = torch.Generator(device=device).manual_seed(seed)
-    limit = _limit(model)
-    rows = [list(prompt) for prompt in prompts]
-    alive = list(range(len(rows)))
-    cache = DynamicCache()
-    inputs, mask = _left_padded(prompts, end, device)
-    positions = (mask.cumsum(1) - 1).clamp(min=0)
-    while alive:
-        logits = _next_logits(model, inputs, mask, positions, cache)
-        logits[[n for n, row in enumerate(alive) if len(rows[row]) < MIN_TOKENS], end] = -torch.inf
-        tokens = _draw(logits, generator)
-        for row, token in zip(alive, tokens.tolist(), strict=True):
-            rows[row].append(token)
-        going = [
-            n for n, row in enumerate(alive) if rows[row][-1] != end and len(rows[row]) < limit
-        ]
-        kept = torch.tensor(going, dtype=torch.long, device=device)
-        if len(going) < len(alive):
-            cache.batch_select_indices(kept)
-            alive = [alive[n] for n in going]
-        inputs = tokens[kept, None]
-        mask = torch.cat([mask[kept], mask.new_ones(len(going), 1)], dim=1)
-        positions = positions[kept, -1:] + 1
-    return rows
-
-
-def _left_padded(
-    prompts: list[list[int]], filler: int, device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Prompts with their last tokens in one column, and the mask of what is not padding."""
-    width = max(len(prompt) for prompt in prompts)
-    ids = [[filler] * (width - len(prompt)) + prompt for prompt in prompts]
-    mask = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
-    return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
-
-
-def _next_logits(
-    model: Any,
-    inputs: torch.Tensor,
-    mask: torch.Tensor,
-    positions: torch.Tensor,
-    cache: DynamicCache,
-) -> torch.Tensor:
-    output = model(
-        input_ids=inputs,
-        attention_mask=mask,
-        position_ids=positions,
-        past_key_values=cache,
-        use_cache=True,
-        logits_to_keep=1,
-    )
-    return output.logits[:, -1].float()  # type: ignore[no-any-return]  # transformers is untyped
-
-
-def _draw(logits: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """One token a row from the smallest set that holds TOP_P of the probability."""
-    top, tokens = torch.softmax(logits, dim=-1).topk(min(TOP_K, logits.size(-1)))
-    before = top.cumsum(-1) - top
-    weights = top.masked_fill(before >= TOP_P, 0)
-    return tokens.gather(1, torch.multinomial(weights, 1, generator=generator)).squeeze(1)

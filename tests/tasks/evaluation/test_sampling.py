@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tasks.evaluation.predictions import EACH, STARTS, predict
-from tasks.evaluation.sampling import MAX_TOKENS, MIN_TOKENS, generate, sample
+from tasks.evaluation.sampling import BATCH, MAX_TOKENS, MIN_TOKENS, generate, sample
 from tasks.training.documents import marks_of
 from tasks.training.engine import Engine
 from tests.tiny import make_tiny_base
@@ -82,6 +82,38 @@ def test_posts_end_and_have_a_least_and_a_greatest_length(engine: Engine) -> Non
     assert 0 < max(map(len, short)) <= MIN_TOKENS * longest_token
     assert min(map(len, long)) > max(map(len, short))
     assert max(map(len, long)) <= MAX_TOKENS * longest_token
+
+
+def _loving(engine: Engine, pieces: list[str]) -> None:
+    """Make the tokens of these pieces by far the likeliest, in any place."""
+    output = engine.model.get_output_embeddings()
+    bias = torch.zeros(output.weight.shape[0])
+    for piece in pieces:
+        bias[engine.tokenizer(piece)["input_ids"]] = 100.0
+    output.bias = torch.nn.Parameter(bias)
+
+
+def test_nobody_is_mentioned_unless_asked(engine: Engine) -> None:
+    engine.restore()
+    _loving(engine, ["@", "b", " "])
+    try:
+        (kept,) = sample(engine.model, engine.tokenizer, ["my @"], 5, seed=0, keep_mentions=True)
+        (texts,) = sample(engine.model, engine.tokenizer, ["my @"], 5, seed=0)
+        ((given,),) = sample(engine.model, engine.tokenizer, ["hello @bob"], 1, seed=0)
+    finally:
+        engine.model.get_output_embeddings().register_parameter("bias", None)
+    assert any("@b" in text for text in kept)
+    assert not any("@b" in text for text in texts)
+    assert all("b" in text and "@ " in text for text in texts), "all else stays possible"
+    assert given.startswith("hello @bob")
+    assert "@b" not in given.removeprefix("hello @bob")
+
+
+def test_more_posts_than_a_batch_holds(engine: Engine) -> None:
+    engine.restore()
+    (texts,) = sample(engine.model, engine.tokenizer, ["my cat"], BATCH + 3, seed=0)
+    assert len(texts) == BATCH + 3
+    assert len(set(texts)) > BATCH, "the second batch has chances of its own"
 
 
 def test_predictions_say_what_repeats_a_training_post(engine: Engine) -> None:
