@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from deployments import console, infra, many, removal
+from deployments.serve import serve
 from deployments.status import status
 from deployments.sweep import sweep
 from deployments.sync import sync
@@ -173,6 +174,7 @@ def generate(
 
 
 app.command()(status)
+app.command()(serve)
 app.command()(many.nightly)
 app.command()(many.backfill)
 app.command()(sweep)

@@ -8,13 +8,13 @@ import typer
 
 from deployments import console
 from tasks.settings import settings
-from tasks.storage import storage_root
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table")]
 
 
 def sync(as_json: Json = False) -> None:
     """Send the runs that were tracked offline to Weights & Biases, each once."""
+    from tasks.storage import storage_root
     from tasks.tracking.environment import tracking_folder
     from tasks.tracking.sync import send_recorded
 
@@ -24,7 +24,7 @@ def sync(as_json: Json = False) -> None:
     elif results:
         rows = [
             {
-                "bot": f"@{each.bot}",
+                "of": each.bot,
                 "run": each.run,
                 "result": each.trouble or "sent",
                 "page": each.url or "–",

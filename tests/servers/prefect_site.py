@@ -5,6 +5,7 @@ Every part is a process group of its own, which a test may kill. All of it lies 
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -69,7 +70,7 @@ class Site:
 
     def start_server(self) -> None:
         """Start the server, or start it again on the same database, and wait until it answers."""
-        self.port = self.port or _free_port()
+        self.port = self.port or free_port()
         words = ["server", "start", "--host", "127.0.0.1", "--port", str(self.port)]
         self._start("server", words)
         until(self._answers, 90, "the Prefect server")
@@ -144,6 +145,12 @@ class Site:
             if limit.active_slots and not limit.slot_decay_per_second
         }
 
+    def outcomes(self) -> dict[str, dict[str, Any]]:
+        """The last outcome of every bot, by name."""
+        folder = Path(self.settings["STORAGE"]) / "outcomes"
+        found = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+        return {outcome["bot"]: outcome for outcome in found}
+
     def log_of(self, name: str) -> str:
         """What a part has printed."""
         return (self.folder / f"{name}.log").read_text(errors="replace")
@@ -203,7 +210,8 @@ def _kill_group(pid: int) -> None:
             continue  # it went by itself
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,0 +1,212 @@
+"""The command that runs everything on one machine: `serve`.
+
+Server, deployments and workers are processes of their own. Each is watched: one that dies is
+started again, with all that it had started ended first, so that no flow goes on unseen. What was
+running when it all ends is found by the server's automations at the next start, and tried again.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import psutil
+import typer
+
+from deployments import console
+from tasks.errors import BadInput, NetworkTrouble, PermanentError
+from tasks.settings import settings
+from tasks.storage import storage_root
+
+ROOT = Path(__file__).parents[1]
+POOLS = ("cpu", "train")
+_START = 120.0  # seconds that a server may take to answer
+_PATIENCE = 10.0  # seconds that a process has to end by itself
+_LOOK = 1.0  # seconds between two looks at the processes
+
+
+def serve(
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Of the server and its UI")] = 4200,
+    host: Annotated[str, typer.Option(help="Address that the server listens on")] = "127.0.0.1",
+) -> None:
+    """Run server, schedules and workers on this machine, until Ctrl-C."""
+    _refuse_if_taken(host, port)
+    storage_root()  # one that cannot be written is told now, not in the middle of a night
+    with _until_stopped() as parts:
+        environment = _environment(host, port)
+        parts.start("server", ["server", "start", "--host", host, "--port", str(port)], environment)
+        _wait_for(environment["PREFECT_API_URL"], parts)
+        _deploy(environment)
+        for pool in POOLS:
+            words = ["worker", "start", "--pool", pool, "--name", f"serve-{pool}"]
+            parts.start(f"worker of {pool}", [*words, "--type", "process"], environment)
+        console.err.print(
+            f"Ready: http://{host}:{port}. Bots: {settings().registry}, storage: "
+            f"{settings().storage}. Ctrl-C ends it."
+        )
+        parts.watch()
+
+
+class Parts:
+    """The processes of a site, each with what it has started."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, tuple[subprocess.Popen[bytes], list[str], dict[str, str]]] = {}
+        # What a worker has started is a stranger once the worker is dead, so it is kept in mind.
+        self._started: dict[str, set[psutil.Process]] = {}
+
+    def start(self, name: str, words: list[str], environment: dict[str, str]) -> None:
+        """Start `prefect` with these words, in a session of its own: Ctrl-C is for us."""
+        console.err.print(f"Starting the {name} …")
+        command = [str(Path(sys.executable).parent / "prefect"), *words]
+        process = subprocess.Popen(  # noqa: S603 - our own words
+            command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL
+        )
+        self._parts[name] = (process, words, environment)
+        self._started[name] = set()
+
+    def watch(self) -> None:
+        """Start again whatever dies, for ever."""
+        while True:
+            time.sleep(_LOOK)
+            for name in list(self._parts):
+                self.look_at(name)
+
+    def look_at(self, name: str) -> None:
+        """Note what a part has started; start it again where it has died."""
+        process, words, environment = self._parts[name]
+        if process.poll() is None:
+            self._started[name] |= set(_below(process.pid))
+            return
+        console.err.print(f"The {name} has ended with {process.returncode}.")
+        _end(self._started[name])
+        self.start(name, words, environment)
+
+    def is_running(self, name: str) -> bool:
+        """Whether a part is."""
+        return self._parts[name][0].poll() is None
+
+    def end(self) -> None:
+        """End all parts and what they have started; the server last, so that it is told."""
+        for name in reversed(self._parts):
+            process = self._parts[name][0]
+            _end({*self._started[name], *_below(process.pid), *_alive(process.pid)})
+            process.wait()
+
+
+@contextmanager
+def _until_stopped() -> Iterator[Parts]:
+    """Parts that end with the block, also where a supervisor asks for it."""
+
+    def stop(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    parts = Parts()
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield parts
+    except KeyboardInterrupt:
+        console.err.print("Ending …")
+    finally:
+        # A second Ctrl-C must not leave half of it behind.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        parts.end()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, before)
+
+
+def _environment(host: str, port: int) -> dict[str, str]:
+    own = {
+        "PREFECT_API_URL": f"http://{host}:{port}/api",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        # In memory, the default, slots would stay held after a restart of the server.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
+            "prefect.server.concurrency.lease_storage.filesystem"
+        ),
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+        "PREFECT_LOGGING_EXTRA_LOGGERS": "huggingtweets",
+        # Settings of ours that are paths mean this folder, wherever a flow is started.
+        "HUGGINGTWEETS_STORAGE": storage_root().url
+        if "://" in settings().storage
+        else str(Path(settings().storage).expanduser().absolute()),
+        "HUGGINGTWEETS_REGISTRY": str(Path(settings().registry).expanduser().absolute()),
+    }
+    return {**os.environ, **own}
+
+
+def _deploy(environment: dict[str, str]) -> None:
+    """Make pools, limits and automations, and deploy the flows."""
+    bin_ = Path(sys.executable).parent
+    file = Path(__file__).with_name("prefect.yaml")
+    for command in (
+        [str(bin_ / "huggingtweets"), "infra", "apply"],
+        [str(bin_ / "prefect"), "--no-prompt", "deploy", "--all", "--prefect-file", str(file)],
+    ):
+        done = subprocess.run(  # noqa: S603 - our own words
+            command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
+            raise PermanentError(f"{' '.join(command[:3])} failed: {''.join(last)}")
+
+
+def _wait_for(url: str, parts: Parts) -> None:
+    import httpx
+
+    end = time.monotonic() + _START
+    while time.monotonic() < end and parts.is_running("server"):
+        try:
+            if httpx.get(f"{url}/health", timeout=2).is_success:
+                return
+        except httpx.HTTPError:
+            time.sleep(0.2)
+    raise NetworkTrouble(
+        "the Prefect server did not start: run `prefect server start` to see what it says"
+    )
+
+
+def _refuse_if_taken(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise BadInput(
+                f"port {port} of {host} cannot be used ({error.strerror}): choose another --port"
+            ) from error
+
+
+def _below(pid: int) -> list[psutil.Process]:
+    try:
+        return list(psutil.Process(pid).children(recursive=True))
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _alive(pid: int) -> list[psutil.Process]:
+    return [psutil.Process(pid)] if psutil.pid_exists(pid) else []
+
+
+def _end(processes: set[psutil.Process]) -> None:
+    """Ask processes to end, and after a while make them."""
+    for process in processes:
+        _signal(process, signal.SIGTERM)
+    _, left = psutil.wait_procs(processes, timeout=_PATIENCE)
+    for process in left:
+        _signal(process, signal.SIGKILL)
+    psutil.wait_procs(left, timeout=_PATIENCE)
+
+
+def _signal(process: psutil.Process, number: signal.Signals) -> None:
+    try:
+        process.send_signal(number)
+    except psutil.NoSuchProcess:
+        return  # it went by itself

@@ -1,0 +1,56 @@
+#!/bin/sh
+# Make the secrets that compose.yaml names, each with a random value, in infra/secrets. What is
+# there already stays. With names, such as `make-secrets.sh s3`, those are made anew: rotation.
+# Names: database, redis, api, s3. Your own tokens (hub, x, wandb, notify) are empty files to fill.
+set -eu
+cd "$(dirname "$0")"
+umask 077
+mkdir -p secrets
+cd secrets
+
+random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
+is_wanted() { # name, file
+    [ ! -e "$2" ] && return 0
+    for each in $again; do [ "$each" = "$1" ] && return 0; done
+    return 1
+}
+put() { # file, content; the folder is closed, the containers' users must be able to read the file
+    printf '%s' "$2" >"$1.draft"
+    chmod 444 "$1.draft"
+    mv -f "$1.draft" "$1"
+    echo "made infra/secrets/$1"
+}
+
+again="$*"
+for name in $again; do
+    case $name in
+    database | redis | api | s3) ;;
+    *) echo "make-secrets.sh: $name is unknown: use database, redis, api or s3" >&2 && exit 2 ;;
+    esac
+done
+if is_wanted database database_password; then
+    put database_password "$(random)"
+fi
+if is_wanted redis redis.conf; then
+    word=$(random)
+    put redis.conf "requirepass $word
+appendonly yes
+dir /data
+"
+    put redis_url "redis://:$word@redis:6379/0"
+fi
+if is_wanted api api_login; then
+    put api_login "operator:$(random)"
+fi
+if is_wanted s3 s3.json; then
+    key=$(random) word=$(random)
+    put s3_key "$key"
+    put s3_secret "$word"
+    put s3.json "{\"identities\": [{\"name\": \"huggingtweets\",
+  \"credentials\": [{\"accessKey\": \"$key\", \"secretKey\": \"$word\"}],
+  \"actions\": [\"Admin\", \"Read\", \"Write\", \"List\", \"Tagging\"]}]}
+"
+fi
+for token in hub_token x_bearer_token wandb_api_key notify_url; do
+    [ -e "$token" ] || put "$token" ""
+done
