@@ -16,7 +16,7 @@ LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-ha
   $(addprefix --no-emit-package ,$(CUDA_PACKAGES))
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev fonts demo check lint types contracts test lock clean
+.PHONY: help install install-dev fonts demo check lint types contracts test chaos lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -57,6 +57,9 @@ check: lint types contracts test ## exactly what CI runs
 
 test: install-dev ## all tests, with coverage
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+chaos: install-dev ## what a night survives: minutes of real processes that are killed
+	$(BIN)/python -m pytest -m chaos -s
 
 lock: install-dev ## resolve the two locks again
 	$(LOCK) pyproject.toml -o requirements.lock

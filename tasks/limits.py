@@ -10,6 +10,7 @@ import platform
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
@@ -28,11 +29,29 @@ PUSHES = "hub-pushes"
 _training = threading.Lock()
 
 
+@dataclass(frozen=True)
+class Limit:
+    """A limit on the server.
+
+    places: how many may be held at a time.
+    a_second: of a rate, how many places are free again after a second; else 0: they are given back.
+    """
+
+    name: str
+    places: int
+    a_second: float = 0.0
+
+
+def limits_of(service: str) -> tuple[Limit, Limit]:
+    """The rate and the slots of a service."""
+    rate = REQUESTS_A_SECOND[service]
+    return Limit(rate_name(service), rate, float(rate)), Limit(scrapes_name(service), SCRAPES)
+
+
 def make_limit(service: str) -> None:
     """Make the limits of a service where the server has none; an operator's own are left alone."""
-    rate = REQUESTS_A_SECOND[service]
-    _make(rate_name(service), rate, decay=float(rate))
-    _make(scrapes_name(service), SCRAPES)
+    for limit in limits_of(service):
+        make(limit)
 
 
 def permit(service: str) -> None:
@@ -52,7 +71,7 @@ def training_place(bot: Bot) -> Iterator[None]:
     """Hold this machine's one place for training, and the bot, so that nobody else trains it."""
     machine = f"train-on-{platform.node()}"
     for name in (machine, bot_name(bot)):
-        _make(name, 1)
+        make(Limit(name, 1))
     # The threads of this process take turns here first: they need not ask the server for that.
     with _training, _held([machine, bot_name(bot)]):
         yield
@@ -61,7 +80,7 @@ def training_place(bot: Bot) -> Iterator[None]:
 @contextmanager
 def publishing_place(at_once: int) -> Iterator[None]:
     """Hold one of the places for pushes to the Hub, which limits commits and bandwidth."""
-    _make(PUSHES, at_once)
+    make(Limit(PUSHES, at_once))
     with _held([PUSHES]):
         yield
 
@@ -90,15 +109,18 @@ def scrapes_name(service: str) -> str:
     return f"{rate_name(service)}-accounts"
 
 
-def _make(name: str, limit: int, decay: float = 0.0) -> None:
+def make(limit: Limit) -> bool:
+    """Make a limit where the server has none of its name; says whether it had none."""
     with get_client(sync_client=True) as client:
         try:
-            client.read_global_concurrency_limit_by_name(name)
+            client.read_global_concurrency_limit_by_name(limit.name)
         except ObjectNotFound:
             wanted = GlobalConcurrencyLimitCreate(
-                name=name, limit=limit, slot_decay_per_second=decay
+                name=limit.name, limit=limit.places, slot_decay_per_second=limit.a_second
             )
             try:
                 client.create_global_concurrency_limit(wanted)
             except ObjectAlreadyExists:
-                return  # another worker was faster
+                return False  # another worker was faster
+            return True
+        return False

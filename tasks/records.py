@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -161,6 +162,7 @@ class Spec:
     patience: held-out evaluations without a gain before the early stop.
     evaluations: held-out evaluations an epoch.
     precision: `auto` (bf16 where the machine has fast bf16), `bf16` or `fp32`.
+    dropout: share of what each attention and feed-forward layer gives that is dropped in training.
     """
 
     learning_rate: float | None = None
@@ -175,6 +177,7 @@ class Spec:
     evaluations: int = 2
     precision: str = "auto"
     seed: int = 0
+    dropout: float = 0.0
 
     def __post_init__(self) -> None:
         positive = (self.epochs, self.batch_tokens, self.max_tokens, self.clip, self.evaluations)
@@ -184,6 +187,8 @@ class Spec:
             raise BadInput(f"schedule {self.schedule!r} is unknown: use linear, cosine, constant")
         if self.precision not in ("auto", "bf16", "fp32"):
             raise BadInput(f"precision {self.precision!r} is unknown: use auto, bf16 or fp32")
+        if not 0 <= self.dropout < 1:
+            raise BadInput(f"dropout is a share, from 0 to below 1: {self}")
         if not 0 <= self.warmup < 1 or self.weight_decay < 0 or self.patience < 0:
             raise BadInput(f"warmup is a share below 1, decay and patience not negative: {self}")
 
@@ -218,6 +223,13 @@ class Checkpoint:
     steps, tokens, seconds: optimizer steps, tokens trained on, and time of the training.
     precision: the one used.
     history: (tokens, training loss, held-out loss or None) at each evaluation.
+    tokens_per_second: in the training steps.
+    seconds_in: of load (of the base, if it was not warm), tokenise, train, evaluate, keep (waiting
+        for copies to resume from) and save.
+    peak_memory: bytes, of the GPU, or of the whole process so far.
+    flops: of the training by formula, without padding.
+    peak_flops, peak_source: what the device can do in a second, and who says so.
+    mfu: the share of it that the training steps reached, 0 to 1.
     """
 
     uri: str
@@ -231,6 +243,13 @@ class Checkpoint:
     seconds: float
     precision: str
     history: tuple[tuple[int, float, float | None], ...] = ()
+    tokens_per_second: float | None = None
+    seconds_in: Mapping[str, float] = field(default_factory=dict)
+    peak_memory: int | None = None
+    flops: float | None = None
+    peak_flops: float | None = None
+    peak_source: str | None = None
+    mfu: float | None = None
 
 
 @dataclass(frozen=True)
@@ -248,19 +267,82 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How good a bot is, in nats a token over the same held-out tokens for base and bot."""
+    """How good a bot is, in nats a token over the same held-out tokens for base and bot.
+
+    samples: texts that it wrote to be looked through; verbatim of them stand in a training post,
+        repeated of them do, or nearly.
+    released_loss: of the released version, over the held-out posts that it was not trained on, or
+        None where there is nothing to compare; compared_loss: the bot's own over these posts.
+    compared_posts: how many they are.
+    """
 
     base_loss: float
     bot_loss: float
     held_out_tokens: int
     predictions: tuple[Prediction, ...]
+    samples: int = 0
+    verbatim: int = 0
+    repeated: int = 0
+    released_loss: float | None = None
+    compared_loss: float | None = None
+    compared_posts: int = 0
 
     @property
     def repeated_share(self) -> float:
-        """The share of the predictions that repeat a training post, 0 to 1."""
+        """The share of the samples that repeat a training post, 0 to 1.
+
+        Of the predictions, where no samples were looked through.
+        """
+        if self.samples:
+            return self.repeated / self.samples
         if not self.predictions:
             return 0.0
         return sum(p.repeats for p in self.predictions) / len(self.predictions)
+
+    @property
+    def base_perplexity(self) -> float | None:
+        """The base's on the held-out posts; None where it is not a finite number."""
+        return _perplexity(self.base_loss)
+
+    @property
+    def bot_perplexity(self) -> float | None:
+        """The bot's on the same posts; None where it is not a finite number."""
+        return _perplexity(self.bot_loss)
+
+
+def _perplexity(loss: float) -> float | None:
+    # exp(710) overflows.
+    return math.exp(float(loss)) if math.isfinite(loss) and loss < 700 else None
+
+
+@dataclass(frozen=True)
+class GateFigures:
+    """What the gate looked at.
+
+    better_than_base: nats a token on the held-out posts; below zero is worse.
+    worse_than_released: nats a token on the same posts, or None where there is nothing to compare;
+        below zero is better.
+    repeated_share: of the samples, 0 to 1.
+    """
+
+    better_than_base: float
+    worse_than_released: float | None
+    repeated_share: float
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Whether a bot may be released.
+
+    reasons: a sentence with its figure for each of the conditions, those that are met too.
+    """
+
+    passed: bool
+    reasons: tuple[str, ...]
+    figures: GateFigures
+
+    def __str__(self) -> str:
+        return "; ".join(self.reasons)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -42,11 +43,29 @@ class Settings(BaseSettings):
     )
     timezone: str = Field("UTC", description="Whose midnight begins a night, such as Europe/Paris")
 
+    gate_tolerance: float = Field(
+        0.05, ge=0, description="Nats a token that a bot may be worse than its release"
+    )
+    gate_repeats: float = Field(
+        0.05, ge=0, le=1, description="Share of samples from which on repeated posts are too many"
+    )
+    avatars: Literal["public", "any", "off"] = Field(
+        "public", description="Which hosts avatars are fetched from: public ones, any, or none"
+    )
+    keep_releases: int = Field(3, ge=1, description="Releases of a bot kept locally")
+
+    checkpoint_seconds: float = Field(
+        60.0, ge=0, description="How often a training is kept to be resumed; 0: never"
+    )
+
     hub_token: SecretStr | None = Field(None, description="Write token of the Hugging Face Hub")
     hub_endpoint: str | None = Field(None, description="Another Hub than the usual one")
     hub_namespace: str | None = Field(None, description="User or organisation to publish under")
     project_url: str | None = Field(None, description="This project's page, for the cards to link")
     visibility: str = Field("private", description="Of new Hub repositories: private or public")
+    hub_gated: Literal["auto", "manual"] | None = Field(
+        None, description="Readers must ask for access to Hub repositories: auto or manual"
+    )
 
     bluesky_url: str | None = Field(None, description="Another address than the public host")
     x_bearer_token: SecretStr | None = Field(None, description="App-only token of the X API")

@@ -17,18 +17,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
 
 from pyarrow import ArrowInvalid
 from pyarrow import fs as pafs
 
 from tasks.errors import StorageUnusable
+from tasks.object_store import patient, without_key
 from tasks.settings import settings
 from tasks.storage_errors import explained, reason_of
 
 MANIFEST = "manifest.json"
-# An object store that is away is asked again for about 100 s: 25 ms, 50 ms, 100 ms … of waiting.
-_ASKED = 12
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ class Storage:
     def exists(self, key: str) -> bool:
         """Whether a file or a folder has this key."""
         with explained(self.url):
-            return bool(self.filesystem.get_file_info(self.full(key)).type)
+            return self.filesystem.get_file_info(self.full(key)).type != pafs.FileType.NotFound
 
     def keys(self, folder: str) -> list[str]:
         """The keys of the files directly in a folder, sorted; none where it does not exist."""
@@ -246,28 +244,13 @@ def open_storage(url: str) -> Storage:
         is_url = "://" in url
         location = url if is_url else str(Path(url).expanduser().absolute())
         filesystem, path = pafs.FileSystem.from_uri(location)
-        storage = Storage(_without_key(url), _patient(filesystem), path.rstrip("/"))
+        storage = Storage(without_key(url), patient(filesystem), path.rstrip("/"))
         if storage.is_local:
             Path(storage.path).mkdir(parents=True, exist_ok=True)
     except (ArrowInvalid, OSError) as error:
         reason = reason_of(error) or "use a folder, or a URL such as s3://bucket/path"
-        raise StorageUnusable(f"storage {_without_key(url)}: {reason}") from error
+        raise StorageUnusable(f"storage {without_key(url)}: {reason}") from error
     return storage
-
-
-def _without_key(url: str) -> str:
-    """The URL without the name and secret that may stand before its host, for messages."""
-    before = urlsplit(url).netloc.rpartition("@")[0] if "://" in url else ""
-    return url.replace(f"{before}@", "", 1) if before else url
-
-
-def _patient(filesystem: pafs.FileSystem) -> pafs.FileSystem:
-    """The same file system; an object store's waits longer for an answer than by default."""
-    if not isinstance(filesystem, pafs.S3FileSystem):
-        return filesystem
-    # What pickle calls: the only way to the options that a URL was read into.
-    build, (options,) = filesystem.__reduce__()
-    return build({**options, "retry_strategy": pafs.AwsDefaultS3RetryStrategy(_ASKED)})
 
 
 def write_file(path: Path, data: bytes) -> None:

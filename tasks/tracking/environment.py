@@ -30,9 +30,11 @@ _PLACES = {
     "WANDB_ARTIFACT_DIR": "artifacts",
     "WANDB_CONFIG_DIR": "config",
 }
-# wandb's own client asks the service before an artifact is logged, and takes its limit (seconds)
-# from here.
-_LIMITS = {"WANDB_HTTP_TIMEOUT": "6", "WANDB_SILENT": "true"}
+# The limit (seconds) is that of wandb's own client, which asks the service before an artifact is
+# logged. Reports of errors would go to others.
+_MANNERS = {
+    "WANDB_HTTP_TIMEOUT": "6", "WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"
+}  # fmt: skip
 _environment = threading.RLock()
 
 
@@ -47,7 +49,7 @@ class Patience:
 
     step: float = 12
     finish: float = 10
-    whole: float = 25
+    whole: float = 30
 
 
 def tracking_folder(storage: Storage, settings: Settings) -> Path:
@@ -80,7 +82,7 @@ def own_folders(folder: Path) -> Iterator[None]:
 def environment_below(folder: Path) -> dict[str, str]:
     """The environment in which wandb writes below `folder` only, and prints nothing of its own."""
     places = {name: str(folder / place) for name, place in _PLACES.items()}
-    return {**places, "WANDB_CACHE_DIR": _process_cache(), **_LIMITS}
+    return {**places, "WANDB_CACHE_DIR": _process_cache(), **_MANNERS}
 
 
 @cache
@@ -170,6 +172,6 @@ def _online(quiet: wandb.Settings, settings: Settings, patience: Patience) -> wa
 
 def plain_error(error: Exception | str, settings: Settings) -> str:
     """One line that says what went wrong, without the key."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
+    lines = str(error).strip().splitlines() or [repr(error)]
     key = settings.wandb_api_key
     return (lines[0].replace(key.get_secret_value(), "***") if key else lines[0])[:200]

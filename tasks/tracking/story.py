@@ -70,7 +70,12 @@ def chapters(training: Training, tables: Tables, *, with_texts: bool) -> tuple[C
 
 def _preprocessing(training: Training, raw: Thing, dataset: Thing) -> Chapter:
     corpus = training.corpus
-    config = {"filter": corpus.filter, "sources": list(corpus.sources), "inputs": [raw.named()], "output": dataset.named()}
+    config = {
+        "filter": corpus.filter,
+        "sources": list(corpus.sources),
+        "inputs": [raw.named()],
+        "output": dataset.named(),
+    }
     summary = {
         "counts": {handle: asdict(counts) for handle, counts in corpus.counts.items()},
         "characters": corpus.characters,

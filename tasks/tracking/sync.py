@@ -44,6 +44,7 @@ _RETRIES = {"RETRY_MAX": "4", "RETRY_WAIT_MAX_SECONDS": "4", "TIMEOUT_SECONDS": 
 class Sent:
     """What became of one recorded run.
 
+    bot: whose it is, or `sweeps`; run: its id.
     url: its page, or None where it was not sent; trouble: why it was not, or what is missing.
     """
 
@@ -62,8 +63,8 @@ class _Recorded:
     file: Path
 
     @property
-    def name(self) -> str:
-        return self.root.name
+    def id(self) -> str:
+        return self.file.stem.removeprefix("run-")
 
 
 def send_recorded(
@@ -83,8 +84,8 @@ def send_recorded(
         if not any(each.url for each in sent):
             break
     known = {result.run for result in results}
-    skipped = [each for each in _waiting(folder) if each.name not in known]
-    return results + [Sent(each.bot, each.name, None, _why_not(each)) for each in skipped]
+    skipped = [each for each in _waiting(folder) if each.id not in known]
+    return results + [Sent(each.bot, each.id, None, _why_not(each)) for each in skipped]
 
 
 def _waiting(folder: Path) -> list[_Recorded]:
@@ -97,7 +98,7 @@ def _waiting(folder: Path) -> list[_Recorded]:
 
 def _groups(folder: Path, at_once: int) -> Iterator[list[_Recorded]]:
     ready = [each for each in _waiting(folder) if not is_being_written(each.root)]
-    first = [each for each in ready if each.name.startswith(PREPROCESS)]
+    first = [each for each in ready if each.id.startswith(PREPROCESS)]
     then = [each for each in ready if each not in first]
     for runs in (first, then):
         for start in range(0, len(runs), at_once):
@@ -124,13 +125,13 @@ def _marked(recorded: _Recorded, result: Sent) -> Sent:
 
 
 def _result(recorded: _Recorded, output: str, settings: Settings) -> Sent:
-    lines = [line for line in output.splitlines() if recorded.name in line]
+    lines = [line for line in output.splitlines() if recorded.id in line]
     found = next(filter(None, map(_URL.search, lines)), None)
     if found is None:
-        return Sent(recorded.bot, recorded.name, None, _last_error(output, settings))
+        return Sent(recorded.bot, recorded.id, None, _last_error(output, settings))
     if any(_CUT in line for line in lines):
-        return Sent(recorded.bot, recorded.name, found[0], _IN_PART)
-    return Sent(recorded.bot, recorded.name, found[0], _missing(found, settings))
+        return Sent(recorded.bot, recorded.id, found[0], _IN_PART)
+    return Sent(recorded.bot, recorded.id, found[0], _missing(found, settings))
 
 
 def _last_error(output: str, settings: Settings) -> str:
@@ -144,11 +145,12 @@ def _missing(found: re.Match[str], settings: Settings) -> str | None:
         run = _api(settings).run("/".join(found.groups()))
         if run.state == "running":
             return "its curves did not arrive: send it again"
-        wanted = {each["name"] for each in [*run.config["inputs"], run.config["output"]]}
-        known = {each.name.rpartition(":")[0] for each in (*run.used_artifacts(), *run.logged_artifacts())}
+        told = [*run.config.get("inputs", ()), run.config.get("output")]
+        there = [*run.used_artifacts(), *run.logged_artifacts()]
     except Exception as error:  # noqa: BLE001  (wandb raises whatever its threads meet)
-        return plain_error(str(error), settings)
-    lost = ", ".join(sorted(wanted - known))
+        return plain_error(error, settings)
+    wanted, known = {each["name"] for each in told if each}, {each.name for each in there}
+    lost = ", ".join(sorted(wanted - {name.rpartition(":")[0] for name in known}))
     return f"{lost} did not arrive: send it again" if lost else None
 
 

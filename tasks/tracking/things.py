@@ -59,7 +59,7 @@ class Thing:
 
 def raw_dataset(bot: str, corpus: Corpus, posts: pa.Table, *, with_texts: bool) -> Thing:
     """All stored posts, by their ids, and by their texts where these may be told."""
-    sources = sorted(set(posts["source"].to_pylist()))
+    sources = sorted(map(str, posts["source"].unique().to_pylist()))
     texts = ["text"] if with_texts and sources == [OWN] else []
     listed = _csv(posts, ["handle", "id", *texts])
     downloaded = {handle: counts.downloaded for handle, counts in corpus.counts.items()}
@@ -92,7 +92,9 @@ def pretrained_model(base: Base) -> Thing:
 def artifact_name(text: str) -> str:
     """A name that W&B takes: other characters become `-`, and a digest ends a long one."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-") or "unnamed"
-    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 17]}-{_sha256(text.encode())[:16]}"
+    return (
+        name if len(name) <= _LONGEST else f"{name[: _LONGEST - 17]}-{_sha256(text.encode())[:16]}"
+    )
 
 
 def figures_of(record: Any) -> dict[str, float | str]:

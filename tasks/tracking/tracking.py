@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,11 +75,11 @@ class _Diary:
     outage: Outage
     started: float = field(default_factory=time.monotonic)
     fallen: bool = False
+    began: bool = False
 
     def write(self, chapter: Chapter) -> TrackedRun:
-        # Sent in the order of their names, the preprocessing comes before what it made. Offline
-        # it is the same run once more, so that what had arrived of it is completed later.
-        id_ = f"{chapter.job}-{secrets.token_hex(4)}"
+        # Offline it is the same run once more, so that what had arrived of it is completed later.
+        id_ = _new_id(chapter)
         if self.settings.wandb_api_key and not self.fallen and not self.outage.lasts:
             begun = time.monotonic()
             try:
@@ -86,6 +87,8 @@ class _Diary:
             except Exception as error:  # noqa: BLE001  (as above)
                 self._fall(error, time.monotonic() - begun)
                 shutil.rmtree(self.folder / id_, ignore_errors=True)
+                # wandb does not let go of the id of a run that could not begin.
+                id_ = id_ if self.began else _new_id(chapter)
         self._written(chapter, id_, online=False)
         return TrackedRun(None, str(self.folder / id_), id_)
 
@@ -120,6 +123,7 @@ class _Diary:
         import wandb
 
         patience = replace(self.patience, step=self._time_left()) if online else None
+        self.began = False
         run = wandb.init(
             id=id_,
             project=self.settings.wandb_project,
@@ -130,6 +134,7 @@ class _Diary:
             reinit="create_new",
             settings=run_settings(self.folder / id_, self.settings, patience),
         )
+        self.began = True
         try:
             yield run
         except BaseException:
@@ -155,14 +160,20 @@ class _Diary:
         api = run._public_api()  # noqa: SLF001  (it has the run's key, and its limit of time)
         state = api.run(run.path).state
         if state != "finished":
-            _log.warning("@%s: %s is %s: `huggingtweets sync` completes it", self.bot, run.url, state)
+            _log.warning(
+                "@%s: %s is %s: `huggingtweets sync` completes it", self.bot, run.url, state
+            )
         return bool(state == "finished")
 
-    def _time_left(self) -> float:
+    def _time_left(self) -> int:
         left = self.started + self.patience.whole - time.monotonic()
         if left <= 0:
             raise TimeoutError(f"not done after {self.patience.whole:.0f} s")
-        return min(left, self.patience.step)
+        return ceil(min(left, self.patience.step))
+
+
+def _new_id(chapter: Chapter) -> str:
+    return f"{chapter.job}-{secrets.token_hex(4)}"
 
 
 def _artifact(thing: Thing) -> wandb.Artifact:
@@ -190,4 +201,3 @@ def _log_figures(run: wandb.Run, chapter: Chapter) -> None:
         rows = [list(pair) for pair in chapter.predictions]
         run.log({"predictions": wandb.Table(columns=["Input", "Prediction"], data=rows)})
     run.summary.update(dict(chapter.summary))
-

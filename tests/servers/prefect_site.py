@@ -80,9 +80,9 @@ class Site:
         words = ["worker", "start", "--pool", pool, "--name", name, "--type", "process"]
         self._start(name, [*words, "--no-create-pool-if-not-found"], home=name)
 
-    def deploy(self) -> None:
+    def deploy(self, *words_of_apply: str) -> None:
         """Make work pools, limits and automations, and deploy every flow."""
-        self.run_command([str(BIN / "huggingtweets"), "infra", "apply"])
+        self.run_command([str(BIN / "huggingtweets"), "infra", "apply", *words_of_apply])
         words = ["--no-prompt", "deploy", "--all", "--prefect-file", str(DEPLOYMENTS)]
         self.run_command([str(BIN / "prefect"), *words])
 

@@ -21,7 +21,7 @@ from graphql import (
 )
 
 
-class Unknown(Exception):
+class Unknown(KeyError):
     """A field that the stand-in has no answer for."""
 
 

@@ -1,5 +1,7 @@
 """What the W&B stand-in knows, and how it shows it to GraphQL."""
 
+# ruff: noqa: A002, A006, ARG005, N803 - arguments have the names that W&B gave them
+
 from __future__ import annotations
 
 import json
@@ -7,57 +9,17 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-ENTITY = "team-of-the-tests"
-NOW = "2026-01-01T00:00:00"
-
-
-@dataclass
-class Run:
-    """One run; `inputs` and `outputs` are ids of artifacts."""
-
-    name: str
-    project: str
-    entity: str
-    number: int
-    display_name: str = ""
-    job_type: str = ""
-    state: str = "running"
-    config: str = "{}"
-    summary: str = "{}"
-    history: list[str] = field(default_factory=list)
-    files: dict[str, str] = field(default_factory=dict)
-    inputs: list[str] = field(default_factory=list)
-    outputs: list[str] = field(default_factory=list)
-
-    @property
-    def rows(self) -> list[dict[str, Any]]:
-        """The history's rows, without W&B's own columns."""
-        parsed = (json.loads(line) for line in self.history)
-        return [{k: v for k, v in row.items() if not k.startswith("_")} for row in parsed]
-
-
-@dataclass
-class Artifact:
-    """One version of an artifact; `files` and `manifest` are keys of uploads."""
-
-    id: str
-    collection: str
-    type: str
-    project: str
-    entity: str
-    version: int
-    digest: str
-    metadata: str | None
-    client_id: str
-    run: str | None
-    aliases: list[str]
-    state: str = "PENDING"
-    manifest: str = ""
-    files: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        return f"{self.collection}:v{self.version}"
+from tests.servers.wandb_records import (
+    ENTITY,
+    NOW,
+    Artifact,
+    Run,
+    connection,
+    nothing,
+    short,
+    shown_project,
+    viewer,
+)
 
 
 @dataclass
@@ -83,30 +45,30 @@ class State:
         }
         return {
             "serverInfo": {"features": [], "cliVersionInfo": None, "latestLocalVersionInfo": None},
-            "viewer": _viewer(),
+            "viewer": viewer(),
             "entity": lambda name: {"name": name, "organization": None, "user": None,
                                     "xxhashDigestsEnabled": False},
             "project": self.project,
-            "model": lambda name=None, entityName=None: self.project(name, entityName),  # noqa: N803
-            "artifact": lambda id: self.shown(self.artifacts[id]),  # noqa: A002
+            "model": lambda name=None, entityName=None: self.project(name, entityName),
+            "artifact": lambda id: self.shown(self.artifacts[id]),
             "clientIDMapping": self.by_client_id,
             **changes,
         }  # fmt: skip
 
     # Reading
 
-    def project(self, name: str | None = None, entityName: str | None = None) -> dict[str, Any]:  # noqa: N803
+    def project(self, name: str | None = None, entityName: str | None = None) -> dict[str, Any]:
         project, entity = name or "uncategorized", entityName or ENTITY
         return {
-            **_project(project, entity),
+            **shown_project(project, entity),
             "readOnly": False,
             "run": lambda name: self.shown_run(self.runs.get(name)),
-            "bucket": lambda name, missingOk=False: self.shown_run(self.runs.get(name)),  # noqa: N803, ARG005
-            "artifactType": lambda name: {"name": name, "artifactCollection": _nothing},
+            "bucket": lambda name, missingOk=False: self.shown_run(self.runs.get(name)),
+            "artifactType": lambda name: {"name": name, "artifactCollection": nothing},
             "artifact": lambda name: self.membership(project, name),
             "artifactCollection": lambda name: {
                 "__typename": "ArtifactSequence",
-                "artifactMembership": lambda aliasName: self.membership(  # noqa: N803
+                "artifactMembership": lambda aliasName: self.membership(
                     project, f"{name}:{aliasName}"
                 ),
             },
@@ -115,13 +77,14 @@ class State:
 
     def membership(self, project: str, name: str) -> dict[str, Any] | None:
         collection, _, alias = name.partition(":")
-        for each in reversed(self.committed(project, collection)):
-            if alias in (*each.aliases, f"v{each.version}"):
-                shown = self.shown(each)
-                return {**shown, "__typename": "ArtifactCollectionMembership",
-                        "artifactCollection": shown["artifactSequence"], "artifact": shown,
-                        "files": lambda **_: self.file_urls(each, list(each.files))}  # fmt: skip
-        return None
+        versions = self.committed(project, collection)
+        named = [each for each in versions if alias in (*each.aliases, f"v{each.version}")]
+        if not named:
+            return None
+        artifact, shown = named[-1], self.shown(named[-1])
+        return {**shown, "__typename": "ArtifactCollectionMembership",
+                "artifactCollection": shown["artifactSequence"], "artifact": shown,
+                "files": lambda **_: self.file_urls(artifact, list(artifact.files))}  # fmt: skip
 
     def committed(self, project: str, collection: str) -> list[Artifact]:
         """The versions of a collection, oldest first."""
@@ -131,12 +94,12 @@ class State:
     def shown(self, artifact: Artifact | None) -> dict[str, Any] | None:
         if artifact is None:
             return None
-        project = _project(artifact.project, artifact.entity)
+        project = shown_project(artifact.project, artifact.entity)
         versions = self.committed(artifact.project, artifact.collection)
         sequence = {
             "__typename": "ArtifactSequence", "id": f"sequence-{artifact.collection}",
             "name": artifact.collection, "project": project,
-            "latestArtifact": _short(versions[-1]) if versions else None,
+            "latestArtifact": short(versions[-1]) if versions else None,
         }  # fmt: skip
         aliases = [
             {"__typename": "ArtifactAlias", "id": f"{artifact.id}-{alias}", "alias": alias,
@@ -146,7 +109,7 @@ class State:
         manifest = {"file": {"directUrl": f"{self.url}/uploads/{artifact.manifest}"}}
         users = [run for run in self.runs.values() if artifact.id in run.inputs]
         return {
-            **_short(artifact),
+            **short(artifact),
             "__typename": "Artifact", "artifactSequence": sequence,
             "artifactType": {"name": artifact.type}, "description": None,
             "metadata": artifact.metadata, "ttlDurationSeconds": -2, "ttlIsInherited": True,
@@ -170,7 +133,7 @@ class State:
             {"__typename": "File", "name": name, "directUrl": url}
             for name, url in zip(names, urls, strict=True)
         ]
-        return _connection(nodes)
+        return connection(nodes)
 
     def shown_run(self, run: Run | None) -> dict[str, Any] | None:
         if run is None:
@@ -179,7 +142,7 @@ class State:
         return {
             "__typename": "Run", "id": f"run-{run.number}", "name": run.name,
             "displayName": run.display_name, "jobType": run.job_type, "state": run.state,
-            "project": _project(run.project, run.entity), "projectId": 1, "tags": [],
+            "project": shown_project(run.project, run.entity), "projectId": 1, "tags": [],
             "sweepName": None, "config": run.config, "summaryMetrics": run.summary,
             "systemMetrics": None, "group": None, "commit": None, "readOnly": False,
             "createdAt": NOW, "heartbeatAt": NOW, "description": None, "notes": None,
@@ -193,15 +156,17 @@ class State:
         }  # fmt: skip
 
     def connection(self, ids: list[str]) -> dict[str, Any]:
-        return _connection([self.shown(self.artifacts[id_]) for id_ in ids])
+        """Those of the artifacts that are whole: a run shows no others."""
+        found = [self.artifacts[id_] for id_ in ids]
+        return connection([self.shown(each) for each in found if each.state == "COMMITTED"])
 
-    def by_client_id(self, clientID: str) -> dict[str, Any] | None:  # noqa: N803
+    def by_client_id(self, clientID: str) -> dict[str, Any] | None:
         found = [a for a in self.artifacts.values() if a.client_id == clientID]
         return {"serverID": found[0].id} if found else None
 
     # Changing
 
-    def upsert_run(self, input: dict[str, Any]) -> dict[str, Any]:  # noqa: A002
+    def upsert_run(self, input: dict[str, Any]) -> dict[str, Any]:
         name, project = input["name"], input.get("modelName") or "uncategorized"
         is_new = name not in self.runs
         if is_new:
@@ -224,7 +189,7 @@ class State:
         if chunk.get("complete"):
             run.state = "finished" if chunk.get("exitcode") == 0 else "failed"
 
-    def create_run_files(self, input: dict[str, Any]) -> dict[str, Any]:  # noqa: A002
+    def create_run_files(self, input: dict[str, Any]) -> dict[str, Any]:
         run = self.runs[input["runName"]]
         run.files |= {name: f"runs/{run.name}/{name}" for name in input["files"]}
         files = [
@@ -232,7 +197,7 @@ class State:
         ]
         return {"runID": run.name, "uploadHeaders": [], "files": files}
 
-    def create_artifact(self, input: dict[str, Any]) -> dict[str, Any]:  # noqa: A002
+    def create_artifact(self, input: dict[str, Any]) -> dict[str, Any]:
         project, collection = input["projectName"], input["artifactCollectionName"]
         versions = self.committed(project, collection)
         same = [each for each in versions if each.digest == input["digest"]]
@@ -241,7 +206,7 @@ class State:
             run.outputs = [*dict.fromkeys([*run.outputs, artifact.id])]
         return {"artifact": self.shown(artifact)}
 
-    def _new_artifact(self, input: dict[str, Any], project: str, collection: str) -> Artifact:  # noqa: A002
+    def _new_artifact(self, input: dict[str, Any], project: str, collection: str) -> Artifact:
         aliases = [alias["alias"] for alias in input.get("aliases") or ()]
         artifact = Artifact(
             f"artifact-{len(self.artifacts) + 1}", collection, input["artifactTypeName"], project,
@@ -252,12 +217,12 @@ class State:
         self.artifacts[artifact.id] = artifact
         return artifact
 
-    def create_manifest(self, input: dict[str, Any]) -> dict[str, Any]:  # noqa: A002
+    def create_manifest(self, input: dict[str, Any]) -> dict[str, Any]:
         artifact = self.artifacts[input["artifactID"]]
         artifact.manifest = f"manifests/{artifact.id}"
         return self._manifest(artifact)
 
-    def update_manifest(self, input: dict[str, Any]) -> dict[str, Any]:  # noqa: A002
+    def update_manifest(self, input: dict[str, Any]) -> dict[str, Any]:
         return self._manifest(self.artifacts[input["artifactManifestID"].partition("-of-")[2]])
 
     def _manifest(self, artifact: Artifact) -> dict[str, Any]:
@@ -265,7 +230,7 @@ class State:
         file = {"id": "file", "uploadUrl": url, "uploadHeaders": []}
         return {"artifactManifest": {"id": f"manifest-of-{artifact.id}", "file": file}}
 
-    def create_files(self, input: dict[str, Any]) -> dict[str, Any]:  # noqa: A002
+    def create_files(self, input: dict[str, Any]) -> dict[str, Any]:
         nodes = []
         for asked in input["artifactFiles"]:
             artifact = self.artifacts[asked["artifactID"]]
@@ -273,18 +238,18 @@ class State:
             artifact.files[asked["name"]] = key
             nodes.append(
                 {"storagePath": key, "uploadUrl": f"{self.url}/uploads/{key}", "uploadHeaders": [],
-                 "uploadMultipartUrls": None, "artifact": _short(artifact), "name": asked["name"]}
+                 "uploadMultipartUrls": None, "artifact": short(artifact), "name": asked["name"]}
             )  # fmt: skip
-        return {"files": _connection(nodes)}
+        return {"files": connection(nodes)}
 
-    def commit(self, input: dict[str, Any]) -> dict[str, Any]:  # noqa: A002
+    def commit(self, input: dict[str, Any]) -> dict[str, Any]:
         artifact = self.artifacts[input["artifactID"]]
         for each in self.committed(artifact.project, artifact.collection):
             each.aliases = [alias for alias in each.aliases if alias not in artifact.aliases]
         artifact.state = "COMMITTED"
         return {"artifact": self.shown(artifact)}
 
-    def use(self, input: dict[str, Any]) -> dict[str, Any]:  # noqa: A002
+    def use(self, input: dict[str, Any]) -> dict[str, Any]:
         run, artifact = self.runs[input["runName"]], self.artifacts[input["artifactID"]]
         run.inputs = [*dict.fromkeys([*run.inputs, artifact.id])]
         return {"artifact": self.shown(artifact)}
@@ -292,37 +257,18 @@ class State:
     # Asking
 
     def lineage(self) -> dict[str, tuple[list[str], list[str]]]:
-        """What each run used and made, by display name: names of collections, sorted."""
+        """What each run used and made, by display name: names of collections, sorted.
+
+        The tables of predictions are left out, which W&B keeps as artifacts too.
+        """
         collected: dict[str, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
         for run in self.runs.values():
             for ids, into in zip(
                 (run.inputs, run.outputs), collected[run.display_name], strict=True
             ):
-                into.extend(sorted(self.artifacts[id_].collection for id_ in ids))
+                into.extend(sorted(each.collection for each in self.whole(ids)))
         return dict(collected)
 
-
-def _nothing(**_: Any) -> None:
-    """What has no answer here."""
-
-
-def _viewer() -> dict[str, Any]:
-    teams = {"edges": [{"node": {"name": ENTITY}}]}
-    return {"__typename": "User", "id": "user", "entity": ENTITY, "username": "tester",
-            "name": "Tester", "email": "tester@example.com", "flags": "{}", "admin": False,
-            "teams": teams, "apiKeys": {"edges": []}, "deletedAt": None}  # fmt: skip
-
-
-def _project(name: str, entity: str) -> dict[str, Any]:
-    return {"id": f"project-{name}", "internalId": "1", "name": name,
-            "entity": {"id": f"entity-{entity}", "name": entity}}  # fmt: skip
-
-
-def _short(artifact: Artifact) -> dict[str, Any]:
-    return {"id": artifact.id, "state": artifact.state, "versionIndex": artifact.version}
-
-
-def _connection(nodes: list[Any]) -> dict[str, Any]:
-    pages = {"__typename": "PageInfo", "endCursor": None, "hasNextPage": False}
-    edges = [{"node": node, "cursor": ""} for node in nodes]
-    return {"totalCount": len(nodes), "pageInfo": pages, "edges": edges}
+    def whole(self, ids: list[str]) -> list[Artifact]:
+        found = [self.artifacts[id_] for id_ in ids]
+        return [each for each in found if each.state == "COMMITTED" and each.type != "run_table"]

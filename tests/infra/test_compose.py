@@ -1,0 +1,205 @@
+"""What can be said of the containers without an engine to run them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import stat
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prefect.settings import Settings as PrefectSettings
+from prefect.settings.legacy import _get_settings_fields
+from prefect_redis.client import RedisMessagingSettings
+
+from tasks.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+INFRA = ROOT / "infra"
+SECRETS = [
+    *["database_password", "redis.conf", "redis_url", "api_login", "s3.json", "s3_key"],
+    *["s3_secret", "hub_token", "x_bearer_token", "wandb_api_key", "notify_url"],
+]
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((INFRA / "compose.yaml").read_text())
+    return found
+
+
+def services(compose: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = compose["services"]
+    return found
+
+
+def test_docker_compose_accepts_it() -> None:
+    program = shutil.which("docker-compose")
+    if program is None:
+        pytest.skip("docker-compose is not installed")
+    done = subprocess.run(
+        [program, "-f", str(INFRA / "compose.yaml"), "config", "--quiet"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_images_are_pinned(compose: dict[str, Any]) -> None:
+    for name, service in services(compose).items():
+        tag = service["image"].partition(":")[2]
+        assert tag, name
+        assert tag != "latest", name
+
+
+def test_all_that_is_named_is_defined_and_used(compose: dict[str, Any]) -> None:
+    used: dict[str, set[str]] = {"secrets": set(), "networks": set(), "volumes": set()}
+    for service in services(compose).values():
+        for secret in service.get("secrets", []):
+            used["secrets"].add(secret if isinstance(secret, str) else secret["source"])
+        used["networks"] |= set(service["networks"])
+        mounted = {volume.partition(":")[0] for volume in service.get("volumes", [])}
+        used["volumes"] |= {name for name in mounted if not name.startswith(".")}
+        assert set(service.get("depends_on", {})) <= set(services(compose))
+    for kind, names in used.items():
+        assert names == set(compose[kind]), kind
+
+
+def test_each_service_that_others_wait_for_says_whether_it_is_well(compose: dict[str, Any]) -> None:
+    for name, service in services(compose).items():
+        for other, how in service.get("depends_on", {}).items():
+            if how["condition"] == "service_healthy":
+                assert "healthcheck" in services(compose)[other], f"{name} waits for {other}"
+        assert service["restart"] in ("unless-stopped", "on-failure"), name
+
+
+def prefect_variables() -> set[str]:
+    redis = {
+        f"PREFECT_REDIS_MESSAGING_{name.upper()}" for name in RedisMessagingSettings.model_fields
+    }
+    return {name for name in _get_settings_fields(PrefectSettings) if name.isupper()} | redis
+
+
+def our_variables() -> set[str]:
+    return {f"HUGGINGTWEETS_{name.upper()}" for name in Settings.model_fields}
+
+
+def test_each_variable_means_something(compose: dict[str, Any]) -> None:
+    known = prefect_variables() | our_variables()
+    others = {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD_FILE"}
+    others |= {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"}
+    for name, service in services(compose).items():
+        given = set(service.get("environment", {}))
+        given |= {s["target"] for s in service.get("secrets", []) if isinstance(s, dict)}
+        assert given <= known | others, name
+
+
+def test_no_secret_stands_in_the_file(compose: dict[str, Any]) -> None:
+    for name, service in services(compose).items():
+        for variable, value in service.get("environment", {}).items():
+            if re.search("PASSWORD|TOKEN|SECRET|KEY|AUTH", variable):
+                assert variable.endswith("_FILE"), f"{name}: {variable}"
+            assert "@" not in value, f"{name}: {variable} holds a login"
+
+
+def test_several_servers_share_all_that_they_must(compose: dict[str, Any]) -> None:
+    for name in ("server", "services"):
+        given = services(compose)[name]["environment"]
+        shared = {key for key, value in given.items() if value.startswith("prefect_redis.")}
+        assert len(shared) == 5, name
+        targets = {each["target"] for each in services(compose)[name]["secrets"]}
+        assert {"PREFECT_SERVER_DOCKET_URL", "PREFECT_SERVER_API_AUTH_STRING"} <= targets
+    assert "--no-services" in services(compose)["server"]["command"]
+
+
+def test_the_image_is_installed_as_locked() -> None:
+    text = (INFRA / "Dockerfile").read_text()
+    assert {"cpu", "gpu"} <= set(re.findall(r"^FROM \S+ AS (\w+)$", text, re.MULTILINE))
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert set(re.findall(r"torch==\S+", text)) <= set(wanted)
+    assert "--no-deps --require-hashes -r /tmp/requirements.lock" in text
+    for stage in text.split("\nFROM ")[3:]:
+        assert "USER operator" in stage
+    kept = (INFRA / "Dockerfile.dockerignore").read_text().splitlines()
+    for copied in kept:
+        if copied.startswith("!"):
+            assert (ROOT / copied[1:]).exists(), copied
+    assert kept[0] == "*", "nothing goes in that is not named"
+
+
+def make_secrets(folder: Path, *names: str) -> subprocess.CompletedProcess[str]:
+    script = folder / "make-secrets.sh"
+    shutil.copy(INFRA / "make-secrets.sh", script)
+    return subprocess.run([script, *names], capture_output=True, text=True, check=False)
+
+
+def test_secrets_are_made_once_and_renewed_by_name(tmp_path: Path, compose: dict[str, Any]) -> None:
+    assert make_secrets(tmp_path).returncode == 0
+    folder = tmp_path / "secrets"
+    first = {path.name: path.read_text() for path in folder.iterdir()}
+    assert set(first) == set(SECRETS)
+    assert {Path(each["file"]).name for each in compose["secrets"].values()} == set(SECRETS)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert first["redis_url"].split("@")[0].rpartition(":")[2] in first["redis.conf"]
+    assert yaml.safe_load(first["s3.json"])["identities"][0]["credentials"] == [
+        {"accessKey": first["s3_key"], "secretKey": first["s3_secret"]}
+    ]
+    assert make_secrets(tmp_path).stdout == ""
+    again = make_secrets(tmp_path, "redis", "api")
+    assert again.returncode == 0, again.stderr
+    second = {path.name: path.read_text() for path in folder.iterdir()}
+    changed = {name for name in SECRETS if first[name] != second[name]}
+    assert changed == {"redis.conf", "redis_url", "api_login"}
+    assert make_secrets(tmp_path, "redsi").returncode == 2
+
+
+def enter(folder: Path, variable: str, **environment: str) -> str:
+    done = subprocess.run(
+        [INFRA / "entrypoint.sh", "printenv", variable],
+        env={"PATH": "/usr/bin:/bin", "SECRETS_FOLDER": str(folder), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.removesuffix("\n")
+
+
+def test_secret_files_become_variables(tmp_path: Path) -> None:
+    (tmp_path / "PREFECT_API_AUTH_STRING").write_text("operator:a 'b' $c\n")
+    (tmp_path / "AWS_ACCESS_KEY_ID").write_text("key")
+    (tmp_path / "HUGGINGTWEETS_HUB_TOKEN").write_text("hf_1")
+    assert enter(tmp_path, "PREFECT_API_AUTH_STRING") == "operator:a 'b' $c"
+    assert enter(tmp_path, "AWS_ACCESS_KEY_ID") == "key"
+    assert enter(tmp_path, "AWS_ACCESS_KEY_ID", AWS_ACCESS_KEY_ID="mine") == "mine"
+    assert enter(tmp_path, "HUGGINGTWEETS_HUB_TOKEN") == "", "our settings read it themselves"
+    assert enter(tmp_path / "nowhere", "PATH") == "/usr/bin:/bin"
+
+
+def test_our_settings_read_secret_files(tmp_path: Path) -> None:
+    (tmp_path / "HUGGINGTWEETS_HUB_TOKEN").write_text("hf_1\n")
+    (tmp_path / "HUGGINGTWEETS_X_BEARER_TOKEN").write_text("")
+    found = Settings(_secrets_dir=tmp_path)
+    assert found.hub_token is not None
+    assert found.hub_token.get_secret_value() == "hf_1"
+    assert found.x_bearer_token is None, "an empty file is no token"
+
+
+def test_a_worker_on_a_bare_machine_ends_with_all_that_it_started() -> None:
+    text = (INFRA / "huggingtweets-worker@.service").read_text()
+    assert "\nKillMode=control-group\n" in text
+    program = shutil.which("systemd-analyze")
+    if program is None:
+        pytest.skip("systemd-analyze is not installed")
+    done = subprocess.run(
+        [program, "verify", "--man=no", str(INFRA / "huggingtweets-worker@.service")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    ours = [line for line in done.stderr.splitlines() if "huggingtweets-worker" in line]
+    assert [line for line in ours if "is not executable" not in line] == []

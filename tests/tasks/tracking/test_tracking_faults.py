@@ -1,0 +1,130 @@
+"""Whatever the service does, both runs are recorded, in a bounded time, and sent once it can be."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+from flows.requests import BotRequest
+from tasks.records import Status
+from tasks.settings import Settings, settings
+from tasks.tracking.environment import Patience
+from tasks.tracking.outage import Outage
+from tasks.tracking.sync import send_recorded
+from tests.flows.running import run
+from tests.servers.wandb import KEY, Fault, running_wandb
+from tests.servers.wandb_state import State
+from tests.tasks.tracking.tracked import online, track, training
+
+Script = Callable[[str], Fault | None]
+
+
+def at(step: str, fault: Fault, *, nth: int = 1) -> Script:
+    """Strikes this step from its nth time on."""
+    seen = count(1)
+    return lambda asked: fault if asked == step and next(seen) >= nth else None
+
+
+def every(fault: Fault) -> Script:
+    return lambda _: fault
+
+
+HANGS, FAILS, DIES = Fault(0), Fault(503), Fault(dies=True)
+CASES: dict[str, Script] = {
+    "refuses all connections": lambda _: None,
+    "does not know the key (401)": every(Fault(401)),
+    "hangs from the start": every(HANGS),
+    "answers 503 from the start": every(FAILS),
+    "hangs when an artifact is committed": at("CommitArtifact", HANGS),
+    "takes no upload (503)": at("upload", FAILS),
+    "takes no curves (400)": at("stream", Fault(400)),
+    "hangs at the curves": at("stream", HANGS),
+    "dies as the first run begins": at("UpsertBucket", DIES),
+    "dies in the middle of the first run": at("CreateArtifact", DIES),
+    "dies in the middle of the second run": at("CommitArtifact", DIES, nth=4),
+}
+
+
+def recorded_though(state: State, name: str, bot: str, folder: Path) -> str:
+    """Track a bot while the fault strikes; the row of the table that says what came of it."""
+    patience = Patience(step=1.5, finish=0.5, whole=3)
+    with running_wandb(state) as server:
+        if name.startswith("refuses"):
+            server.die()
+        server.fault = CASES[name]
+        begun = time.monotonic()
+        tracked = track(folder, training(bot), patience=patience, **online(server))
+        seconds = time.monotonic() - begun
+    kept = [path.name.partition("-")[0] for path in sorted((folder / bot).glob("*-*"))]
+    there = sum(url is not None for url in (tracked.url, tracked.preprocess_url))
+    assert Path(tracked.folder).is_dir(), name
+    assert kept in (["preprocess", "train"], ["train"]), name
+    # The last step, its finish, and two questions of wandb's own client come on top.
+    assert seconds < patience.whole + patience.step + patience.finish + 2 * 6 + 2, name
+    return f"{name:<38}{there} of 2 online, {len(kept)} wait for sync{seconds:>9.1f}"
+
+
+def test_whatever_the_service_does_both_runs_arrive_in_the_end(tmp_path, caplog, capsys):
+    state, bots = State(), [f"bot{number}" for number in range(len(CASES))]
+    with caplog.at_level(logging.WARNING, "huggingtweets"):
+        cases = zip(CASES, bots, strict=True)
+        rows = [recorded_though(state, name, bot, tmp_path) for name, bot in cases]
+    warned = [each for each in caplog.records if each.name == "huggingtweets"]
+    assert {bot for bot in bots if any(f"@{bot}:" in each.getMessage() for each in warned)} == {
+        *bots
+    }
+    assert KEY not in caplog.text
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not any(KEY.encode() in path.read_bytes() for path in files)
+    with capsys.disabled():
+        print(f"\n\n{'W&B':<38}{'what came out':<35}seconds", *rows, sep="\n")  # noqa: T201
+    with running_wandb(state) as server:
+        sent = send_recorded(tmp_path, Settings(**online(server)))
+    assert [each.trouble for each in sent] == [None] * len(sent)
+    trained = {f"@{bot}-train": ([f"dataset-{bot}", "gpt2"], [bot]) for bot in bots}
+    assert trained.items() <= state.lineage().items()
+
+
+def test_the_next_bot_does_not_wait_for_a_service_that_hung(tmp_path):
+    now = [0.0]
+    outage = Outage(seconds=100, clock=lambda: now[0])
+    with running_wandb() as server:
+        server.fault = every(HANGS)
+        patience = Patience(step=4, finish=1, whole=4)
+        track(tmp_path, outage=outage, patience=patience, **online(server))
+        asked = len(server.steps)
+        begun = time.monotonic()
+        track(tmp_path, outage=outage, patience=patience, **online(server))
+        assert time.monotonic() - begun < 2
+        assert len(server.steps) == asked
+        server.fault = lambda _: None
+        now[0] = 101
+        assert track(tmp_path, outage=outage, **online(server)).url
+
+
+def test_without_any_patience_nothing_is_begun(tmp_path):
+    with running_wandb() as server:
+        assert track(tmp_path, patience=Patience(whole=0), **online(server)).url is None
+        assert server.steps == []
+
+
+def test_the_release_appears_though_the_server_is_killed_in_the_middle(
+    prefect_server, tiny_base, table, monkeypatch, capsys
+):
+    """With the patience that operators get; the limit is that of a minute, training included."""
+    with running_wandb() as server:
+        server.fault = at("CommitArtifact", DIES, nth=3)
+        monkeypatch.setenv("HUGGINGTWEETS_WANDB_URL", server.url)
+        monkeypatch.setenv("HUGGINGTWEETS_WANDB_API_KEY", KEY)
+        settings.cache_clear()
+        begun = time.monotonic()
+        _, outcomes = run([BotRequest(name="peggy", sources={"peggy": str(table)})], tiny_base)
+        seconds = time.monotonic() - begun
+    assert outcomes["peggy"].status is Status.RELEASED
+    assert list(server.state.lineage()) == ["@peggy-preprocess", "@peggy-train"]
+    assert seconds < 60
+    with capsys.disabled():
+        print(f"{'killed within a whole retrain':<38}{'released':<35}{seconds:>4.1f}")  # noqa: T201
