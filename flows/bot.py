@@ -116,6 +116,11 @@ def _outcome_of(request: BotRequest, options: RetrainOptions, fetched: bool) -> 
     except HuggingtweetsError as error:
         log.error("%s", error)  # noqa: TRY400 - one line is the message, not a traceback
         outcome = Outcome(request.name, Status.FAILED, str(error), now(), details=_why(error))
+    except Exception as error:
+        # A fault of ours: told with its traceback in the log, and still this bot's outcome alone.
+        log.exception("@%s: unexpected trouble", request.name)
+        reason = f"@{request.name}: {type(error).__name__}: {error}; the run's log tells where"
+        outcome = Outcome(request.name, Status.FAILED, reason, now(), details={"permanent": True})
     return record_outcome(outcome, began)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.concurrency.sync import concurrency, rate_limit
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
@@ -27,6 +27,7 @@ SCRAPES = 4
 LEASE = 60.0
 PUSHES = "hub-pushes"
 _training = threading.Lock()
+_known: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,7 @@ def limits_of(service: str) -> tuple[Limit, Limit]:
 
 def make_limit(service: str) -> None:
     """Make the limits of a service where the server has none; an operator's own are left alone."""
-    for limit in limits_of(service):
-        make(limit)
+    _make_once(*limits_of(service))
 
 
 def permit(service: str) -> None:
@@ -70,8 +70,7 @@ def scraping(service: str) -> Iterator[None]:
 def training_place(bot: Bot) -> Iterator[None]:
     """Hold this machine's one place for training, and the bot, so that nobody else trains it."""
     machine = f"train-on-{platform.node()}"
-    for name in (machine, bot_name(bot)):
-        make(Limit(name, 1))
+    _make_once(Limit(machine, 1), Limit(bot_name(bot), 1))
     # The threads of this process take turns here first: they need not ask the server for that.
     with _training, _held([machine, bot_name(bot)]):
         yield
@@ -80,9 +79,19 @@ def training_place(bot: Bot) -> Iterator[None]:
 @contextmanager
 def publishing_place(at_once: int) -> Iterator[None]:
     """Hold one of the places for pushes to the Hub, which limits commits and bandwidth."""
-    make(Limit(PUSHES, at_once))
+    _make_once(Limit(PUSHES, at_once))
     with _held([PUSHES]):
         yield
+
+
+def _make_once(*limits: Limit) -> None:
+    """Make what this process has not made sure of yet: asking costs more than it seems."""
+    unknown = [limit for limit in limits if limit.name not in _known]
+    if unknown:
+        with get_client(sync_client=True) as client:
+            for limit in unknown:
+                _made(client, limit)
+                _known.add(limit.name)
 
 
 @contextmanager
@@ -112,15 +121,19 @@ def scrapes_name(service: str) -> str:
 def make(limit: Limit) -> bool:
     """Make a limit where the server has none of its name; says whether it had none."""
     with get_client(sync_client=True) as client:
+        return _made(client, limit)
+
+
+def _made(client: SyncPrefectClient, limit: Limit) -> bool:
+    try:
+        client.read_global_concurrency_limit_by_name(limit.name)
+    except ObjectNotFound:
+        wanted = GlobalConcurrencyLimitCreate(
+            name=limit.name, limit=limit.places, slot_decay_per_second=limit.a_second
+        )
         try:
-            client.read_global_concurrency_limit_by_name(limit.name)
-        except ObjectNotFound:
-            wanted = GlobalConcurrencyLimitCreate(
-                name=limit.name, limit=limit.places, slot_decay_per_second=limit.a_second
-            )
-            try:
-                client.create_global_concurrency_limit(wanted)
-            except ObjectAlreadyExists:
-                return False  # another worker was faster
-            return True
-        return False
+            client.create_global_concurrency_limit(wanted)
+        except ObjectAlreadyExists:
+            return False  # another worker was faster
+        return True
+    return False

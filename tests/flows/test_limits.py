@@ -19,7 +19,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
 from starlette.requests import Request
 
-from tasks.limits import rate_name, scrapes_name
+from tasks.limits import limits_of, make, rate_name, scrapes_name
 from tasks.names import Handle
 from tasks.records import Kind, Post
 from tests.sample_posts import sentences
@@ -55,6 +55,8 @@ def limited(name: str, limit: int, decay: float) -> Iterator[None]:
             yield
         finally:
             client.delete_global_concurrency_limit_by_name(name)
+            for usual in limits_of("x_api"):
+                make(usual)
 
 
 @contextmanager

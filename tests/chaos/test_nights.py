@@ -1,0 +1,145 @@
+"""Whole nights under trouble from outside: accounts that fail, a lake that is away, a clock."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tasks.names import Handle
+from tasks.records import Kind, Post
+from tasks.settings import settings
+from tests.sample_posts import sentences, write_table
+from tests.servers.s3 import KEYS, running_s3
+from tests.servers.x_api import TOKEN, Account, as_api_posts, running_x_api
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
+Command = Callable[..., tuple[int, str, str]]
+ROOT = Path(__file__).parents[2]
+FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+
+
+def registry(folder: Path, base: Path, good: int, *others: str) -> Path:
+    """A registry of so many bots that can be trained, and others as they are written."""
+    tables = [write_table(folder / f"good{n}.csv", posts=200, seed=n) for n in range(good)]
+    bots = [f"  - {{handles: [good{n}], source: {table}}}" for n, table in enumerate(tables)]
+    defaults = f"defaults: {{base: {base}, training: {{epochs: 1, precision: fp32}}}}"
+    path = folder / "bots.yaml"
+    path.write_text("\n".join([defaults, "bots:", *bots, *others]))
+    return path
+
+
+def told(fault: str, counts: dict[str, int], seconds: float) -> None:
+    print(f"\nCHAOS | {fault} | {counts} | the night took {seconds:.0f} s")
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_of_twenty_accounts_five_fail_each_in_its_own_way(
+    tmp_path: Path, tiny_base: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUGGINGTWEETS_GATE_REPEATS", "1")
+    few = write_table(tmp_path / "few.csv", posts=5)
+    broken = tmp_path / "broken.zip"
+    broken.write_bytes(b"PK\x03\x04 and no more")
+    bad = [
+        "  - {handles: [gone], source: x_api}",
+        f"  - {{handles: [few], source: {few}}}",
+        f"  - {{handles: [broken], source: {broken}}}",
+        f"  - {{handles: [absent], source: {tmp_path}/absent.csv}}",
+        "  - {handles: [baseless], base: /no/such/base}",
+    ]
+    path = registry(tmp_path, tiny_base, 15, *bad)
+    with running_x_api() as api:
+        found = [Post("1", Handle("gone"), datetime.now(UTC) - timedelta(days=9), sentences(1)[0],
+                      "en", Kind.POST, "x_api", "{}")]  # fmt: skip
+        api.add(Account("7", "gone", posts=as_api_posts(found), state="suspended"))
+        for name, value in {"URL": api.url}.items():
+            monkeypatch.setenv(f"HUGGINGTWEETS_X_API_{name}", value)
+        monkeypatch.setenv("HUGGINGTWEETS_X_BEARER_TOKEN", TOKEN)
+        monkeypatch.setenv("HUGGINGTWEETS_X_ACCEPT_TERMS", "true")
+        settings.cache_clear()
+        begun = time.monotonic()
+        code, out, _ = command("nightly", "--registry", path, "--json")
+    summary = json.loads(out)
+    told("5 of 20 accounts fail", summary["counts"], time.monotonic() - begun)
+    assert code == 1
+    assert summary["counts"] == {"released": 15, "failed": 5}
+    reasons = {
+        each["bot"]: each["reason"] for each in summary["bots"] if each["outcome"] == "failed"
+    }
+    for name, said in {
+        "gone": "suspended", "few": "kept", "broken": "broken.zip", "absent": "no such file",
+        "baseless": "/no/such/base",
+    }.items():  # fmt: skip
+        assert said in reasons[name], reasons[name]
+
+
+def night(folder: Path, path: Path, storage: str, **environment: str) -> subprocess.Popen[str]:
+    """`huggingtweets nightly` in a process of its own, with a Prefect home of its own."""
+    return subprocess.Popen(
+        [str(Path(sys.executable).parent / "huggingtweets"), "nightly", "--registry", str(path),
+         "--night", "2026-01-01", "--json"],
+        env={
+            **os.environ, **KEYS, "PREFECT_HOME": str(folder / "home"), "PYTHONPATH": str(ROOT),
+            "HUGGINGTWEETS_STORAGE": storage, "HUGGINGTWEETS_TRACKING": "false",
+            "HUGGINGTWEETS_GATE_REPEATS": "1", **environment,
+        },
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def test_a_lake_that_is_away_for_half_a_minute(
+    tmp_path: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    path = registry(tmp_path, tiny_base, 6)
+    with running_s3() as s3:
+        process, begun = night(tmp_path, path, s3.url()), time.monotonic()
+
+        def strike() -> None:
+            time.sleep(25)
+            s3.process.send_signal(signal.SIGSTOP)
+            time.sleep(30)
+            s3.process.send_signal(signal.SIGCONT)
+
+        striking = threading.Thread(target=strike)
+        striking.start()
+        out, err = process.communicate(timeout=600)
+        striking.join()
+    assert out, err[-3000:]
+    summary = json.loads(out)
+    told("lake away for 30 s", summary["counts"], time.monotonic() - begun)
+    assert summary["counts"] == {"released": 6}, summary["bots"]
+
+
+@pytest.mark.skipif(not FAKETIME.exists(), reason="faketime is not installed")
+@pytest.mark.parametrize("jump", ["+2d", "-2d"])
+def test_a_clock_that_jumps(tmp_path: Path, tiny_base: Path, jump: str) -> None:
+    path = registry(tmp_path, tiny_base, 6)
+    clock = tmp_path / "clock"
+    clock.write_text("+0")
+    faked = {
+        "LD_PRELOAD": str(FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }  # fmt: skip
+    storage = tmp_path / "storage"
+    process, begun = night(tmp_path, path, str(storage), **faked), time.monotonic()
+    while not list(storage.glob("outcomes/*.json")):
+        assert process.poll() is None
+        time.sleep(0.1)
+    clock.write_text(jump)
+    out, err = process.communicate(timeout=600)
+    assert out, err[-3000:]
+    summary = json.loads(out)
+    told(f"clock jumps by {jump}", summary["counts"], time.monotonic() - begun)
+    assert summary["counts"] == {"released": 6}, summary["bots"]
