@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from prefect import flow
+from prefect.runtime import flow_run
 from prefect.states import Failed
 from pydantic import Field
 
@@ -25,7 +26,11 @@ log = logging.getLogger("huggingtweets")
 CHUNK = 20
 
 
-@flow(name="nightly", flow_run_name="night {night}", persist_result=True, result_serializer="json")
+def _run_name() -> str:
+    return f"night {flow_run.parameters.get('night') or _today()}"
+
+
+@flow(name="nightly", flow_run_name=_run_name, persist_result=True, result_serializer="json")
 async def nightly(
     night: Annotated[str, Field(pattern=r"^(\d{4}-\d{2}-\d{2})?$")] = "",
     registry: str = "",
@@ -50,7 +55,7 @@ async def nightly(
     Returns:
         What came of each bot. The run has failed if one of them has.
     """
-    night = night or f"{datetime.now(ZoneInfo(settings().timezone)):%Y-%m-%d}"
+    night = night or _today()
     if (summary := summarised(night)) is not None:
         log.info("night %s: it has ended before: %s", night, _told(summary["counts"]))
         return summary
@@ -76,6 +81,10 @@ async def nightly(
         message = f"{len(failed)} of {len(outcomes)} bots failed: {', '.join(failed[:10])}"
         return Failed(message=message, data=summary)
     return summary
+
+
+def _today() -> str:
+    return f"{datetime.now(ZoneInfo(settings().timezone)):%Y-%m-%d}"
 
 
 def request_of(entry: Entry) -> BotRequest:
