@@ -59,7 +59,7 @@ test: install-dev ## all tests, with coverage
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 
 chaos: install-dev ## what a night survives: minutes of real processes that are killed
-	$(BIN)/python -m pytest -m chaos -s
+	$(BIN)/python -m pytest -m "chaos or slow" -s
 
 lock: install-dev ## resolve the two locks again
 	$(LOCK) pyproject.toml -o requirements.lock

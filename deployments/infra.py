@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Annotated
 
@@ -9,7 +11,7 @@ import typer
 
 from deployments import console
 from deployments.changes import Change
-from tasks.errors import BadInput
+from tasks.errors import BadInput, NetworkTrouble
 from tasks.settings import settings
 
 app = typer.Typer(help="What the flows run on.", no_args_is_help=True)
@@ -39,12 +41,35 @@ def apply(
     if docker and kubernetes:
         raise BadInput("--docker and --kubernetes: choose one")
     kind = "docker" if docker else "kubernetes" if kubernetes else None
-    changes = apply_infra(kind, silence)
+    with _told_in_a_line():
+        changes = apply_infra(kind, silence)
     if as_json:
         console.print_json(changes)
     else:
         rows = [{"what": each.kind, "name": each.name, "": each.change} for each in changes]
         console.print_table("Infrastructure", rows)
+
+
+@contextmanager
+def _told_in_a_line() -> Iterator[None]:
+    """What is commonly wrong with a server, without a traceback."""
+    import httpx
+    from prefect.exceptions import PrefectHTTPStatusError
+    from prefect.settings import get_current_settings
+
+    url = get_current_settings().api.url
+    try:
+        yield
+    except httpx.TransportError as error:
+        raise NetworkTrouble(
+            f"no Prefect server answers at {url} ({error}): start it, or mend PREFECT_API_URL"
+        ) from error
+    except PrefectHTTPStatusError as error:
+        if error.response.status_code != httpx.codes.UNAUTHORIZED:
+            raise
+        raise BadInput(
+            f"the Prefect server at {url} refuses the login: mend PREFECT_API_AUTH_STRING"
+        ) from error
 
 
 def apply_infra(kind: str | None = None, silence: int | None = None) -> list[Change]:

@@ -110,7 +110,8 @@ def _until_stopped() -> Iterator[Parts]:
         raise KeyboardInterrupt
 
     parts = Parts()
-    before = signal.signal(signal.SIGTERM, stop)
+    # Both by hand: a shell starts what goes to the background with Ctrl-C switched off.
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield parts
     except KeyboardInterrupt:
@@ -119,8 +120,8 @@ def _until_stopped() -> Iterator[Parts]:
         # A second Ctrl-C must not leave half of it behind.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         parts.end()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _environment(host: str, port: int) -> dict[str, str]:

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments.flow_runs import arun_deployment
+from prefect.states import AwaitingRetry
 
 from flows.requests import BotRequest, RetrainOptions
 from flows.retrain import retrain
@@ -19,8 +20,11 @@ from flows.retrain import retrain
 log = logging.getLogger("huggingtweets")
 RETRAIN = "retrain/retrain"  # the deployment on the training work pool
 POLL = 2.0  # seconds
-# A crashed run is started again by an automation within this time, if at all.
+# An automation starts a crashed run again at once; where it has not by then, we do.
+FORGOTTEN = timedelta(minutes=1)
+# A crashed run is started again within this time, if at all.
 GRACE = timedelta(minutes=3)
+TRIES = 10  # of a run; a bot that takes its process down is left out long before
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,7 @@ async def _ended(runs: Sequence[tuple[Chunk, FlowRun]]) -> dict[str, str]:
             for number, (chunk, run) in list(waiting.items()):
                 now = await client.read_flow_run(run.id)
                 if not _is_over(now):
+                    await _take_up(client, now)
                     continue
                 del waiting[number]
                 if now.state is not None and not now.state.is_completed():
@@ -107,6 +112,16 @@ async def _ended(runs: Sequence[tuple[Chunk, FlowRun]]) -> dict[str, str]:
             if waiting:
                 await asyncio.sleep(POLL)
     return troubles
+
+
+async def _take_up(client: PrefectClient, run: FlowRun) -> None:
+    """Start a crashed run again where the server has forgotten to: SQLite loses events at times."""
+    state = run.state
+    if state is None or not state.is_crashed() or run.run_count >= TRIES:
+        return
+    if datetime.now(UTC) - state.timestamp > FORGOTTEN:
+        log.warning("run %s crashed and was not taken up: starting it again", run.name)
+        await client.set_flow_run_state(run.id, AwaitingRetry(scheduled_time=datetime.now(UTC)))
 
 
 def _is_over(run: FlowRun) -> bool:

@@ -91,7 +91,6 @@ class Settings(BaseSettings):
         None, description="Webhook that is told of a failed night (Slack, Mattermost, Discord)"
     )
 
-
     @field_validator("hub_token", "x_bearer_token", "wandb_api_key", "notify_url", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:

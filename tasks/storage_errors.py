@@ -22,6 +22,7 @@ _KEYS = "the object store refuses the keys: mend AWS_ACCESS_KEY_ID and AWS_SECRE
 # Names as pyarrow prints them.
 _STORE_REASONS = {
     "NO_SUCH_BUCKET": "the bucket does not exist: create it",
+    "allow_bucket_creation": "the bucket does not exist: add allow_bucket_creation=true to the URL",
     "ACCESS_DENIED": _KEYS,
     "INVALID_ACCESS_KEY_ID": _KEYS,
     "INVALID_CLIENT_TOKEN_ID": _KEYS,
@@ -59,8 +60,8 @@ def reason_of(error: BaseException) -> str | None:
     if isinstance(error, OSError):
         if error.errno:
             return _OS_REASONS.get(error.errno)
-        found = re.search(r"AWS Error (\w+)", str(error))
-        return _STORE_REASONS.get(found[1]) if found else None
+        found = re.search(r"AWS Error (\w+)|allow_bucket_creation", str(error))
+        return _STORE_REASONS.get(found[1] or found[0]) if found else None
     # safetensors reports the number in words only.
     found = re.search(r"\(os error (\d+)\)", str(error))
     return _OS_REASONS.get(int(found[1])) if found else None

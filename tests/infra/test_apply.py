@@ -1,21 +1,17 @@
-"""`infra apply` on a real Prefect server, and what its automations then do."""
+"""`infra apply` on a real Prefect server."""
 
 from __future__ import annotations
 
 import http.server
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
-from typing import Any
+from contextlib import contextmanager
 
 import pytest
-from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.objects import FlowRun, State
-from prefect.events import emit_event
-from prefect.states import Completed, Crashed, Failed, Pending, Running
+from prefect.exceptions import PrefectHTTPStatusError
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments import automations
 from deployments.automations import CRASHED, SILENT, TOLD, UNBEGUN
@@ -23,7 +19,7 @@ from deployments.infra import apply_infra
 from deployments.notification import BLOCK
 from tasks.errors import BadInput
 from tasks.settings import settings
-from tests.servers.s3 import KEYS, running_s3
+from tests.servers.s3 import KEYS, free_port, running_s3
 
 Command = Callable[..., tuple[int, str, str]]
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -141,121 +137,46 @@ def test_the_address_of_the_notification_is_a_secret(
     assert not client.read_automations_by_name(TOLD)
 
 
-@flow(name="nightly")
-def night() -> None:
-    """Only its name matters here."""
-
-
-@flow(name="retrain")
-def batch() -> None:
-    """Only that it is deployed matters here."""
-
-
-def deployed_run(client: SyncPrefectClient, of: Any, pool: str) -> FlowRun:
-    """A run of a deployment, as the server holds it before a worker takes it."""
-    identity = client.create_deployment(
-        flow_id=client.create_flow(of), name=f"applied-{pool}", work_pool_name=pool
+def test_a_server_that_is_away_or_refuses_is_told_in_a_line(command: Command) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}/api"
+    with temporary_settings({PREFECT_API_URL: nobody}):
+        code, _, err = command("infra", "apply")
+    assert code == 1
+    assert err.startswith(f"huggingtweets: no Prefect server answers at {nobody}")
+    with answering(401) as url, temporary_settings({PREFECT_API_URL: url}):
+        code, _, err = command("infra", "apply")
+    assert code == 2
+    assert err == (
+        f"huggingtweets: the Prefect server at {url} refuses the login: "
+        "mend PREFECT_API_AUTH_STRING\n"
     )
-    return client.create_flow_run_from_deployment(identity)
+    with (
+        answering(418) as url,
+        temporary_settings({PREFECT_API_URL: url}),
+        pytest.raises(PrefectHTTPStatusError),
+    ):
+        command("infra", "apply")
 
 
-def become(client: SyncPrefectClient, run: FlowRun, *states: State[Any]) -> None:
-    for state in states:
-        client.set_flow_run_state(run.id, state, force=True)
+@contextmanager
+def answering(status: int) -> Iterator[str]:
+    """A server that answers all with this status."""
 
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
 
-def state_within(client: SyncPrefectClient, run: FlowRun, name: str, seconds: float = 30) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        state = client.read_flow_run(run.id).state
-        if state is not None and state.name == name:
-            return True
-        time.sleep(0.2)
-    return False
+        do_POST = do_GET  # noqa: N815 - http.server's name
 
+        def log_message(self, *words: object) -> None:
+            """Nothing to the terminal."""
 
-def test_a_crashed_run_is_tried_again_until_it_has_had_its_tries(
-    client: SyncPrefectClient,
-) -> None:
-    apply_infra()
-    automations.apply_automation(client, automations.crashed_runs(tries=3))
-    time.sleep(2)  # the server reads its automations anew every second or so
-    run = deployed_run(client, batch, "train")
-    for _ in range(2):
-        become(client, run, Pending(), Running(), Crashed())
-        assert state_within(client, run, "AwaitingRetry")
-    become(client, run, Pending(), Running(), Crashed())
-    assert not state_within(client, run, "AwaitingRetry", 4)
-    never_ran = deployed_run(client, batch, "train")
-    become(client, never_ran, Pending(), Crashed())
-    assert not state_within(client, never_ran, "AwaitingRetry", 4)
-
-
-def test_what_falls_silent_or_never_begins_is_taken_up_again(client: SyncPrefectClient) -> None:
-    apply_infra()
-    soon = timedelta(seconds=10)  # the shortest that Prefect takes
-    for automation in (automations.silent_runs(soon), automations.unbegun_runs(soon)):
-        automations.apply_automation(client, automation)
-    time.sleep(2)
-    silent, unbegun, well = (deployed_run(client, batch, "train") for _ in range(3))
-    become(client, unbegun, Pending())
-    for run in (silent, well):
-        become(client, run, Pending(), Running())
-        beat(run)
-    become(client, well, Completed())
-    assert state_within(client, silent, "AwaitingRetry", 40), "Crashed, and then tried again"
-    assert state_within(client, unbegun, "AwaitingRetry", 40)
-    assert state_within(client, well, "Completed", 1)
-
-
-def beat(run: FlowRun) -> None:
-    """What a running flow says of itself now and then."""
-    resource = {
-        "prefect.resource.id": f"prefect.flow-run.{run.id}",
-        "prefect.resource.name": run.name,
-    }
-    emit_event("prefect.flow-run.heartbeat", resource)
-
-
-def test_a_failed_night_is_told(client: SyncPrefectClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    with listening() as (url, told):
-        monkeypatch.setenv("HUGGINGTWEETS_NOTIFY_URL", url)
-        settings.cache_clear()
-        apply_infra()
-        time.sleep(2)
-        for reason in ('1 of 2 bots failed: "alice"\nand so on', "again"):
-            run = deployed_run(client, night, "cpu")
-            become(client, run, Pending(), Running(), Failed(message=reason))
-            end = time.monotonic() + 30
-            while not told and time.monotonic() < end:
-                time.sleep(0.1)
-            said = told.pop()
-            assert said["text"] == said["content"]
-            assert said["text"].endswith(f"Failed: {reason}")
-        other = deployed_run(client, batch, "train")
-        become(client, other, Pending(), Running(), Failed(message="one batch"))
-        time.sleep(3)
-        assert told == []
-
-
-class listening:  # noqa: N801 - used as a function
-    """A web server that keeps what is posted to it."""
-
-    def __enter__(self) -> tuple[str, list[dict[str, str]]]:
-        told: list[dict[str, str]] = []
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *words: object) -> None:
-                """Nothing to the terminal."""
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{self.server.server_port}/", told
-
-    def __exit__(self, *_error: object) -> None:
-        self.server.shutdown()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/api"
+    finally:
+        server.shutdown()
