@@ -12,7 +12,7 @@ from prefect import flow
 from prefect.states import Failed
 
 from flows.requests import BotRequest, RetrainOptions
-from tasks.artifacts import show_corpus, show_release
+from tasks.artifacts import show_corpus, show_gate, show_release
 from tasks.curate import curate
 from tasks.errors import (
     BadInput,
@@ -23,14 +23,22 @@ from tasks.errors import (
     TransientError,
 )
 from tasks.evaluate import evaluate
+from tasks.evaluation.gate import verdict_on
 from tasks.finetune import base_for, finetune, fingerprint_of
 from tasks.inputs import INPUTS, Inputs, unchanged_outcome
 from tasks.lake.posts import LakeState
 from tasks.limits import training_place
 from tasks.names import Bot
-from tasks.publish import hub_access, publish, push, released_already
+from tasks.publish import (
+    hub_access,
+    hub_url,
+    latest_release_of,
+    publish,
+    push,
+    released_already,
+)
 from tasks.publishing.local import evaluation_of
-from tasks.records import Corpus, Outcome, Release, Status
+from tasks.records import Corpus, Evaluation, Gate, Outcome, Release, Status
 from tasks.scrape import SERVICES, scrape
 from tasks.settings import settings
 from tasks.storage import storage_root
@@ -143,21 +151,30 @@ def _bring_up_to_date(request: BotRequest, options: RetrainOptions, fetched: boo
     corpus = curate(bot, inputs.filter, inputs.languages, posts)
     show_corpus(corpus)
     base, spec = inputs.base, inputs.spec
-    released = released_already(bot, fingerprint_of(corpus, base, spec))
-    if released and not options.force:
-        return _unchanged(inputs, released, corpus, push_too=options.push)
+    fingerprint = fingerprint_of(corpus, base, spec)
+    if not options.force and (same := released_already(bot, fingerprint)):
+        return _unchanged(inputs, same, corpus, options)
 
     with training_place(bot):
+        # Another run may have held the place before, for the same posts.
+        if not options.force and (same := released_already(bot, fingerprint)):
+            return _unchanged(inputs, same, corpus, options)
         checkpoint = finetune(bot, corpus, base, spec)
-        evaluation = evaluate(bot, corpus, base, checkpoint, spec)
-    tracked = track(bot, corpus, base, checkpoint, evaluation, spec)
+        evaluation = evaluate(bot, corpus, base, checkpoint, spec, latest_release_of(bot))
+    gate = verdict_on(evaluation)
+    show_gate(bot, gate)
+    url = hub_url(bot) if options.push else None
+    tracked = track(bot, corpus, base, checkpoint, evaluation, spec, gate=gate, model_url=url)
+    if not gate.passed and not options.force:
+        return _held_back(inputs, gate, corpus, evaluation)
+
     release = publish(
         bot, corpus, base, checkpoint, evaluation, spec, tracked, for_hub=options.push
     )
     show_release(release, evaluation)
     if options.push:
-        release = push(release)
-    reason = f"held-out loss {evaluation.bot_loss:.3f}, base {evaluation.base_loss:.3f}"
+        release = push(release, options.visibility, options.gated)
+    reason = "; ".join(gate.reasons)
     outcome = Outcome(bot.name, Status.RELEASED, reason, now(), release, corpus, evaluation)
     return _with_inputs(outcome, inputs)
 
@@ -191,14 +208,27 @@ def _inputs(request: BotRequest, options: RetrainOptions) -> Inputs:
     )
 
 
-def _unchanged(inputs: Inputs, release: Release, corpus: Corpus, *, push_too: bool) -> Outcome:
+def _unchanged(
+    inputs: Inputs, release: Release, corpus: Corpus, options: RetrainOptions
+) -> Outcome:
     evaluation = evaluation_of(storage_root(), release)
-    if push_too:
-        release = push(release)
+    if options.push:
+        release = push(release, options.visibility, options.gated)
     reason = f"same posts and settings as release {release.revision}"
     log.info("@%s: %s", inputs.bot, reason)
     name = inputs.bot.name
     outcome = Outcome(name, Status.UNCHANGED, reason, now(), release, corpus, evaluation)
+    return _with_inputs(outcome, inputs)
+
+
+def _held_back(inputs: Inputs, gate: Gate, corpus: Corpus, evaluation: Evaluation) -> Outcome:
+    reason = (
+        f"@{inputs.bot}: held back: {'; '.join(gate.reasons)}; --force releases it all the same"
+    )
+    log.warning("@%s: held back: %s", inputs.bot, reason)
+    outcome = Outcome(
+        inputs.bot.name, Status.HELD_BACK, reason, now(), corpus=corpus, evaluation=evaluation
+    )
     return _with_inputs(outcome, inputs)
 
 

@@ -95,6 +95,7 @@ def request_of(entry: Entry) -> BotRequest:
         languages=entry.languages,
         push=entry.push,
         visibility=entry.visibility,
+        gated=entry.gated,
         training=entry.spec,
     )
     return BotRequest(name=entry.bot.name, sources=entry.sources, options=options)

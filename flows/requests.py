@@ -39,6 +39,9 @@ class RetrainOptions(BaseModel):
     visibility: Literal["private", "public"] | None = Field(
         None, description="Of the Hub repository, if it is to be other than the settings say"
     )
+    gated: Literal["auto", "manual"] | None = Field(
+        None, description="Who may download it is decided by a form, or by hand"
+    )
     force: bool = Field(False, description="Release even if nothing has changed, or held back")
     training: Spec = Field(Spec(), description="How the bots are trained")
 

@@ -12,8 +12,9 @@ from prefect.artifacts import (
     create_table_artifact,
 )
 
+from tasks.names import Bot
 from tasks.publishing.escaping import plain
-from tasks.records import Corpus, Evaluation, Outcome, Release
+from tasks.records import Corpus, Evaluation, Gate, Outcome, Release
 from tasks.storage import storage_root
 
 
@@ -46,6 +47,14 @@ def show_release(release: Release, evaluation: Evaluation) -> None:
     # The UI has no other way to a file of the storage than to be given its bytes.
     url = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
     create_image_artifact(image_url=url, description=f"@{release.bot} at {release.revision}")
+
+
+@task(name="show gate")
+def show_gate(bot: Bot, gate: Gate) -> None:
+    """Whether the bot may be released, and the three figures that decide it."""
+    rows = [{"condition": reason} for reason in gate.reasons]
+    verdict = "passes" if gate.passed else "is held back by"
+    create_table_artifact(table=rows, description=f"@{bot} {verdict} the gate")
 
 
 @task(name="show table")

@@ -1,25 +1,78 @@
-"""How good a checkpoint is, against its base."""
+"""How good a checkpoint is, against its base and the released version."""
 
 from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from prefect import task
 
 from tasks.curation.writing import read_corpus
+from tasks.errors import StorageUnusable
 from tasks.names import Bot
 from tasks.policies import RETRY, cached
-from tasks.records import Base, Checkpoint, Corpus, Evaluation, Spec
-from tasks.storage import storage_root
+from tasks.publishing.local import verify_release
+from tasks.records import Base, Checkpoint, Corpus, Evaluation, FileRef, Release, Spec
+from tasks.storage import MANIFEST, Storage, storage_root
+
+if TYPE_CHECKING:
+    from tasks.evaluation.evaluate import Rival
+
+log = logging.getLogger("huggingtweets")
 
 
 @task(name="evaluate", task_run_name="evaluate @{bot}", **RETRY, **cached("evaluate"))
 def evaluate(
-    bot: Bot, corpus: Corpus, base: Base, checkpoint: Checkpoint, spec: Spec
+    bot: Bot,
+    corpus: Corpus,
+    base: Base,
+    checkpoint: Checkpoint,
+    spec: Spec,
+    released: Release | None = None,
 ) -> Evaluation:
-    """Held-out loss of base and bot, and the bot's predictions."""
+    """Held-out loss of base, bot and release, the bot's predictions, and what it repeats.
+
+    released: what the bot is to replace, or None for its first release.
+    """
     del bot
     from tasks.evaluation.evaluate import evaluate_bot
 
     storage = storage_root()
     texts = read_corpus(storage, corpus)
-    with storage.folder(checkpoint.uri) as folder:
-        return evaluate_bot(base, folder, texts.train, texts.held_out, spec, seed=spec.seed)
+    with storage.folder(checkpoint.uri) as folder, _rival(storage, corpus, base, released) as rival:
+        return evaluate_bot(
+            base, folder, texts.train, texts.held_out, spec, seed=spec.seed, rival=rival
+        )
+
+
+@contextmanager
+def _rival(
+    storage: Storage, corpus: Corpus, base: Base, released: Release | None
+) -> Iterator[Rival | None]:
+    from tasks.evaluation.evaluate import Rival
+
+    if released is None or not verify_release(storage, released):
+        yield None
+        return
+    manifest = storage.read_json(f"{released.folder}/{MANIFEST}")
+    with storage.folder(released.folder) as folder:
+        yield Rival(
+            folder,
+            same_base=manifest["base"]["revision"] == base.revision,
+            trained_on=_trained_on(storage, corpus, manifest["corpus"]),
+        )
+
+
+def _trained_on(storage: Storage, corpus: Corpus, named: dict[str, Any]) -> list[str]:
+    """The training texts of the corpus that a release was made from, where it is still there."""
+    if "uri" not in named:
+        return []  # releases of older versions do not tell
+    before = FileRef(named["uri"], named["sha256"], named["rows"])
+    try:
+        return read_corpus(storage, replace(corpus, file=before)).train
+    except StorageUnusable as error:
+        log.warning("the release's own posts cannot be left out of the comparison: %s", error)
+        return []

@@ -16,7 +16,9 @@ from tasks.settings import settings
 from tasks.storage import MANIFEST, storage_root
 
 # Raised whenever the same corpus, base and spec would give other weights than before.
-RECIPE = 1
+RECIPE = 2
+# The storage's folder of unfinished trainings, by bot and fingerprint.
+RESUME = "resume"
 
 
 def fingerprint_of(corpus: Corpus, base: Base, spec: Spec) -> str:
@@ -50,15 +52,22 @@ def base_for(base_id: str) -> Base:
 
 @task(name="finetune", task_run_name="finetune @{bot}", **RETRY, **cached("finetune"))
 def finetune_task(bot: Bot, corpus: Corpus, base: Base, spec: Spec) -> Checkpoint:
-    """Train, and store the best weights with their manifest."""
+    """Train, and store the best weights with their manifest.
+
+    A training of the same that was cut off, here or by another worker of the storage, is gone on
+    with.
+    """
+    from tasks.training.resuming import Resume
     from tasks.training.run import train_checkpoint
 
     storage = storage_root()
     texts = read_corpus(storage, corpus)
     fingerprint = fingerprint_of(corpus, base, spec)
     uri = f"checkpoints/{bot}/{fingerprint[:16]}"
+    seconds = settings().checkpoint_seconds
+    unfinished = Resume(storage, f"{RESUME}/{bot}/{fingerprint[:16]}", fingerprint, seconds)
     with storage.new_folder(uri) as folder:
-        return train_checkpoint(
+        checkpoint = train_checkpoint(
             texts.train,
             texts.held_out,
             texts.train_handles,
@@ -68,7 +77,10 @@ def finetune_task(bot: Bot, corpus: Corpus, base: Base, spec: Spec) -> Checkpoin
             fingerprint=fingerprint,
             uri=uri,
             on_progress=reporter(bot),
+            resume=unfinished if seconds else None,
         )
+    storage.delete(unfinished.key)
+    return checkpoint
 
 
 def finetune(bot: Bot, corpus: Corpus, base: Base, spec: Spec) -> Checkpoint:

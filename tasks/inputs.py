@@ -56,6 +56,7 @@ class Inputs:
             {name: file_digest(Path(path)) for name, path in files.items()},
             [self.filter, self.languages, settings().min_characters],
             [self.base.id, self.base.revision, self.spec],
+            [settings().gate_tolerance, settings().gate_repeats],
         )
 
 

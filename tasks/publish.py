@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Literal
 
 from prefect import task
 from pydantic import SecretStr
 
 from tasks.errors import BadInput
+from tasks.evaluation.gate import verdict_on
 from tasks.lake.accounts import load_profile
+from tasks.limits import publishing_place
 from tasks.names import Bot
 from tasks.policies import RETRY
 from tasks.publishing.context import ReleaseContext
 from tasks.publishing.local import latest_release, publish_locally, revision_of, verify_release
 from tasks.records import Base, Checkpoint, Corpus, Evaluation, Profile, Release, Spec, TrackedRun
 from tasks.settings import settings
-from tasks.storage import storage_root
+from tasks.storage import Storage, storage_root
 
 
 def released_already(bot: Bot, fingerprint: str) -> Release | None:
@@ -26,6 +30,17 @@ def released_already(bot: Bot, fingerprint: str) -> Release | None:
     if release is None or release.fingerprint != fingerprint:
         return None
     return release if verify_release(storage, release) else None
+
+
+def latest_release_of(bot: Bot) -> Release | None:
+    """The release that a new one would take the place of, or None."""
+    return latest_release(storage_root(), bot)
+
+
+def hub_url(bot: Bot) -> str | None:
+    """Where on the Hub the bot's repository is, or None where no namespace is set."""
+    endpoint, namespace = settings().hub_endpoint, settings().hub_namespace
+    return f"{endpoint or 'https://huggingface.co'}/{namespace}/{bot}" if namespace else None
 
 
 def hub_access(bot: Bot) -> tuple[SecretStr, str]:
@@ -53,6 +68,7 @@ def publish(
     """Put the release into the storage: whole, or not at all. Its card names where it will be."""
     storage = storage_root()
     now = datetime.now(UTC)
+    profiles = tuple(load_profile(storage, h) or Profile(h, h.name) for h in bot.handles)
     context = ReleaseContext(
         bot=bot,
         revision=revision_of(now, checkpoint.fingerprint),
@@ -61,27 +77,46 @@ def publish(
         base=base,
         checkpoint=checkpoint,
         evaluation=evaluation,
-        profiles=tuple(load_profile(storage, h) or Profile(h, h.name) for h in bot.handles),
+        profiles=profiles,
         spec=spec,
         tracked=tracked,
         namespace=settings().hub_namespace if for_hub else None,
         project_url=settings().project_url,
+        gate=verdict_on(evaluation),
+        avatars=_avatars(storage, profiles, now),
     )
-    return publish_locally(storage, checkpoint.uri, context)
+    return publish_locally(storage, checkpoint.uri, context, keep=settings().keep_releases)
+
+
+def _avatars(storage: Storage, profiles: Sequence[Profile], now: datetime) -> dict[str, bytes]:
+    from tasks.publishing.avatars import avatar_of
+
+    hosts = settings().avatars
+    found = {str(p.handle): avatar_of(storage, p, hosts=hosts, now=now) for p in profiles}
+    return {handle: png for handle, png in found.items() if png is not None}
 
 
 @task(name="push", task_run_name="push @{release.bot}", **RETRY)
-def push(release: Release) -> Release:
-    """Put the release on the Hub, in one commit. Raises BadInput without token or namespace."""
-    from tasks.publishing.hub import push_release
+def push(
+    release: Release,
+    visibility: Literal["private", "public"] | None = None,
+    gated: Literal["auto", "manual"] | None = None,
+) -> Release:
+    """Put the release on the Hub, in one commit. Raises BadInput without token or namespace.
+
+    visibility, gated: the bot's own; None for the settings'. Only the bot's own visibility changes
+    that of a repository that is there already.
+    """
+    from tasks.publishing.hub import Access, push_release
 
     token, namespace = hub_access(release.bot)
-    url = push_release(
-        storage_root(),
-        release,
-        namespace=namespace,
-        token=token,
-        visibility=settings().visibility,
-        endpoint=settings().hub_endpoint,
-    )
+    with publishing_place(settings().hub_pushes):
+        url = push_release(
+            storage_root(),
+            release,
+            namespace=namespace,
+            token=token,
+            access=Access(settings().visibility, visibility, gated or settings().hub_gated),
+            endpoint=settings().hub_endpoint,
+        )
     return replace(release, hub=url)

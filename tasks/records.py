@@ -163,6 +163,9 @@ class Spec:
     evaluations: held-out evaluations an epoch.
     precision: `auto` (bf16 where the machine has fast bf16), `bf16` or `fp32`.
     dropout: share of what each attention and feed-forward layer gives that is dropped in training.
+    mode: `full` trains all weights; `adapter` small additions to the base (LoRA), with 1.5e-3 as
+        the default learning rate.
+    adapter_rank: how narrow they are.
     """
 
     learning_rate: float | None = None
@@ -178,15 +181,20 @@ class Spec:
     precision: str = "auto"
     seed: int = 0
     dropout: float = 0.0
+    mode: str = "full"
+    adapter_rank: int = 64
 
     def __post_init__(self) -> None:
-        positive = (self.epochs, self.batch_tokens, self.max_tokens, self.clip, self.evaluations)
+        sizes = (self.epochs, self.batch_tokens, self.max_tokens, self.evaluations)
+        positive = (*sizes, self.clip, self.adapter_rank)
         if min(positive) <= 0 or (self.learning_rate is not None and self.learning_rate <= 0):
             raise BadInput(f"training sizes and rates must be above zero: {self}")
         if self.schedule not in ("linear", "cosine", "constant"):
             raise BadInput(f"schedule {self.schedule!r} is unknown: use linear, cosine, constant")
         if self.precision not in ("auto", "bf16", "fp32"):
             raise BadInput(f"precision {self.precision!r} is unknown: use auto, bf16 or fp32")
+        if self.mode not in ("full", "adapter"):
+            raise BadInput(f"mode {self.mode!r} is unknown: use full or adapter")
         if not 0 <= self.dropout < 1:
             raise BadInput(f"dropout is a share, from 0 to below 1: {self}")
         if not 0 <= self.warmup < 1 or self.weight_decay < 0 or self.patience < 0:

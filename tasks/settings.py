@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     timezone: str = Field("UTC", description="Whose midnight begins a night, such as Europe/Paris")
 
     gate_tolerance: float = Field(
-        0.05, ge=0, description="Nats a token that a bot may be worse than its release"
+        0.1, ge=0, description="Nats a token that a bot may be worse than its release"
     )
     gate_repeats: float = Field(
         0.05, ge=0, le=1, description="Share of samples from which on repeated posts are too many"
@@ -61,6 +61,7 @@ class Settings(BaseSettings):
     hub_token: SecretStr | None = Field(None, description="Write token of the Hugging Face Hub")
     hub_endpoint: str | None = Field(None, description="Another Hub than the usual one")
     hub_namespace: str | None = Field(None, description="User or organisation to publish under")
+    hub_pushes: int = Field(1, ge=1, le=2, description="Pushes to the Hub at a time, all workers")
     project_url: str | None = Field(None, description="This project's page, for the cards to link")
     visibility: str = Field("private", description="Of new Hub repositories: private or public")
     hub_gated: Literal["auto", "manual"] | None = Field(

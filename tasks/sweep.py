@@ -39,12 +39,14 @@ class Trial:
 def try_spec(bot: Bot, corpus: Corpus, base: Base, spec: Spec) -> Trial:
     """Train, and tell how it went. Raises BaseUnavailable."""
     from tasks.training.engine import engine_for
+    from tasks.training.together import train_bot
 
     texts = read_corpus(storage_root(), corpus)
     with training_place(bot):
         engine = engine_for(base)
         with engine.busy:
-            trained = engine.train(
+            trained, _ = train_bot(
+                engine,
                 texts.train,
                 texts.held_out,
                 spec,

@@ -23,6 +23,7 @@ from tests.sample_posts import write_table
 def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """No test sees the settings of the person who runs it, or writes where they would."""
     monkeypatch.setenv("HUGGINGTWEETS_STORAGE", str(tmp_path / "storage"))
+    monkeypatch.setenv("HUGGINGTWEETS_AVATARS", "off")  # no test leaves the machine
     monkeypatch.chdir(tmp_path)
     settings.cache_clear()
     yield

@@ -1,17 +1,53 @@
-"""A checkpoint against its base."""
+"""A checkpoint against its base, and against the released version."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tasks.evaluation.predictions import predict
+import torch
+from safetensors import SafetensorError
+
+from tasks.errors import BaseUnavailable
+from tasks.evaluation.predictions import let_write
 from tasks.records import Base, Evaluation, Spec
-from tasks.training.documents import scored
-from tasks.training.engine import engine_for
+from tasks.training.documents import context_of, encode, scored
+from tasks.training.engine import Engine, engine_for
 from tasks.training.exporting import import_weights
+from tasks.training.loading import load_model, load_tokenizer
 from tasks.training.losses import mean_loss
 from tasks.training.precision import choose_precision
+
+log = logging.getLogger("huggingtweets")
+
+# Losses over fewer posts than are ever held out say little.
+FEWEST_COMPARED = 20
+
+
+@dataclass(frozen=True)
+class Rival:
+    """The released version that a checkpoint is compared with.
+
+    folder: its local release. same_base: whether it was trained from the checkpoint's base.
+    trained_on: the texts that it was trained on; empty where nobody knows them any more.
+
+    The comparison is over the held-out posts that the rival was not trained on. As a rule these are
+    all: the newest posts are held out, so today's are newer than its training posts, or were held
+    out from it too. Not so where old posts were imported or new ones deleted in between, and
+    therefore its training texts are asked for and left out. It has chosen its best weights on its
+    own held-out posts, as the checkpoint has on these.
+    """
+
+    folder: Path
+    same_base: bool
+    trained_on: Sequence[str] = ()
+
+    def unseen(self, texts: Sequence[str]) -> list[str]:
+        """Those of the texts that it was not trained on, capitals aside."""
+        seen = {text.casefold() for text in self.trained_on}
+        return [text for text in texts if text.casefold() not in seen]
 
 
 def evaluate_bot(
@@ -22,21 +58,68 @@ def evaluate_bot(
     spec: Spec,
     *,
     seed: int,
+    rival: Rival | None = None,
 ) -> Evaluation:
-    """Held-out loss of base and bot over the same tokens, and the bot's predictions.
+    """Held-out loss of base, bot and rival, what the bot writes, and what of it repeats posts.
 
     The bot is what was saved in the folder `checkpoint`, in bf16, not what is still in memory.
     Raises BaseUnavailable.
     """
     engine = engine_for(base)
     documents = engine.documents(held_out, spec)
-    precision = choose_precision(spec.precision, engine.device)
     with engine.busy:
         base_loss = engine.base_loss(held_out, spec)
         import_weights(engine.model, checkpoint)
-        return Evaluation(
+        written = let_write(engine.model, engine.tokenizer, train, seed=seed)
+        evaluation = Evaluation(
             base_loss=base_loss,
-            bot_loss=mean_loss(engine.model, documents, precision),
+            bot_loss=engine.mean_loss(documents),
             held_out_tokens=scored(documents),
-            predictions=predict(engine.model, engine.tokenizer, train, seed=seed),
+            predictions=written.predictions,
+            samples=written.samples,
+            verbatim=written.verbatim,
+            repeated=written.repeated,
         )
+        return _compared(engine, evaluation, held_out, spec, rival) if rival else evaluation
+
+
+def _compared(
+    engine: Engine, evaluation: Evaluation, held_out: Sequence[str], spec: Spec, rival: Rival
+) -> Evaluation:
+    """The same, with the rival's loss and the bot's, whose weights are in the engine's model."""
+    texts = rival.unseen(held_out)
+    if len(texts) < min(FEWEST_COMPARED, len(held_out)):
+        log.warning("the release is not compared: it was trained on posts that are held out now")
+        return evaluation
+    documents = engine.documents(texts, spec)
+    compared_loss = engine.mean_loss(documents)
+    try:
+        nats = _nats_of(engine, rival, texts, spec)
+    except (BaseUnavailable, OSError, KeyError, RuntimeError, SafetensorError) as error:
+        log.warning("the release is not compared: its weights cannot be read (%s)", error)
+        return evaluation
+    return replace(
+        evaluation,
+        released_loss=nats / scored(documents),
+        compared_loss=compared_loss,
+        compared_posts=len(texts),
+    )
+
+
+def _nats_of(engine: Engine, rival: Rival, texts: Sequence[str], spec: Spec) -> float:
+    """The rival's loss over all the texts together, in nats.
+
+    With another base come other tokens; divided by the bot's number of tokens the two can still
+    be compared, since what both are asked for is the same text.
+    """
+    if rival.same_base:
+        documents = engine.documents(texts, spec)
+        engine.restore()  # an adapter is added to the base's weights
+        engine.restore()  # what an adapter is merged into
+        import_weights(engine.model, rival.folder)
+        return engine.mean_loss(documents) * scored(documents)
+    model = load_model(rival.folder, engine.device, torch.float32)
+    context = context_of(model.config.get_text_config(), spec.max_tokens)
+    documents = encode(load_tokenizer(rival.folder), texts, context)
+    precision = choose_precision(spec.precision, engine.device)
+    return mean_loss(model, documents, precision) * scored(documents)

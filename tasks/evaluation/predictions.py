@@ -1,33 +1,51 @@
-"""What a bot writes for the five starts of the original, and whether it repeats its posts."""
+"""What a bot writes for the five starts of the original and without one, and what it repeats."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from tasks.evaluation.memorisation import find_repeats
 from tasks.evaluation.sampling import sample
 from tasks.records import Prediction
 
 STARTS = ("I think that", "I like", "I don't like", "I want", "My dream is")
 EACH = 5
+# With the predictions a hundred: as many as it takes to tell one repeat of twenty from none.
+FREE = 75
 
 
-def predict(
-    model: Any, tokenizer: Any, training_texts: Sequence[str], *, seed: int
-) -> tuple[Prediction, ...]:
-    """Five texts for each start, in the order of the starts.
+@dataclass(frozen=True)
+class Written:
+    """What a bot wrote.
 
-    One repeats a post if it stands in it, blanks and capitals aside.
+    samples: texts looked through, the predictions among them; verbatim of them stand in a training
+        post, repeated of them do, or nearly.
     """
-    # No text holds a newline once its blanks are equal, so none is found across two posts.
-    known = "\n".join(_normal(text) for text in training_texts)
-    written = sample(model, tokenizer, STARTS, EACH, seed=seed)
-    return tuple(
-        Prediction(start, text, _normal(text) in known)
-        for start, texts in zip(STARTS, written, strict=True)
-        for text in texts
+
+    predictions: tuple[Prediction, ...]
+    samples: int
+    verbatim: int
+    repeated: int
+
+
+def let_write(model: Any, tokenizer: Any, training_texts: Sequence[str], *, seed: int) -> Written:
+    """Five texts for each start, in the order of the starts, and 75 more to look through.
+
+    These begin with nothing and may mention people, because so write the weights by themselves, in
+    other hands than ours.
+    """
+    prompted = sample(model, tokenizer, STARTS, EACH, seed=seed)
+    shown = [(start, text) for start, texts in zip(STARTS, prompted, strict=True) for text in texts]
+    (free,) = sample(model, tokenizer, [""], FREE, seed=seed, keep_mentions=True)
+    repeats = find_repeats([*(text for _, text in shown), *free], training_texts)
+    return Written(
+        predictions=tuple(
+            Prediction(start, text, bool(each))
+            for (start, text), each in zip(shown, repeats, strict=False)
+        ),
+        samples=len(repeats),
+        verbatim=sum(each.verbatim for each in repeats),
+        repeated=sum(map(bool, repeats)),
     )
-
-
-def _normal(text: str) -> str:
-    return " ".join(text.split()).casefold()

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from tasks.publishing.context import ReleaseContext
 from tasks.publishing.escaping import AND, markup
+from tasks.publishing.losses import NAME as LOSSES
+from tasks.publishing.losses import has_losses
 from tasks.publishing.metadata import START, hub_id, metadata
 from tasks.records import Counts, Profile
 
@@ -26,6 +28,7 @@ _SOURCES = {
     "table": "a table of posts",
     "x_archive": "the owner's archive",
     "x_api": "the API of X",
+    "bluesky": "the public API of Bluesky",
 }
 
 
@@ -41,6 +44,10 @@ def render_card(context: ReleaseContext) -> str:
         base=_base(context),
         hyperparameters=list(_hyperparameters(context)),
         tracked=_link(context.tracked.url),
+        preprocessed=_link(context.tracked.preprocess_url),
+        samples=context.evaluation.samples or len(context.evaluation.predictions),
+        gate=[markup(reason) for reason in context.gate.reasons] if context.gate else [],
+        curve=LOSSES if has_losses(context) else None,
         project=_link(context.project_url),
         model=context.repository or f"releases/{context.bot.name}/latest",
         start=START,

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from tasks.names import Bot
-from tasks.records import Base, Checkpoint, Corpus, Evaluation, Profile, Spec, TrackedRun
+from tasks.records import (
+    Base,
+    Checkpoint,
+    Corpus,
+    Evaluation,
+    Gate,
+    Profile,
+    Spec,
+    TrackedRun,
+)
+
+ADAPTER = "adapter_model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -19,6 +30,8 @@ class ReleaseContext:
     tracked: where the training was tracked; empty where it was not.
     namespace: the Hub's user or organisation that the release is meant for, or None.
     project_url: the page of this project that the card links to, or None for no link.
+    gate: the verdict on the bot, or None where it was not judged.
+    avatars: by handle, from `avatars.avatar_of`; initials stand in for those that are not there.
     """
 
     bot: Bot
@@ -33,6 +46,8 @@ class ReleaseContext:
     tracked: TrackedRun
     namespace: str | None = None
     project_url: str | None = None
+    gate: Gate | None = None
+    avatars: Mapping[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if tuple(profile.handle for profile in self.profiles) != self.bot.handles:
@@ -44,16 +59,6 @@ class ReleaseContext:
         return f"{self.namespace}/{self.bot.name}" if self.namespace else None
 
     @property
-    def base_perplexity(self) -> float | None:
-        """The base's perplexity on the held-out posts; None where it is not a finite number."""
-        return _perplexity(self.evaluation.base_loss)
-
-    @property
-    def bot_perplexity(self) -> float | None:
-        """The bot's perplexity on the same posts; None where it is not a finite number."""
-        return _perplexity(self.evaluation.bot_loss)
-
-
-def _perplexity(loss: float) -> float | None:
-    # numpy's floats become Python objects in YAML, and exp(710) overflows.
-    return math.exp(float(loss)) if math.isfinite(loss) and loss < 700 else None
+    def is_adapter(self) -> bool:
+        """Whether the weights are an adapter's, which need the base beside them."""
+        return self.checkpoint.weights.uri.endswith(f"/{ADAPTER}")

@@ -1,11 +1,16 @@
-"""A release on the Hugging Face Hub: one atomic commit, checked afterwards, then a tag."""
+"""A release on the Hugging Face Hub: one atomic commit, checked afterwards, then a tag.
+
+The tag is `v<date>-<fingerprint's start>`. Until the commit is made the repository shows what it
+showed before; should the tag be missing then, the next push of the same release sets it.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import SecretStr
 
@@ -22,18 +27,47 @@ if TYPE_CHECKING:
 _OF_THE_HUB = {".gitattributes"}
 
 
+@dataclass(frozen=True)
+class Access:
+    """Who may read a bot's repository.
+
+    new: the visibility of a repository that is created now, `private` or `public`.
+    visibility: the bot's own, which goes before `new` and changes a repository that is there, or
+        None.
+    gated: readers must ask, and are let in by the Hub (`auto`) or by its owner (`manual`); None
+        leaves it as it is.
+    """
+
+    new: str = "private"
+    visibility: Literal["private", "public"] | None = None
+    gated: Literal["auto", "manual"] | None = None
+
+    @property
+    def starts_private(self) -> bool:
+        """Whether a repository that is created now is private."""
+        return (self.visibility or self.new) != "public"
+
+    def changes(self, info: ModelInfo) -> dict[str, Any]:
+        """The settings in which a repository differs from what is wanted."""
+        found: dict[str, Any] = {}
+        if self.visibility is not None and (self.visibility == "private") != info.private:
+            found["visibility"] = self.visibility
+        if self.gated is not None and self.gated != info.gated:
+            found["gated"] = self.gated
+        return found
+
+
 def push_release(
     storage: Storage,
     release: Release,
     *,
     namespace: str,
     token: SecretStr,
-    visibility: str = "private",
+    access: Access = Access(),
     endpoint: str | None = None,
 ) -> str:
     """Make the Hub's repository `namespace/bot` hold exactly this release; returns its URL.
 
-    visibility: `private` or `public`, for a repository that is created now; others keep theirs.
     endpoint: another Hub, or None for the usual one.
     Nothing is committed where the repository holds the release already, so this can be repeated.
     Raises PermanentError (token, name) and TransientError (network, limits, a second publisher).
@@ -44,8 +78,9 @@ def push_release(
     api = HfApi(endpoint=endpoint, token=token.get_secret_value(), library_name="huggingtweets")
     with explained(repository, token), storage.folder(release.folder) as folder:
         push = _Push(api, repository, folder, token)
-        push.create(private=visibility != "public")
-        push.tag(push.commit(release), f"v{release.revision}")
+        info = push.found(private=access.starts_private)
+        push.settle(info, access)
+        push.tag(push.commit(release, info), f"v{release.revision}")
     url = f"{api.endpoint}/{repository}"
     note_push(storage, release, url)
     return url
@@ -63,22 +98,27 @@ class _Push:
             name: (_git_hash(path), sha256_of(path)) for name, path in self._files.items()
         }
 
-    def create(self, *, private: bool) -> None:
-        """Create the repository where it is missing: the Hub limits how many are made a day."""
+    def found(self, *, private: bool) -> ModelInfo:
+        """The repository, created where it is missing: the Hub limits how many are made a day."""
         from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
         try:
-            self._info()
+            return self._info()
         except GatedRepoError:
             raise
         except RepositoryNotFoundError as error:
             if error.response.status_code != 404:
                 raise
-            self._api.create_repo(self._repository, private=private, exist_ok=True)
+        self._api.create_repo(self._repository, private=private, exist_ok=True)
+        return self._info()
 
-    def commit(self, release: Release) -> str:
+    def settle(self, info: ModelInfo, access: Access) -> None:
+        """Set who may read, before there is anything new to be read."""
+        if changes := access.changes(info):
+            self._api.update_repo_settings(self._repository, **changes)
+
+    def commit(self, release: Release, info: ModelInfo) -> str:
         """The commit that holds the release: the head, or a new one on top of it."""
-        info = self._info()
         if not self._is_held_by(info):
             self._send(info, release)
             info = self._info()

@@ -1,6 +1,7 @@
 """Releases in the storage: a folder for each revision, whole or not at all, and `latest`.
 
-releases/<bot>/<revision>/   model files, README.md, predictions.png, metrics.json, manifest.json
+releases/<bot>/<revision>/   model files, README.md, predictions.png, losses.png, metrics.json,
+                             manifest.json
 releases/<bot>/latest        a relative link to a revision; on an object store, its name in text
 releases/<bot>/hub.json      the revision that the Hub has, and its URL
 """
@@ -11,29 +12,35 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tasks.errors import BadInput
 from tasks.names import Bot
 from tasks.publishing.card import render_card
 from tasks.publishing.context import ReleaseContext
 from tasks.publishing.fonts import available_fonts
+from tasks.publishing.losses import NAME as LOSSES
+from tasks.publishing.losses import render_losses
 from tasks.publishing.manifest import manifest_of, metrics_of
+from tasks.publishing.model_files import copy_model
 from tasks.publishing.picture import render_picture
 from tasks.records import Evaluation, Prediction, Release
 from tasks.settings import settings
-from tasks.storage import MANIFEST, Storage, sha256_of
+from tasks.storage import MANIFEST, Storage
 
 KEPT_REVISIONS = 3
-_MODEL_FILES = ("model*.safetensors*", "config.json", "generation_config.json", "tokenizer*")
-# What older tokenizers keep beside tokenizer.json.
-_TOKENIZER_FILES = ("special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt")
-_NEEDED = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json")
+# What releases of older versions do not tell.
+_MEASURED = (
+    "samples",
+    "verbatim",
+    "repeated",
+    "released_loss",
+    "compared_loss",
+    "compared_posts",
+)
 _REVISION = re.compile(r"\d{8}-[0-9a-f]{8}")
 
 
@@ -70,9 +77,11 @@ def assemble(
     folder: Path, checkpoint_folder: Path, context: ReleaseContext, fonts: Sequence[Path]
 ) -> None:
     """Fill an empty folder with a release; its manifest comes last. Raises BadInput."""
-    _copy_model(checkpoint_folder, folder, context)
+    copy_model(checkpoint_folder, folder, context)
     (folder / "README.md").write_text(render_card(context), encoding="utf-8")
     (folder / "predictions.png").write_bytes(render_picture(context, fonts))
+    if (losses := render_losses(context, fonts)) is not None:
+        (folder / LOSSES).write_bytes(losses)
     (folder / "metrics.json").write_text(_json(metrics_of(context)), encoding="utf-8")
     (folder / MANIFEST).write_text(_json(manifest_of(context, folder)), encoding="utf-8")
 
@@ -115,6 +124,7 @@ def evaluation_of(storage: Storage, release: Release) -> Evaluation | None:
         bot_loss=metrics["bot_loss"],
         held_out_tokens=metrics["held_out_tokens"],
         predictions=tuple(Prediction(**each) for each in metrics["predictions"]),
+        **{name: metrics[name] for name in _MEASURED if name in metrics},
     )
 
 
@@ -128,19 +138,6 @@ def _is_whole(storage: Storage, key: str, file: dict[str, Any], digests: bool) -
     if not info.is_file or info.size != file["size"]:
         return False
     return not digests or hashlib.sha256(storage.read(key)).hexdigest() == file["sha256"]
-
-
-def _copy_model(source: Path, target: Path, context: ReleaseContext) -> None:
-    for pattern in (*_MODEL_FILES, *_TOKENIZER_FILES):
-        for path in source.glob(pattern):
-            # A copy, not a hard link: a later change of one must not reach the other.
-            shutil.copyfile(path, target / path.name)
-    weights = context.checkpoint.weights
-    for name in (Path(weights.uri).name, *_NEEDED):
-        if not (target / name).is_file():
-            raise BadInput(f"{context.bot}: the checkpoint has no {name}: train it again")
-    if sha256_of(target / Path(weights.uri).name) != weights.sha256:
-        raise BadInput(f"{context.bot}: the checkpoint's weights were changed: train it again")
 
 
 def _point_latest(storage: Storage, bot: Bot, revision: str) -> None:
@@ -168,10 +165,28 @@ def _latest_revision(storage: Storage, bot: Bot) -> str | None:
 
 
 def _prune(storage: Storage, bot: Bot, latest: str, keep: int) -> None:
-    names = [key.rpartition("/")[2] for key in storage.folders(_folder(bot))]
-    older = sorted(name for name in names if _REVISION.fullmatch(name) and name != latest)
-    for name in older[: max(0, len(older) - (keep - 1))]:
-        storage.delete(f"{_folder(bot)}/{name}")
+    """Remove what is left of interrupted removals, and the oldest releases beyond `keep`."""
+    made: dict[str, str] = {}
+    for key in storage.folders(_folder(bot)):
+        name = key.rpartition("/")[2]
+        if name == latest or not _REVISION.fullmatch(name):
+            continue
+        manifest = _manifest(storage, key)
+        if manifest is not None:
+            # Releases of one day have no order in their names.
+            made[key] = str(manifest.get("created_at"))
+        elif name[:8] < latest[:8]:
+            # Of today, it might be another's that is on its way into an object store.
+            _remove(storage, key)
+    oldest_first = sorted(made, key=lambda key: (made[key], key))
+    for key in oldest_first[: max(0, len(made) - (keep - 1))]:
+        _remove(storage, key)
+
+
+def _remove(storage: Storage, key: str) -> None:
+    # The manifest first: without it the rest is no release, should this be interrupted.
+    storage.delete(f"{key}/{MANIFEST}")
+    storage.delete(key)
 
 
 def _manifest(storage: Storage, key: str) -> dict[str, Any] | None:

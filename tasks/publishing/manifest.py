@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.publishing.context import ReleaseContext
-from tasks.records import Base, Counts
+from tasks.records import Base, Counts, Gate
 from tasks.storage import sha256_of
 
 _PACKAGES = ("huggingtweets", "torch", "transformers", "safetensors", "huggingface-hub")
@@ -28,9 +28,16 @@ def metrics_of(context: ReleaseContext) -> dict[str, Any]:
         "held_out_tokens": evaluation.held_out_tokens,
         "base_loss": _finite(evaluation.base_loss),
         "bot_loss": _finite(evaluation.bot_loss),
-        "base_perplexity": context.base_perplexity,
-        "bot_perplexity": context.bot_perplexity,
+        "base_perplexity": evaluation.base_perplexity,
+        "bot_perplexity": evaluation.bot_perplexity,
+        "samples": evaluation.samples,
+        "verbatim": evaluation.verbatim,
+        "repeated": evaluation.repeated,
         "repeated_share": evaluation.repeated_share,
+        "released_loss": _finite(evaluation.released_loss),
+        "compared_loss": _finite(evaluation.compared_loss),
+        "compared_posts": evaluation.compared_posts,
+        "gate": _gate(context.gate),
         "predictions": [asdict(each) for each in evaluation.predictions],
         "training": _training(context),
     }
@@ -46,7 +53,7 @@ def manifest_of(context: ReleaseContext, folder: Path) -> dict[str, Any]:
         "revision": context.revision,
         "fingerprint": context.checkpoint.fingerprint,
         "created_at": context.created_at.isoformat(),
-        "corpus": {"sha256": corpus.file.sha256, "rows": corpus.file.rows, "filter": corpus.filter},
+        "corpus": {**asdict(corpus.file), "filter": corpus.filter},
         "base": _base(context.base),
         "spec": asdict(context.spec),
         "versions": _versions(),
@@ -69,6 +76,11 @@ def _training(context: ReleaseContext) -> dict[str, Any]:
         "seconds": round(checkpoint.seconds, 1),
         "precision": checkpoint.precision,
         "run": context.tracked.url,
+        "preprocess_run": context.tracked.preprocess_url,
+        "history": [
+            {"tokens": tokens, "training_loss": _finite(train), "held_out_loss": _finite(held_out)}
+            for tokens, train, held_out in checkpoint.history
+        ],
     }
 
 
@@ -80,9 +92,16 @@ def _counts(counts: Counts) -> dict[str, Any]:
     }
 
 
-def _finite(loss: float) -> float | None:
+def _gate(gate: Gate | None) -> dict[str, Any] | None:
+    if gate is None:
+        return None
+    figures = {name: _finite(value) for name, value in asdict(gate.figures).items()}
+    return {"passed": gate.passed, "reasons": list(gate.reasons), "figures": figures}
+
+
+def _finite(value: float | None) -> float | None:
     # JSON has no NaN.
-    return float(loss) if math.isfinite(loss) else None
+    return float(value) if value is not None and math.isfinite(value) else None
 
 
 def _file(path: Path) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def metadata(context: ReleaseContext) -> str:
     card = ModelCardData(
         model_name=context.bot.name,
         license=plain(context.base.license) if context.base.license else None,
-        library_name="transformers",
+        library_name="peft" if context.is_adapter else "transformers",
         pipeline_tag="text-generation",
         base_model=hub_id(context.base),
         tags=["huggingtweets", "text-generation", "tweets"],
@@ -43,7 +43,7 @@ def metadata(context: ReleaseContext) -> str:
 def _optional(context: ReleaseContext) -> dict[str, Any]:
     found: dict[str, Any] = {"widget": [{"text": START}]}
     if hub_id(context.base):
-        found["base_model_relation"] = "finetune"
+        found["base_model_relation"] = "adapter" if context.is_adapter else "finetune"
     if context.repository:
         found["thumbnail"] = f"{_HUB}/{context.repository}/resolve/main/predictions.png"
     return found
@@ -52,12 +52,12 @@ def _optional(context: ReleaseContext) -> dict[str, Any]:
 def _results(context: ReleaseContext) -> Iterator[EvalResult]:
     from huggingface_hub import EvalResult
 
-    if context.bot_perplexity is not None:
+    if (perplexity := context.evaluation.bot_perplexity) is not None:
         yield EvalResult(
             task_type="text-generation",
             dataset_type="held-out-posts",
             dataset_name=f"Held-out posts of {context.bot.name}",
             metric_type="perplexity",
-            metric_value=round(context.bot_perplexity, 3),
+            metric_value=round(perplexity, 3),
             metric_name="Held-out perplexity",
         )

@@ -1,24 +1,17 @@
-"""The preview picture of a release: who the bot is, and four things that it wrote.
-
-pytakumi renders it from HTML and CSS, without a browser; it is known to this module only.
-"""
+"""The preview picture of a release: who the bot is, and four things that it wrote."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import regex
 
 from tasks.publishing.context import ReleaseContext
 from tasks.publishing.escaping import AND, markup, plain
+from tasks.publishing.rendering import render
 from tasks.records import Prediction, Profile
-
-if TYPE_CHECKING:
-    import pytakumi
 
 WIDTH, HEIGHT = 1200, 630
 _SHOWN = 4
@@ -38,7 +31,8 @@ _CSS = """
 .avatars { display: flex; flex-direction: row; margin-right: 28px; flex-shrink: 0; }
 .avatar { width: 120px; height: 120px; border-radius: 60px; display: flex; align-items: center;
   justify-content: center; color: white; font-size: 50px; font-weight: 700; flex-shrink: 0;
-  border: 5px solid white; }
+  border: 5px solid white; overflow: hidden; }
+.avatar img { width: 110px; height: 110px; object-fit: cover; }
 .next { margin-left: -18px; }
 .who { display: flex; flex-direction: column; flex: 1; min-width: 0; }
 .name { font-size: 42px; font-weight: 700; line-height: 1.5; white-space: nowrap;
@@ -61,20 +55,7 @@ def render_picture(context: ReleaseContext, fonts: Sequence[Path]) -> bytes:
 
     fonts: from `fonts.available_fonts`; the first that has a character draws it.
     """
-    png = _renderer(tuple(fonts)).render_html(
-        _page(context), width=WIDTH, height=HEIGHT, stylesheets=[_CSS]
-    )
-    return bytes(png)
-
-
-@lru_cache(maxsize=1)
-def _renderer(fonts: tuple[Path, ...]) -> pytakumi.Renderer:
-    import pytakumi
-
-    renderer = pytakumi.Renderer()
-    for font in fonts:
-        renderer.register_font(font.read_bytes())
-    return renderer
+    return render(_page(context), _CSS, (WIDTH, HEIGHT), fonts, context.avatars)
 
 
 def _page(context: ReleaseContext) -> str:
@@ -105,9 +86,14 @@ def _avatars(context: ReleaseContext) -> str:
     most = 2 if len(context.profiles) == 1 else 1
     return "".join(
         f'<div class="avatar{" next" if place else ""}" style="background-color: '
-        f'{_colour(profile)}">{initials(profile, most)}</div>'
+        f'{_colour(profile)}">{_face(context, profile, most)}</div>'
         for place, profile in enumerate(context.profiles)
     )
+
+
+def _face(context: ReleaseContext, profile: Profile, most: int) -> str:
+    handle = str(profile.handle)  # letters, digits, underscores, dots and dashes
+    return f'<img src="{handle}">' if handle in context.avatars else initials(profile, most)
 
 
 def initials(profile: Profile, most: int) -> str:

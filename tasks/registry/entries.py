@@ -52,6 +52,7 @@ class Entry(BaseModel):
     languages: tuple[str, ...] = ()
     push: bool = False
     visibility: Literal["private", "public"] | None = None
+    gated: Literal["auto", "manual"] | None = None
     training: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")

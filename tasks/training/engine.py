@@ -1,11 +1,10 @@
-"""The training loop: one base, loaded once, and many bots after one another.
+"""The engine: one base, loaded once, and many bots trained after one another.
 
 torch, transformers and safetensors are all that it needs.
 """
 
 from __future__ import annotations
 
-import itertools
 import logging
 import math
 import threading
@@ -19,16 +18,23 @@ import torch
 
 from tasks.errors import BaseUnavailable
 from tasks.records import Base, Progress, Spec, digest
-from tasks.training.batches import Batch, epoch, equal_shares
-from tasks.training.documents import Document, check_vocabulary, context_of, encode
+from tasks.training.batches import batches_of
+from tasks.training.documents import Document, check_vocabulary, context_of, encode, scored
+from tasks.training.flat import Flat
+from tasks.training.flops import peak_flops, training_flops
+from tasks.training.graphs import Graphs
 from tasks.training.loading import load_model, load_tokenizer
-from tasks.training.losses import mean_loss, summed_loss
+from tasks.training.losses import EVALUATION_TOKENS
+from tasks.training.memory import keep_memory, peak_memory
+from tasks.training.paths import choose_path
 from tasks.training.precision import choose_precision
-from tasks.training.schedule import default_rate, share
+from tasks.training.resuming import Keeper, Resume
+from tasks.training.run_state import Run
 
 log = logging.getLogger("huggingtweets")
 
 Report = Callable[[Progress], None]
+_TYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,8 @@ class Trained:
     base_loss, held_out_loss: before and at best, in nats a token of the held-out posts.
     learning_rate: the highest; epochs, steps, tokens, seconds: run; precision: used.
     history: (tokens trained on, mean training loss since the last, held-out loss) an evaluation.
+    tokens_per_second, seconds_in, peak_memory, flops, peak_flops, peak_source, mfu: as in
+        `Checkpoint`.
     """
 
     base_loss: float
@@ -49,16 +57,28 @@ class Trained:
     seconds: float
     precision: str
     history: tuple[tuple[int, float, float], ...]
+    tokens_per_second: float
+    seconds_in: dict[str, float]
+    peak_memory: int
+    flops: float
+    peak_flops: float | None
+    peak_source: str
+    mfu: float | None
 
 
 class Engine:
     """A base in memory, ready to be trained into one bot after another.
 
     busy: held by whoever needs the weights to stay as they are, since all share them.
+    model: transformers' own; its parameters are views of `flat`'s weights, in the type of the
+    last spec's precision.
     """
 
     def __init__(self, base: Base, device: torch.device | None = None) -> None:
+        begun = time.monotonic()
         self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if self.device.type == "cpu":
+            keep_memory()
         folder = Path(base.folder)
         self.base = base
         self.tokenizer = load_tokenizer(folder)
@@ -66,40 +86,51 @@ class Engine:
         self._config = self.model.config.get_text_config()
         check_vocabulary(self.tokenizer, self._config)
         self.busy = threading.RLock()
-        self._base_weights = self.copy_weights()
+        self.flat = Flat(self.model)
+        self.path = choose_path(self.model, self.flat)
+        self.graphs = Graphs() if self.device.type == "cuda" else None
         self._base_losses: dict[str, float] = {}
+        self._seconds_to_load = time.monotonic() - begun
+
+    def use(self, precision: str) -> str:
+        """Make the model compute in `bf16` or `fp32`, or for `auto` in what is faster; says which.
+
+        Raises BadInput.
+        """
+        chosen = choose_precision(precision, self.device)
+        self.flat.use(_TYPES[chosen])
+        return chosen
 
     @torch.no_grad()
-    def copy_weights(self, into: list[torch.Tensor] | None = None) -> list[torch.Tensor]:
-        """A copy of the weights as they are now, tied ones once; `into` an older copy's memory."""
-        into = into or [torch.empty_like(parameter) for parameter in self.model.parameters()]
-        for copy, parameter in zip(into, self.model.parameters(), strict=True):
-            copy.copy_(parameter)
-        return into
+    def copy_weights(self, into: torch.Tensor | None = None) -> torch.Tensor:
+        """A copy of all weights as they are now, in one tensor; `into` an older copy's memory."""
+        return self.flat.weights.clone() if into is None else into.copy_(self.flat.weights)
 
-    @torch.no_grad()
-    def restore(self, weights: Sequence[torch.Tensor] | None = None) -> None:
-        """Put weights back in place: these, or the base's."""
-        for parameter, saved in zip(
-            self.model.parameters(), weights or self._base_weights, strict=True
-        ):
-            parameter.copy_(saved)
+    def restore(self, weights: torch.Tensor | None = None) -> None:
+        """Put weights back in place: such a copy, or the base's."""
+        self.flat.load(self.flat.base if weights is None else weights)
 
     def base_loss(self, held_out: Sequence[str], spec: Spec) -> float:
         """The base's own loss on these texts, in nats a token; the base's weights are put back.
 
         Equal questions are answered from memory. Raises BaseUnavailable where it is no number.
         """
+        precision = self.use(spec.precision)
         self.restore()
         documents = self.documents(held_out, spec)
-        precision = choose_precision(spec.precision, self.device)
         key = digest(documents, precision)
         if key not in self._base_losses:
-            loss = mean_loss(self.model, documents, precision)
+            loss = self.mean_loss(documents)
             if not math.isfinite(loss):
                 raise BaseUnavailable(f"base {self.base.id}: its loss is {loss}; choose another")
             self._base_losses[key] = loss
         return self._base_losses[key]
+
+    def mean_loss(self, documents: Sequence[Document]) -> float:
+        """The loss of the weights as they are now, in nats a token over all documents."""
+        with self.path.open():
+            losses = [self.path.loss(batch) for batch in batches_of(documents, EVALUATION_TOKENS)]
+        return float(torch.stack(losses).double().sum()) / scored(documents)
 
     def documents(self, texts: Sequence[str], spec: Spec) -> list[Document]:
         """The texts as the model reads them."""
@@ -113,128 +144,78 @@ class Engine:
         *,
         handles: Sequence[str] | None = None,
         on_progress: Report = lambda _progress: None,
+        resume: Resume | None = None,
     ) -> Trained:
         """Train the base on `train`, stop early by `held_out`, and keep the best weights.
 
         handles: whose post each training text is, where a bot has several.
+        resume: where an unfinished training is kept, and looked for first.
+        Raises BaseUnavailable, also where one post alone does not fit in memory.
         """
+        begun = time.monotonic()
         torch.manual_seed(spec.seed)
-        base_loss = self.base_loss(held_out, spec)
+        precision = self.use(spec.precision)
+        log.info("training in %s on %s", precision, self.device.type)
         owners = handles or [""] * len(train)
         documents = self.documents(train, spec), self.documents(held_out, spec)
-        return _Run(self, *documents, spec, owners, base_loss).to_the_end(on_progress)
+        tokenised = time.monotonic() - begun
+        base_loss = self.base_loss(held_out, spec)
+        evaluated = time.monotonic() - begun - tokenised
+        self.flat.begin()
+        keeper = Keeper(resume) if resume else None
+        run = Run(self, *documents, spec, owners, base_loss=base_loss, keeper=keeper)
+        run.seconds["evaluate"] += evaluated
+        self._search(run, keeper, on_progress)
+        seconds = {"load": self._seconds_to_load, "tokenise": tokenised, **run.seconds}
+        seconds["keep"] = keeper.seconds if keeper else 0.0
+        self._seconds_to_load = 0.0  # it is warm now
+        return self._trained(run, base_loss, precision, seconds, documents[0])
 
+    def _search(self, run: Run, keeper: Keeper | None, on_progress: Report) -> None:
+        if self.device.type == "cuda":  # pragma: no cover - needs a GPU
+            torch.cuda.reset_peak_memory_stats(self.device)
+        try:
+            with self.path.open():
+                run.search(on_progress)
+        except torch.OutOfMemoryError as error:
+            raise BaseUnavailable(
+                f"base {self.base.id}: one post alone does not fit in memory; choose a smaller "
+                f"base, or cut posts at fewer than {run.spec.max_tokens} tokens"
+            ) from error
+        finally:
+            if keeper:
+                keeper.close()
 
-class _Run:
-    """One training of one bot: its batches, its optimizer, and how far it is."""
-
-    def __init__(
+    def _trained(
         self,
-        engine: Engine,
-        train: list[Document],
-        held_out: list[Document],
-        spec: Spec,
-        handles: Sequence[str],
+        run: Run,
         base_loss: float,
-    ) -> None:
-        self.engine, self.model, self.spec, self.held_out = engine, engine.model, spec, held_out
-        self.base_loss = base_loss
-        self.precision = choose_precision(spec.precision, engine.device)
-        log.info("training in %s on %s", self.precision, engine.device.type)
-        self.rate = spec.learning_rate or default_rate(len(train))
-        self.parts = _parts(train, handles, spec)
-        self.steps_planned = sum(len(part) for part in self.parts)
-        self.tokens_planned = sum(batch.tokens for part in self.parts for batch in part)
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=self.rate, weight_decay=spec.weight_decay, fused=True
-        )
-        self.steps = self.tokens = 0
-        self.begun, self.seconds_in_steps = time.monotonic(), 0.0
-        self.history: list[tuple[int, float, float]] = []
-
-    def to_the_end(self, on_progress: Report) -> Trained:
-        """Train until the last part or the early stop; the best weights stay in the model."""
-        best_loss = self._search(on_progress)
+        precision: str,
+        seconds: dict[str, float],
+        documents: Sequence[Document],
+    ) -> Trained:
+        share = run.steps / run.steps_planned
+        epoch = training_flops(self.model, [len(document) for document in documents])
+        flops = epoch * run.tokens / max(scored(documents), 1)
+        peak, source = peak_flops(self.device, precision)
         return Trained(
-            base_loss=self.base_loss,
-            held_out_loss=best_loss,
-            learning_rate=self.rate,
-            epochs=self.spec.epochs * self.steps / self.steps_planned,
-            steps=self.steps,
-            tokens=self.tokens,
-            seconds=time.monotonic() - self.begun,
-            precision=self.precision,
-            history=tuple(self.history),
+            base_loss=base_loss,
+            held_out_loss=run.best_loss,
+            learning_rate=run.rate,
+            epochs=run.spec.epochs * share,
+            steps=run.steps,
+            tokens=run.tokens,
+            seconds=sum(seconds[name] for name in ("train", "evaluate", "keep")),
+            precision=precision,
+            history=tuple(run.history),
+            tokens_per_second=run.tokens / max(seconds["train"], 1e-9),
+            seconds_in=seconds,
+            peak_memory=peak_memory(self.device),
+            flops=flops,
+            peak_flops=peak,
+            peak_source=source,
+            mfu=flops / seconds["train"] / peak if peak and seconds["train"] else None,
         )
-
-    def _search(self, on_progress: Report) -> float:
-        """Train part by part, put the best weights back, and return their held-out loss."""
-        best_loss, without_gain = self.base_loss, 0
-        best_weights: list[torch.Tensor] | None = None
-        for part in self.parts:
-            training_loss = self._train_on(part, on_progress)
-            held_out_loss = mean_loss(self.model, self.held_out, self.precision)
-            if not math.isfinite(training_loss + held_out_loss):
-                log.warning("the training diverged at rate %g; the best so far stays", self.rate)
-                break
-            self.history.append((self.tokens, training_loss, held_out_loss))
-            if held_out_loss < best_loss:
-                best_loss, without_gain = held_out_loss, 0
-                best_weights = self.engine.copy_weights(best_weights)
-            elif (without_gain := without_gain + 1) > self.spec.patience:
-                break
-        self.engine.restore(best_weights)
-        self.tokens_planned = self.tokens  # an early stop is an end as well
-        on_progress(self._progress(self.history[-1][1] if self.history else math.nan))
-        return best_loss
-
-    def _train_on(self, part: list[Batch], on_progress: Report) -> float:
-        """Train on a part of an epoch; returns its mean loss in nats a token."""
-        total, tokens = 0.0, 0
-        for batch in part:
-            begun = time.monotonic()
-            loss = self._one_step(batch)
-            self.seconds_in_steps += time.monotonic() - begun
-            total, tokens = total + loss, tokens + batch.tokens
-            on_progress(self._progress(loss / batch.tokens))
-        return total / tokens
-
-    def _one_step(self, batch: Batch) -> float:
-        """One optimizer step on the mean over the batch's tokens; returns the summed loss."""
-        spec = self.spec
-        rate = self.rate * share(self.steps, self.steps_planned, spec.warmup, spec.schedule)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        loss = summed_loss(self.model, batch, self.precision)
-        torch.autograd.backward(loss / batch.tokens)
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), spec.clip)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.steps, self.tokens = self.steps + 1, self.tokens + batch.tokens
-        return float(loss.detach())
-
-    def _progress(self, loss: float) -> Progress:
-        elapsed = time.monotonic() - self.begun
-        return Progress(
-            done=self.tokens,
-            total=self.tokens_planned,
-            tokens_per_second=self.tokens / max(self.seconds_in_steps, 1e-9),
-            loss=loss,
-            held_out=self.history[-1][2] if self.history else None,
-            seconds_left=elapsed / self.tokens * (self.tokens_planned - self.tokens),
-        )
-
-
-def _parts(train: list[Document], handles: Sequence[str], spec: Spec) -> list[list[Batch]]:
-    """All epochs' batches, cut where the held-out loss is to be measured; no part is empty."""
-    parts = []
-    for number in range(spec.epochs):
-        seed = spec.seed + number
-        batches = epoch(equal_shares(train, handles, seed), spec.batch_tokens, seed)
-        pieces = min(spec.evaluations, len(batches))
-        cuts = [len(batches) * n // pieces for n in range(pieces + 1)]
-        parts += [batches[start:end] for start, end in itertools.pairwise(cuts)]
-    return parts
 
 
 _warm: dict[Base, Engine] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,9 +14,13 @@ import transformers
 
 from tasks.records import Base, Checkpoint, FileRef, Progress, Spec
 from tasks.storage import MANIFEST, sha256_of
-from tasks.training.engine import Trained, engine_for
-from tasks.training.exporting import WEIGHTS, export_model
+from tasks.training import adapter_files
+from tasks.training.adapters import Adapter
+from tasks.training.engine import Engine, Trained, engine_for
+from tasks.training.exporting import WEIGHTS, export_adapter, export_model
 from tasks.training.loading import load_tokenizer
+from tasks.training.resuming import Resume
+from tasks.training.together import train_bot
 
 
 def train_checkpoint(  # noqa: PLR0913 - what goes in, where to, and under which name
@@ -29,30 +34,41 @@ def train_checkpoint(  # noqa: PLR0913 - what goes in, where to, and under which
     fingerprint: str,
     uri: str,
     on_progress: Callable[[Progress], None],
+    resume: Resume | None = None,
 ) -> Checkpoint:
-    """Train a bot and fill `folder` with its best weights, the manifest last.
+    """Train a bot and fill `folder` with its best weights, or its adapter, the manifest last.
 
     handles: whose post each training text is. uri: the key under which the folder will be found.
+    resume: where an unfinished training is kept; whoever installs the folder removes it.
     Raises BaseUnavailable.
     """
     engine = engine_for(base)
     with engine.busy:
-        trained = engine.train(train, held_out, spec, handles=handles, on_progress=on_progress)
-        export_model(engine.model, load_tokenizer(Path(base.folder)), folder)
+        trained, adapter = train_bot(
+            engine, train, held_out, spec, handles=handles, on_progress=on_progress, resume=resume
+        )
+        begun = time.monotonic()
+        weights = _export(engine, adapter, folder)
+        trained.seconds_in["save"] = time.monotonic() - begun
     _write_manifest(folder, base, spec, trained, fingerprint)
+    figures = asdict(trained)
+    del figures["base_loss"]  # the evaluation's, which measures what was saved
     return Checkpoint(
         uri=uri,
         fingerprint=fingerprint,
-        weights=FileRef(f"{uri}/{WEIGHTS}", sha256_of(folder / WEIGHTS)),
-        held_out_loss=trained.held_out_loss,
-        learning_rate=trained.learning_rate,
-        epochs=trained.epochs,
-        steps=trained.steps,
-        tokens=trained.tokens,
-        seconds=trained.seconds,
-        precision=trained.precision,
-        history=trained.history,
+        weights=FileRef(f"{uri}/{weights}", sha256_of(folder / weights)),
+        **figures,
     )
+
+
+def _export(engine: Engine, adapter: Adapter | None, folder: Path) -> str:
+    """Write the adapter, or the whole model; returns the name of the weights' file."""
+    tokenizer = load_tokenizer(Path(engine.base.folder))
+    if adapter is None:
+        export_model(engine.model, tokenizer, folder)
+        return WEIGHTS
+    export_adapter(adapter, engine.model, tokenizer, engine.base.id, folder)
+    return adapter_files.WEIGHTS
 
 
 def _write_manifest(

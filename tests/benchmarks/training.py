@@ -5,8 +5,9 @@
 (a) the original's recipe in a fresh process for each account; (b) ours in a fresh process; (c)
 ours, warm: N bots after the cold ones, shared among the accounts; (e) the Trainer's packed bf16
 path as a peer, on the first account and without samples; and both on a model of GPT-2's size with
-random weights, for the speed only. The arms take turns, account by account. (d), several bots at
-once, is not built.
+random weights, for the speed only. The arms take turns, account by account; after them comes (d),
+several bots at once: as adapters and with all weights, the accounts in turn, on a GPU unless asked
+for elsewhere. How that compares with one after another is asked by `tests.benchmarks.together`.
 Accounts: two of ../shared/tweets and a small one, or made-up ones. For a machine that cannot import
 posts: `--write-texts FILE` here, `--texts FILE --base FOLDER` there.
 """
@@ -27,6 +28,7 @@ from tests.benchmarks.training_tables import print_tables, targets
 
 GPT2_STEPS = 4
 GPT2_POSTS = 60
+MODES = ({"mode": "adapter"}, {"mode": "full"})
 
 
 def main(words: list[str]) -> int:
@@ -40,15 +42,14 @@ def main(words: list[str]) -> int:
             return 0
         file = folder / "texts.jsonl"
         write_texts(file, texts)
-        base = _base(asked, folder)
+        base = base_folder(asked, folder)
         rows = _arms(asked, base, file, [account.handle for account in texts])
         sized = [] if asked.tiny or asked.no_gpt2 else _gpt2_size(asked, base, texts[0], folder)
-    machine = _machine()
     judged = targets(rows, sized)
-    print_tables(machine, rows, sized, judged)
+    print_tables(machine(), rows, sized, judged)
     if asked.json:
         figures = {
-            "machine": machine,
+            "machine": machine(),
             "rows": [asdict(row) for row in rows],
             "gpt2_size": [asdict(row) for row in sized],
             "targets": [asdict(target) for target in judged],
@@ -69,6 +70,7 @@ def _arguments(words: list[str]) -> argparse.Namespace:
     add("--write-texts", help="write the texts to this file, and measure nothing")
     add("--json", help="write the figures to this file")
     add("--evaluations", type=int, help="held-out evaluations an epoch (default: the spec's)")
+    add("--at-once", type=int, help="bots in (d); 0 leaves it out (default: 8 on a GPU, else 0)")
     add("--tiny", action="store_true", help="a base of a few thousand random weights, for a test")
     add("--no-gpt2", action="store_true", help="leave the model of GPT-2's size out")
     add("--no-peer", action="store_true", help="leave (e) out")
@@ -83,7 +85,8 @@ def _texts(asked: argparse.Namespace) -> list[Account]:
     return accounts(asked.posts, asked.accounts)
 
 
-def _base(asked: argparse.Namespace, folder: Path) -> str:
+def base_folder(asked: argparse.Namespace, folder: Path) -> str:
+    """The base that is asked for: a tiny one, made in `folder`, a given one, or the embedded."""
     if asked.tiny:
         from tests.tiny import make_tiny_base
 
@@ -113,7 +116,16 @@ def _arms(asked: argparse.Namespace, base: str, file: Path, handles: list[str]) 
         warm = len(range(number, asked.bots, len(handles)))
         ours = in_a_process("our_recipe", job([handle] * (1 + warm), spec=spec))
         rows += _told("(b) and (c) ours", handle, ours)
+    for mode in MODES if (at_once := _at_once(asked)) else ():
+        together = job([handles[n % len(handles)] for n in range(at_once)], spec={**spec, **mode})
+        rows += _told("(d) at once", mode["mode"], in_a_process("at_once", together))
     return rows
+
+
+def _at_once(asked: argparse.Namespace) -> int:
+    import torch
+
+    return (8 if torch.cuda.is_available() else 0) if asked.at_once is None else int(asked.at_once)
 
 
 def _gpt2_size(
@@ -146,7 +158,8 @@ def _told(arm: str, account: str, rows: list[Measured]) -> list[Measured]:
     return rows
 
 
-def _machine() -> str:
+def machine() -> str:
+    """What is measured on."""
     import torch
     import transformers
 

@@ -86,11 +86,10 @@ def _reaching(original: Measured, warm: list[Measured]) -> float | None:
 def print_tables(
     machine: str, rows: list[Measured], sized: list[Measured], judged: list[Target]
 ) -> None:
-    """Both tables, and what was not measured."""
+    """Both tables."""
     console = Console(width=170)
     console.print(_costs(machine, rows, sized))
     console.print(_judgement(judged))
-    console.print("(d) several bots at once: not built")
 
 
 def _costs(machine: str, rows: list[Measured], sized: list[Measured]) -> Table:

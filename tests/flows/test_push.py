@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,9 +14,26 @@ from tasks.records import Status
 from tasks.settings import settings
 from tasks.storage import Storage
 from tests.flows.running import run
-from tests.servers.hub import TOKEN, running_hub
+from tests.servers.hub import TOKEN, Hub, running_hub
+from tests.tasks.training.pipeline import SCRIPT
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+def written_by(repository: str, hub: Hub) -> str:
+    """How many posts the pipeline writes for a start, and for none, with the Hub's files."""
+    loads_from_here = {
+        "HF_ENDPOINT": hub.url,
+        "HF_TOKEN": TOKEN,
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HOME": str(Path.cwd() / "hf"),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, repository],
+        capture_output=True, text=True, check=False, env={**os.environ, **loads_from_here},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_a_release_is_pushed_and_pushing_it_again_changes_nothing(
@@ -41,4 +61,5 @@ def test_a_release_is_pushed_and_pushing_it_again_changes_nothing(
         assert outcomes["ivan"].status is Status.UNCHANGED
         assert outcomes["ivan"].release == first.release
         assert len(hub.repositories["me/ivan"].commits) == commits
+        assert written_by("me/ivan", hub) == "5 1\n"
     assert TOKEN not in str(outcomes)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.sorting import ArtifactSort
 
 from flows.bot import nothing_new
 from flows.requests import BotRequest, RetrainOptions
@@ -122,7 +123,7 @@ def test_the_runs_page_shows_counts_predictions_and_picture(table: Path, tiny_ba
 
     async def shown() -> set[str]:
         async with get_client() as client:
-            found = await client.read_artifacts()
+            found = await client.read_artifacts(sort=ArtifactSort.CREATED_DESC)  # a page of them
             return {f"{artifact.type}: {artifact.description}" for artifact in found}
 
     titles = " | ".join(asyncio.run(shown()))

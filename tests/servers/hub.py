@@ -27,7 +27,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 TOKEN = "hf_good_token_of_the_tests"  # noqa: S105  (worth nothing outside this server)
-CHUNK = 1 << 16
+CHUNK = 1 << 14
 _LARGE = (".safetensors", ".png")
 
 
@@ -60,6 +60,7 @@ class Repository:
 
     visibility: str
     commits: list[Commit]
+    gated: str | bool = False
     tags: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -140,6 +141,7 @@ def _app(hub: Hub) -> Starlette:
             route(f"{model}/revision/{{revision}}", "GET", "info", _info),
             route(f"{model}/preupload/{{revision}}", "POST", "preupload", _preupload),
             route(f"{model}/commit/{{revision}}", "POST", "commit", _commit),
+            route(f"{model}/settings", "PUT", "settings", _settings),
             route(f"{model}/tag/{{tag}}", "POST", "tag", _tag),
             route(f"{model}/tag/{{tag}}", "DELETE", "delete_tag", _delete_tag),
             route(f"{model}/refs", "GET", "refs", _refs),
@@ -229,6 +231,15 @@ async def _delete(hub: Hub, request: Request) -> Response:
     return JSONResponse({})
 
 
+async def _settings(hub: Hub, request: Request) -> Response:
+    if (repository := hub.repositories.get(_name(request))) is None:
+        return _not_found()
+    asked = await request.json()
+    repository.visibility = asked.get("visibility", repository.visibility)
+    repository.gated = asked.get("gated", repository.gated)
+    return JSONResponse(asked)
+
+
 async def _validate(hub: Hub, request: Request) -> Response:
     content = (await request.json())["content"]
     if not content.startswith("---\n"):
@@ -244,7 +255,13 @@ async def _info(hub: Hub, request: Request) -> Response:
     siblings = [_sibling(path, data, with_blobs) for path, data in sorted(commit.files.items())]
     private = repository.visibility != "public"
     return JSONResponse(
-        {"id": _name(request), "sha": commit.oid, "private": private, "siblings": siblings}
+        {
+            "id": _name(request),
+            "sha": commit.oid,
+            "private": private,
+            "gated": repository.gated,
+            "siblings": siblings,
+        }
     )
 
 
@@ -309,6 +326,8 @@ async def _upload(hub: Hub, request: Request) -> Response:
 
 async def _complete(hub: Hub, request: Request) -> Response:
     oid = request.path_params["oid"]
+    if oid in hub.objects:  # a second publisher of the same file was faster
+        return JSONResponse({})
     data = b"".join(data for _, data in sorted(hub.parts.pop(oid).items()))
     if _sha256(data) != oid:
         return JSONResponse({"error": "hash mismatch"}, 400)

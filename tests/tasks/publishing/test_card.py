@@ -14,10 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from tasks.curation.corpus import build_corpus
+from tasks.evaluation.gate import judge
+from tasks.names import Bot, Handle
 from tasks.publishing.card import render_card
 from tasks.publishing.context import ReleaseContext
 from tasks.publishing.escaping import plain
 from tasks.records import Base, Counts, Prediction, TrackedRun
+from tests.tasks.curation.lake_tables import lake_table, sentences
 from tests.tasks.publishing.examples import HOSTILE, make_context, names
 
 SECTIONS = [
@@ -92,6 +96,29 @@ def test_the_counts_of_the_originals_cards(numbers):
     ]
 
 
+@pytest.mark.parametrize(
+    ("downloaded", "retweets", "short", "kept"),
+    [(3182, 721, 189, 2272), (342, 167, 33, 142), (3236, 217, 254, 2765),
+     (3234, 228, 723, 2283), (1196, 138, 34, 1024)],
+)  # fmt: skip
+def test_posts_of_the_originals_accounts_give_the_counts_of_its_cards(
+    downloaded, retweets, short, kept
+):
+    alice = Handle("alice")
+    texts = [
+        *(f"RT @bob: somebody else wrote this {n}" for n in range(retweets)),
+        *(f"short {n}" for n in range(short)),
+        *sentences(kept),
+    ]
+    kinds = ["retweet"] * retweets + ["post"] * (short + kept)
+    curated = build_corpus(
+        Bot((alice,)), {alice: lake_table(texts, kinds=kinds)}, filter_name="classic",
+        floor=6_000, warn_below=0,
+    )  # fmt: skip
+    table = tables(render_card(with_counts(make_context("Alice"), **curated.counts)))[0]
+    assert [row[1] for row in table[1:]] == list(map(str, (downloaded, retweets, short, kept)))
+
+
 def test_a_column_for_each_handle_and_rows_only_where_something_was_dropped():
     context = with_counts(
         make_context("Al", "Bo"),
@@ -131,8 +158,65 @@ def test_a_base_from_elsewhere_is_told_in_words():
     metadata = ModelCard(card).data.to_dict()
     assert metadata["library_name"] == "transformers"
     assert not {"base_model", "base_model_relation", "license"} & metadata.keys()
-    assert "based on a model | of our own, which" in html.unescape(shown(card))
+    assert "based on a model | of our own (its licence is not known), which" in html.unescape(
+        shown(card)
+    )
     assert "/models/own" not in card
+
+
+def test_base_and_licence_are_told(context):
+    told = html.unescape(shown(render_card(context)))
+    link = '<a href="https://huggingface.co/openai-community/gpt2">openai-community/gpt2</a>'
+    assert f"based on {link} (licence: mit), which is fine-tuned on the tweets of Alice" in told
+
+
+def test_memorisation_and_the_gates_figures_are_told(context):
+    assert "Of 5 texts that the model wrote to be checked, 0% repeat" in render_card(context)
+    evaluation = replace(
+        context.evaluation,
+        samples=100, verbatim=2, repeated=6, released_loss=3.3, compared_loss=3.2,
+        compared_posts=20,
+    )  # fmt: skip
+    judged = replace(context, evaluation=evaluation, gate=judge(evaluation, 0.05, 0.05))
+    told = html.unescape(shown(render_card(judged)))
+    assert (
+        "Of 100 texts that the model wrote to be checked, 6% repeat training tweets: 2 stand in "
+        "them word for word, 4 nearly." in told
+    )
+    assert "it did not pass, and was released all the same by its operator" in told
+    for reason in judged.gate.reasons:
+        assert f"<li>{reason}</li>" in told
+    passed = replace(judged, gate=judge(evaluation, 0.05, 0.5))
+    assert "release before it; it passed:" in render_card(passed)
+
+
+def test_the_curve_of_the_losses_is_shown_where_there_is_one(context):
+    assert '<img src="losses.png"' in shown(render_card(context))
+    bare = replace(context, checkpoint=replace(context.checkpoint, history=()))
+    assert "losses.png" not in render_card(bare)
+
+
+def test_it_tells_how_to_ask_for_removal(context):
+    for namespace, words in (("me", "by a discussion in this repository"), (None, "ask whoever")):
+        card = render_card(replace(context, namespace=namespace))
+        assert words in card
+        assert "posts, training data, weights and this page are then removed together" in card
+
+
+@given(names, names, names)
+@settings(max_examples=25)
+def test_no_base_licence_or_source_breaks_the_card(origin, licence, source):
+    def card_of(origin, licence, source):
+        base = Base("own", "/somewhere", "1", f"made of {origin}", f"L{licence}")
+        context = make_context("Alice", base=base)
+        corpus = replace(context.corpus, sources=(f"from {source}",))
+        return render_card(replace(context, corpus=corpus))
+
+    wild, calm = card_of(origin, licence, source), card_of("x", "y", "z")
+    assert re.findall(r"<[^>]*>", shown(wild)) == re.findall(r"<[^>]*>", shown(calm))
+    found, expected = (ModelCard(card).data.to_dict() for card in (wild, calm))
+    assert found.keys() == expected.keys()
+    assert found["license"] == plain(f"L{licence}")
 
 
 def test_losses_that_are_no_numbers_are_left_out():
@@ -155,7 +239,14 @@ def test_the_run_is_linked_where_it_is_online(context):
     tracked = TrackedRun(url="https://wandb.example/me/p/runs/1")
     online = render_card(replace(context, tracked=tracked))
     assert "[training run](https://wandb.example/me/p/runs/1)" in online
-    assert "was not tracked" not in online
+    assert "The preparation of the data was not tracked online" in online
+    assert "The training was not tracked" not in online
+    both = replace(tracked, preprocess_url="https://wandb.example/me/p/runs/0")
+    assert "[Explore the data](https://wandb.example/me/p/runs/0)" in render_card(
+        replace(context, tracked=both)
+    )
+    odd = TrackedRun(url="javascript:alert(1)", preprocess_url="https://x.example/) [a](b")
+    assert render_card(replace(context, tracked=odd)) == offline
 
 
 def test_the_projects_page_is_linked_where_there_is_one(context):

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import pytest
 from pydantic import SecretStr
+from rich.console import Console
+from rich.table import Table
 
-from tasks.errors import BadInput, NetworkTrouble, PermanentError, RateLimited, ServerTrouble
+from tasks.errors import (
+    BadInput,
+    HuggingtweetsError,
+    NetworkTrouble,
+    PermanentError,
+    RateLimited,
+    ServerTrouble,
+)
 from tasks.publishing.context import ReleaseContext
-from tasks.publishing.hub import push_release
+from tasks.publishing.hub import Access, push_release
 from tasks.publishing.local import latest_release, publish_locally
 from tasks.records import Release
 from tasks.storage import Storage
@@ -60,9 +71,37 @@ def test_a_new_repository_is_private_and_holds_the_release_in_one_commit(hub, st
     assert latest_release(storage, release.bot).hub == url
 
 
-def test_public_where_asked(hub, storage, release):
-    push(storage, release, hub, visibility="public")
+@pytest.mark.parametrize("access", [Access("public"), Access("private", "public")])
+def test_public_where_asked(hub, storage, release, access):
+    push(storage, release, hub, access=access)
     assert hub.repositories[NAME].visibility == "public"
+    assert "settings" not in hub.requests
+
+
+@pytest.mark.parametrize(
+    ("before", "access", "after"),
+    [
+        ("public", Access(), ("public", False)),
+        ("private", Access("public"), ("private", False)),
+        ("private", Access("private", "public"), ("public", False)),
+        ("public", Access("public", "private"), ("private", False)),
+        ("public", Access(gated="manual"), ("public", "manual")),
+        ("private", Access("private", "public", "auto"), ("public", "auto")),
+    ],
+)
+def test_a_bots_own_visibility_and_gate_change_its_repository_before_anything_is_sent(
+    hub, storage, release, before, access, after
+):
+    repository = hub.create(NAME, before)
+    seen = []
+    hub.before_commit = lambda _: seen.append((repository.visibility, repository.gated))
+    push(storage, release, hub, access=access)
+    assert seen == [after]
+    assert (repository.visibility, repository.gated) == after
+    hub.requests.clear()
+    push(storage, release, hub, access=access)
+    assert set(hub.requests) == {"info", "refs"}
+    assert_holds_once(hub, storage, release)
 
 
 def test_nothing_is_committed_where_nothing_changed(hub, storage, release):
@@ -89,45 +128,138 @@ def test_a_tag_of_another_commit_is_moved(hub, storage, release):
     assert_holds_once(hub, storage, release)
 
 
-@pytest.mark.parametrize("status", [0, 504])
-def test_a_lost_reply_makes_no_second_commit(hub, storage, release, status):
-    hub.faults["commit"] = [Fault(status, after=True)]
-    push(storage, release, hub)
-    assert hub.requests.count("commit") == 1
-    assert_holds_once(hub, storage, release)
+class Trouble(NamedTuple):
+    """What is done to a push, and what comes of it: an error, or None for a release at once."""
+
+    what: str
+    step: str
+    faults: list[Fault | None]
+    error: type[HuggingtweetsError] | None = None
 
 
-@pytest.mark.parametrize(
-    ("step", "fault", "expected"),
-    [
-        ("info", Fault(503), ServerTrouble),
-        ("create", Fault(429, {"Retry-After": "60"}), RateLimited),
-        ("validate", Fault(429, body="slow down"), ServerTrouble),
-        ("commit", Fault(500), ServerTrouble),
-        ("commit", Fault(412), ServerTrouble),
-        ("commit", Fault(0), NetworkTrouble),
-        ("complete", Fault(403), PermanentError),
-        ("tag", Fault(502), ServerTrouble),
-    ],
-)
-def test_a_fault_ends_in_no_release_and_the_next_push_in_one(
-    hub, storage, release, step, fault, expected
-):
-    hub.faults[step] = [fault]
-    # The client tries reading steps again by itself: they fail until it gives up, or succeed.
-    with pytest.raises(expected) as caught:
-        push(storage, release, hub)
-    assert type(caught.value) is expected
-    assert str(caught.value).startswith(f"{NAME}: ")
+@dataclass
+class FaultTable:
+    """What was injected and what came out; `pytest -s` shows it."""
+
+    rows: list[tuple[str, ...]] = field(default_factory=list)
+
+    def show(self) -> None:
+        table = Table("fault", "the push", "on the Hub", "the next push", title="Hub faults")
+        for row in self.rows:
+            table.add_row(*row)
+        Console(width=140).print("", table)
+
+
+@pytest.fixture(scope="module")
+def fault_table() -> Iterator[FaultTable]:
+    table = FaultTable()
+    yield table
+    table.show()
+
+
+PAUSE = {"Retry-After": "60"}
+TROUBLES = [
+    Trouble("503 at the first look", "info", [Fault(503)], ServerTrouble),
+    Trouble("429 with Retry-After at the creation", "create", [Fault(429, PAUSE)], RateLimited),
+    Trouble("reply of the creation lost", "create", [Fault(504, after=True)], ServerTrouble),
+    Trouble("503 at the settings", "settings", [Fault(503)], ServerTrouble),
+    Trouble("429 page at the card's check", "validate", [Fault(429, body="slow")], ServerTrouble),
+    Trouble("500 before the upload", "preupload", [Fault(500)]),
+    Trouble("502 at the list of large files", "batch", [Fault(502)]),
+    Trouble("500 in an upload", "upload", [Fault(500)]),
+    Trouble("reset in the middle of a multipart upload", "upload", [None, None, Fault(0)]),
+    Trouble("429 with Retry-After in an upload", "upload", [Fault(429, {"Retry-After": "1"})]),
+    Trouble("upload refused at its end", "complete", [Fault(403)], PermanentError),
+    Trouble("500 at the commit", "commit", [Fault(500)], ServerTrouble),
+    Trouble("429 with Retry-After at the commit", "commit", [Fault(429, PAUSE)], RateLimited),
+    Trouble("429 without it at the commit", "commit", [Fault(429)], RateLimited),
+    Trouble("412: somebody else was faster", "commit", [Fault(412)], ServerTrouble),
+    Trouble("connection cut before the commit", "commit", [Fault(0)], NetworkTrouble),
+    Trouble("reply of the commit lost (504)", "commit", [Fault(504, after=True)]),
+    Trouble("reply of the commit lost (cut)", "commit", [Fault(0, after=True)]),
+    Trouble("500 at the list of tags", "refs", [Fault(500)], ServerTrouble),
+    Trouble("502 at the tag", "tag", [Fault(502)], ServerTrouble),
+    Trouble("reply of the tag lost", "tag", [Fault(504, after=True)], ServerTrouble),
+    pytest.param(
+        Trouble("503 at every try of an upload", "upload", [Fault(503)] * 60, ServerTrouble),
+        marks=pytest.mark.slow,
+    ),
+]
+OLD = {"README.md": b"old", "pytorch_model.bin": b"old", ".gitattributes": b""}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.what)
+def test_a_fault_ends_in_one_right_release_or_in_none(hub, storage, release, trouble, fault_table):
+    if trouble.step != "create":
+        hub.create(NAME)
+        hub.add_commit(NAME, "old", OLD)
+    access = Access(gated="auto") if trouble.step == "settings" else Access()
+    hub.faults[trouble.step] = list(trouble.faults)
+    came = came_of(storage, release, hub, access)
+    seen = holding(hub, storage, release)
+    assert seen != "a half"
+    assert came is trouble.error
+    assert len(hub.faults[trouble.step]) < len(trouble.faults), "the fault was met"
     hub.faults.clear()
-    push(storage, release, hub)
+
+    assert came_of(storage, release, hub, access) is None
     assert_holds_once(hub, storage, release)
+    pushed = came.__name__ if came else "succeeds"
+    fault_table.rows.append((trouble.what, pushed, seen, "right, one commit, one tag"))
 
 
-def test_an_upload_that_stumbles_is_taken_up_again(hub, storage, release):
-    hub.faults["upload"] = [Fault(500)]
-    push(storage, release, hub)
-    assert_holds_once(hub, storage, release)
+def came_of(storage, release, hub, access) -> type[HuggingtweetsError] | None:
+    """The kind of error that a push ends with, or None."""
+    told = ""
+    try:
+        push(storage, release, hub, access=access)
+    except HuggingtweetsError as error:
+        told, kind = str(error), type(error)
+    if not told:
+        return None
+    assert told.startswith(f"{NAME}: ")
+    assert "\n" not in told
+    return kind
+
+
+def holding(hub: Hub, storage: Storage, release: Release) -> str:
+    """What a reader of the repository finds."""
+    repository = hub.repositories.get(NAME)
+    files = dict(repository.head.files) if repository else {}
+    files.pop(".gitattributes", None)
+    if files == local_files(storage, release):
+        return "the release, tagged" if repository.tags else "the release"
+    old = {name: data for name, data in OLD.items() if name[0] != "."}
+    return {str(old): "what was there", "{}": "nothing"}.get(str(files), "a half")
+
+
+def test_two_publishers_at_once_leave_one_whole_release(
+    hub, storage, checkpoint, context, fault_table
+):
+    hub.create(NAME)
+    releases = [
+        publish_locally(storage, checkpoint, replace(context, namespace="me", revision=revision))
+        for revision in ("20260102-01234567", "20260103-01234567")
+    ]
+    came: list[object] = []
+    threads = [
+        threading.Thread(
+            target=lambda each=each: came.append(came_of(storage, each, hub, Access()))
+        )
+        for each in releases
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(came) <= {None, ServerTrouble}
+    held = [holding(hub, storage, each) for each in releases]
+    assert sum(each.startswith("the release") for each in held) == 1
+    push(storage, releases[1], hub)
+    assert holding(hub, storage, releases[1]) == "the release, tagged"
+    fault_table.rows.append(
+        ("two publishers at once", "one or both", "one of the two releases", "right")
+    )
 
 
 def test_a_second_publisher_is_not_overwritten(hub, storage, release):

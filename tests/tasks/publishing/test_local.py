@@ -12,11 +12,15 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from huggingface_hub import ModelCard
 from pyarrow import fs as pafs
 
 from tasks.errors import BadInput
+from tasks.evaluation.gate import judge
 from tasks.names import Bot
+from tasks.publishing.context import ReleaseContext
 from tasks.publishing.local import (
+    evaluation_of,
     latest_release,
     note_push,
     publish_locally,
@@ -24,6 +28,7 @@ from tasks.publishing.local import (
     verify_release,
 )
 from tasks.publishing.manifest import version_of
+from tasks.records import Evaluation, FileRef
 from tasks.storage import Storage
 from tests.tasks.publishing.examples import (
     CHECKPOINT,
@@ -62,7 +67,8 @@ def test_a_release_has_all_files_and_a_manifest_that_names_them(storage, checkpo
     folder = storage.local(release.folder)
     assert release.folder == FOLDER
     files = {path.name for path in folder.iterdir()}
-    assert files == {*MODEL, "README.md", "predictions.png", "metrics.json", "manifest.json"}
+    assert files == {*MODEL, "README.md", "predictions.png", "losses.png", "metrics.json",
+                     "manifest.json"}  # fmt: skip
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["fingerprint"] == FINGERPRINT
     assert manifest["base"]["origin"] == "openai-community/gpt2"
@@ -97,6 +103,82 @@ def test_the_metrics_are_json_even_where_a_loss_is_none(storage, checkpoint, con
         "dropped": {"retweet": 721, "short": 189},
     }
     assert len(metrics["predictions"]) == 5
+    assert metrics["training"]["history"][0] == {
+        "tokens": 1000, "training_loss": 4.0, "held_out_loss": 3.9
+    }  # fmt: skip
+    assert metrics["gate"] is None
+
+
+def test_what_was_measured_is_read_again(storage, checkpoint, context):
+    evaluation = replace(
+        context.evaluation,
+        samples=100, verbatim=2, repeated=3, released_loss=3.3, compared_loss=3.2,
+        compared_posts=20,
+    )  # fmt: skip
+    gate = judge(evaluation, 0.05, 0.05)
+    judged = replace(context, evaluation=evaluation, gate=gate)
+    release = publish_locally(storage, checkpoint, judged)
+    assert evaluation_of(storage, release) == evaluation
+    key = f"{release.folder}/metrics.json"
+    metrics = storage.read_json(key)
+    assert metrics["gate"]["passed"] is True
+    assert metrics["gate"]["figures"] == {
+        "better_than_base": pytest.approx(0.9),
+        "worse_than_released": pytest.approx(-0.1),
+        "repeated_share": 0.03,
+    }
+    older = {name: metrics[name] for name in ("base_loss", "bot_loss", "held_out_tokens")}
+    storage.write_json(key, {**older, "predictions": []})
+    assert evaluation_of(storage, release) == Evaluation(4.1, 3.2, 5000, ())
+    storage.delete(key)
+    assert evaluation_of(storage, release) is None
+
+
+def test_a_training_without_a_measured_loss_has_no_curve(storage, checkpoint, context):
+    trained = replace(context.checkpoint, history=())
+    release = publish_locally(storage, checkpoint, replace(context, checkpoint=trained))
+    assert not storage.exists(f"{release.folder}/losses.png")
+    assert b"losses.png" not in storage.read(f"{release.folder}/README.md")
+
+
+def adapter_of(storage: Storage, context: ReleaseContext, config: bytes) -> ReleaseContext:
+    """The context of a bot that was trained as an adapter, whose files are put in the storage."""
+    folder = "checkpoints/alice/adapter"
+    kept = {name: data for name, data in MODEL.items() if name != "model.safetensors"}
+    files = {**kept, "adapter_model.safetensors": b"small", "adapter_config.json": config}
+    for name, data in files.items():
+        storage.write(f"{folder}/{name}", data)
+    weights = FileRef(f"{folder}/adapter_model.safetensors", hashlib.sha256(b"small").hexdigest())
+    return replace(context, checkpoint=replace(context.checkpoint, uri=folder, weights=weights))
+
+
+def test_an_adapter_is_published_without_its_base(storage, context):
+    config = b'{"base_model_name_or_path": "/somewhere", "r": 16}'
+    adapted = adapter_of(storage, context, config)
+    release = publish_locally(storage, adapted.checkpoint.uri, adapted)
+    names = {key.rpartition("/")[2] for key in storage.keys(release.folder)}
+    assert {"adapter_model.safetensors", "adapter_config.json", "tokenizer.json"} <= names
+    assert not {"model.safetensors", "config.json"} & names
+    assert storage.read_json(f"{release.folder}/adapter_config.json") == {
+        "base_model_name_or_path": "openai-community/gpt2",
+        "r": 16,
+    }
+    assert verify_release(storage, release, digests=True)
+    card = ModelCard(storage.read(f"{release.folder}/README.md").decode())
+    assert card.data.library_name == "peft"
+    assert card.data.base_model_relation == "adapter"
+    assert "`peft` must be installed" in card.text
+
+
+@pytest.mark.parametrize("config", [b"{", b"[]"])
+def test_a_damaged_adapter_is_not_released(storage, context, config):
+    adapted = adapter_of(storage, context, config)
+    with pytest.raises(BadInput, match=r"adapter_config\.json is damaged"):
+        publish_locally(storage, adapted.checkpoint.uri, adapted)
+    storage.delete(f"{adapted.checkpoint.uri}/adapter_config.json")
+    with pytest.raises(BadInput, match=r"the checkpoint has no adapter_config\.json"):
+        publish_locally(storage, adapted.checkpoint.uri, adapted)
+    assert latest_release(storage, ALICE) is None
 
 
 def test_latest_finds_the_release_again(anywhere, checkpoint_anywhere, context):
@@ -122,6 +204,53 @@ def test_older_revisions_are_pruned_but_never_the_latest(anywhere, checkpoint_an
     left = {key.rpartition("/")[2] for key in anywhere.folders("releases/alice")} - {"latest"}
     assert left == {"20260105-01234567", "20260104-01234567"}
     assert latest_release(anywhere, ALICE).revision == "20260104-01234567"
+
+
+def test_of_one_day_the_newest_are_kept(storage, checkpoint, context):
+    names = ("20260101-ffffffff", "20260101-00000000", "20260101-77777777")
+    for hour, revision in enumerate(names):
+        made_at = datetime(2026, 1, 1, hour, tzinfo=UTC)
+        release = replace(context, revision=revision, created_at=made_at)
+        publish_locally(storage, checkpoint, release, keep=2)
+    left = {key.rpartition("/")[2] for key in storage.folders("releases/alice")} - {"latest"}
+    assert left == {"20260101-00000000", "20260101-77777777"}
+
+
+class Killed(Storage):
+    """A storage whose process dies after it has removed one thing, the manifest."""
+
+    def delete(self, key: str) -> None:
+        super().delete(key)
+        raise KeyboardInterrupt
+
+
+def test_a_removal_that_was_interrupted_is_finished(storage, checkpoint, context):
+    revisions = [f"2026010{day}-01234567" for day in (1, 2, 3, 4)]
+    for revision in revisions[:2]:
+        publish_locally(storage, checkpoint, replace(context, revision=revision))
+    third = replace(context, revision=revisions[2])
+    with pytest.raises(KeyboardInterrupt):
+        publish_locally(
+            Killed(storage.url, storage.filesystem, storage.path), checkpoint, third, keep=1
+        )
+    assert latest_release(storage, ALICE).revision == revisions[2]
+    half = [key.rpartition("/")[2] for key in storage.keys(f"releases/alice/{revisions[0]}")]
+    assert "manifest.json" not in half, "what is left is no release"
+    assert "config.json" in half
+
+    publish_locally(storage, checkpoint, replace(context, revision=revisions[3]), keep=2)
+    left = {key.rpartition("/")[2] for key in storage.folders("releases/alice")} - {"latest"}
+    assert left == set(revisions[2:])
+
+
+def test_another_release_of_today_that_is_not_whole_yet_is_left_alone(storage, checkpoint, context):
+    storage.write("releases/alice/20260102-99999999/config.json", b"{}")
+    storage.write("releases/alice/20260101-99999999/config.json", b"{}")
+    storage.write("releases/alice/notes/a.txt", b"mine")
+    publish_locally(storage, checkpoint, context, keep=1)
+    assert storage.exists("releases/alice/20260102-99999999")
+    assert not storage.exists("releases/alice/20260101-99999999")
+    assert storage.exists("releases/alice/notes/a.txt")
 
 
 def test_keeping_one_keeps_the_latest(storage, checkpoint, context):

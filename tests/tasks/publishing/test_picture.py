@@ -8,12 +8,17 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tasks.publishing import picture
+from tasks.publishing.avatars import redrawn
+from tasks.publishing.escaping import plain
 from tasks.publishing.fonts import available_fonts
+from tasks.publishing.losses import has_losses, render_losses
 from tasks.publishing.picture import render_picture
 from tasks.records import Prediction
-from tests.tasks.publishing.examples import make_context, names
+from tests.tasks.publishing.drawn import drawn_png
+from tests.tasks.publishing.examples import HOSTILE, make_context, names
 
 FONTS = available_fonts(Path("no such folder"), Path("none either"))
 
@@ -91,6 +96,50 @@ def test_markup_in_a_text_is_drawn_not_obeyed():
 )
 def test_the_side_that_a_text_is_read_from(text, from_the_right):
     assert picture.reads_from_the_right(text) is from_the_right
+
+
+def test_an_avatar_is_shown_and_the_others_have_initials():
+    two = make_context("Alice", "Bob")
+    face = redrawn(drawn_png(40, 40))
+    shown = [replace(two, avatars=avatars) for avatars in ({}, {"bob": face}, {"alice": face})]
+    pictures = {render_picture(each, FONTS) for each in shown}
+    assert len(pictures) == 3
+    assert all(size(png) == (1200, 630) for png in pictures)
+    assert render_picture(replace(two, avatars={"carol": face}), FONTS) in pictures
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_what_acts_is_not_drawn(hostile):
+    shown = plain(hostile, 150)
+    assert render_picture(with_texts(hostile), FONTS) == render_picture(with_texts(shown), FONTS)
+    named, tame = make_context(hostile), make_context(plain(hostile) or "alice")
+    assert render_picture(named, FONTS) == render_picture(tame, FONTS)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 10**9), st.floats(), st.none() | st.floats()), max_size=6),
+    st.floats(),
+)
+def test_any_losses_give_a_curve_or_none(history, base_loss):
+    context = make_context("Alice")
+    context = replace(
+        context,
+        checkpoint=replace(context.checkpoint, history=tuple(history)),
+        evaluation=replace(context.evaluation, base_loss=base_loss),
+    )
+    png = render_losses(context, FONTS)
+    assert (png is not None) is has_losses(context)
+    assert png is None or size(png) == (720, 360)
+
+
+def test_the_curve_shows_the_losses():
+    context = make_context("Alice")
+    changed = replace(context.checkpoint, history=((1000, 4.0, 3.8), (2000, 3.5, 3.2)))
+    png = render_losses(context, FONTS)
+    assert png == render_losses(context, FONTS)
+    assert png != render_losses(replace(context, checkpoint=changed), FONTS)
+    assert len(png) < 30_000
 
 
 @pytest.mark.parametrize(

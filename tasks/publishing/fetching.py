@@ -1,0 +1,130 @@
+"""A small file from an address that a stranger chose.
+
+Nothing within reach of this machine alone may be asked for: a host whose name means an address
+of a private network is refused, the connection goes to the very address that was looked at, and
+no redirect is followed. Proxies are not used, since they would look the name up again.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
+
+from tasks.errors import BadInput, NetworkTrouble
+
+_PORTS = {"https": 443, "http": 80}
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a fetch may cost, and what it may bring.
+
+    bytes: of the answer's body; seconds: of the whole fetch, name look-up aside.
+    types: the content types that are taken.
+    private: whether hosts of this machine and of private networks are asked, too.
+    """
+
+    bytes: int
+    seconds: float
+    types: tuple[str, ...]
+    private: bool = False
+
+
+def fetch(url: str, bounds: Bounds) -> bytes:
+    """The file at `url`, over http or https. Raises BadInput, NetworkTrouble."""
+    address = _split(url)
+    shown = f"{address.hostname}"[:80]
+    try:
+        with _connected(address, bounds) as connection:
+            headers = {"Host": address.netloc, "User-Agent": "huggingtweets", "Connection": "close"}
+            path = address._replace(scheme="", netloc="", fragment="").geturl() or "/"
+            connection.request("GET", path, headers=headers)
+            return _body(connection.getresponse(), bounds, shown)
+    except (OSError, http.client.HTTPException) as error:
+        raise NetworkTrouble(f"{shown}: nothing came ({type(error).__name__})") from error
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        address = urlsplit(url)
+        port = address.port
+    except ValueError as error:
+        raise BadInput("the address is damaged") from error
+    is_plain = url.isascii() and url.isprintable() and " " not in url and "@" not in address.netloc
+    if address.scheme not in _PORTS or not address.hostname or not is_plain or port == 0:
+        raise BadInput("the address is none of a web page")
+    return address
+
+
+@contextmanager
+def _connected(address: SplitResult, bounds: Bounds) -> Iterator[http.client.HTTPConnection]:
+    host, port = str(address.hostname), address.port or _PORTS[address.scheme]
+    where = _looked_up(host, port, private=bounds.private)
+    with socket.create_connection(where, timeout=bounds.seconds) as plain, _ended(plain, bounds):
+        if address.scheme == "https":
+            secure = ssl.create_default_context().wrap_socket(plain, server_hostname=host)
+            with secure, _ended(secure, bounds):
+                yield _over(secure, host, port)
+        else:
+            yield _over(plain, host, port)
+
+
+def _over(connected: socket.socket, host: str, port: int) -> http.client.HTTPConnection:
+    connection = http.client.HTTPConnection(host, port)
+    connection.sock = connected
+    return connection
+
+
+@contextmanager
+def _ended(connected: socket.socket, bounds: Bounds) -> Iterator[None]:
+    """End the connection when its time is up, for each single byte starts a timeout anew."""
+    timer = threading.Timer(bounds.seconds, _shut, [connected])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _shut(connected: socket.socket) -> None:
+    try:
+        # Not the method of TLS sockets, which would still say good-bye.
+        socket.socket.shutdown(connected, socket.SHUT_RDWR)
+    except OSError:
+        return  # closed already
+
+
+def _looked_up(host: str, port: int, *, private: bool) -> tuple[str, int]:
+    """The host's first address and the port, where all its addresses may be asked."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = [str(each[4][0]) for each in found]
+    if not private and not all(map(_is_public, addresses)):
+        raise BadInput(f"{host[:80]} is on a private network")
+    return addresses[0], port
+
+
+def _is_public(text: str) -> bool:
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return address.is_global and not address.is_multicast
+
+
+def _body(answer: http.client.HTTPResponse, bounds: Bounds, host: str) -> bytes:
+    if answer.status != 200:
+        raise BadInput(f"{host}: the answer is {answer.status}")
+    kind = answer.headers.get_content_type()
+    if kind not in bounds.types:
+        raise BadInput(f"{host}: the answer is {kind[:40]!r}, not one of {', '.join(bounds.types)}")
+    data = answer.read(bounds.bytes + 1)
+    if len(data) > bounds.bytes:
+        raise BadInput(f"{host}: the file has over {bounds.bytes:,} bytes")
+    return data
