@@ -40,8 +40,8 @@ $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 fonts: $(VENV)/.installed ## the picture's fonts, without root, into the cache
 	@$(BIN)/python -m deployments.fonts
 
-demo: install ## retrain two sample bots, end to end
-	$(BIN)/python -m deployments.demo
+demo: install ## retrain two sample bots, end to end; SEED=1 compares other ones with them
+	$(BIN)/python -m deployments.demo --seed $(or $(SEED),0)
 
 lint: install-dev
 	$(BIN)/ruff check .

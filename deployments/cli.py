@@ -36,6 +36,13 @@ class FilterName(StrEnum):
     CLASSIC = "classic"
 
 
+class Mode(StrEnum):
+    """What of a base is trained."""
+
+    FULL = "full"
+    ADAPTER = "adapter"
+
+
 BotName = Annotated[str, typer.Argument(metavar="BOT", help="`alice`, or `alice-bob` for several")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table")]
 FilterOption = Annotated[FilterName | None, typer.Option("--filter", help="Which filter curates")]
@@ -71,6 +78,9 @@ def retrain(
     language: Languages = None,
     epochs: Annotated[int, typer.Option(min=1, help="At most so many epochs")] = Spec.epochs,
     learning_rate: Annotated[float | None, typer.Option(help="The highest learning rate")] = None,
+    mode: Annotated[
+        Mode, typer.Option(help="All weights, or small additions to the base (LoRA)")
+    ] = Mode.FULL,
     seed: Annotated[int, typer.Option(help="Seed of training and predictions")] = 0,
     push: Annotated[bool, typer.Option("--push", help="Release to the Hub as well")] = False,
     force: Annotated[bool, typer.Option("--force", help="Release even if unchanged")] = False,
@@ -78,7 +88,7 @@ def retrain(
 ) -> None:
     """Bring bots up to date: import, curate, train, evaluate, track, publish."""
     names = [Bot.parse(name) for name in bots]
-    spec = Spec(learning_rate=learning_rate, seed=seed, epochs=epochs)
+    spec = Spec(learning_rate=learning_rate, seed=seed, epochs=epochs, mode=mode.value)
     outcomes = run_retrain(
         names,
         _sources(names, source or []),
@@ -149,6 +159,9 @@ def generate(
     keep_mentions: Annotated[
         bool, typer.Option("--keep-mentions", help="Let posts mention others, as @somebody")
     ] = False,
+    base: Annotated[
+        str | None, typer.Option(help="Of an adapter: what it was trained on; else the setting")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Let the latest release of a bot write."""
@@ -165,7 +178,9 @@ def generate(
 
     with storage.folder(release.folder) as folder:
         drawn = int.from_bytes(os.urandom(4)) if seed is None else seed
-        posts = write(folder, start, number, drawn, keep_mentions=keep_mentions)
+        posts = write(
+            folder, start, number, drawn, keep_mentions=keep_mentions, base_id=base
+        )
     if as_json:
         console.print_json(posts)
         return

@@ -222,9 +222,7 @@ def _unchanged(
 
 
 def _held_back(inputs: Inputs, gate: Gate, corpus: Corpus, evaluation: Evaluation) -> Outcome:
-    reason = (
-        f"@{inputs.bot}: held back: {'; '.join(gate.reasons)}; --force releases it all the same"
-    )
+    reason = f"{'; '.join(gate.reasons)}; --force releases it all the same"
     log.warning("@%s: held back: %s", inputs.bot, reason)
     outcome = Outcome(
         inputs.bot.name, Status.HELD_BACK, reason, now(), corpus=corpus, evaluation=evaluation

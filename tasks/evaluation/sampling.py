@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from tasks.errors import BaseUnavailable
 from tasks.evaluation.decoding import Limits, write, writer_of
 from tasks.evaluation.mentions import mention_guard
+from tasks.settings import settings
+from tasks.storage import MANIFEST
+from tasks.training.adapter_files import has_adapter
+from tasks.training.base_models import resolve_base
 from tasks.training.documents import context_of, marks_of
+from tasks.training.exporting import import_weights
 from tasks.training.loading import load_model, load_tokenizer
 from tasks.training.precision import has_fast_bf16
 
@@ -55,13 +62,40 @@ def sample(
 
 
 def generate(
-    folder: Path, start: str, number: int, seed: int, *, keep_mentions: bool = False
+    folder: Path,
+    start: str,
+    number: int,
+    seed: int,
+    *,
+    keep_mentions: bool = False,
+    base_id: str | None = None,
 ) -> list[str]:
-    """Posts by the release in a folder. Raises BaseUnavailable."""
+    """Posts by the release in a folder.
+
+    base_id: of an adapter, the base that it was trained on; None for that of the settings.
+    Raises BaseUnavailable, NetworkTrouble.
+    """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = torch.bfloat16 if has_fast_bf16(device) else torch.float32
-    model, tokenizer = load_model(folder, device, dtype), load_tokenizer(folder)
+    if has_adapter(folder):
+        model = load_model(_base_of(folder, base_id or settings().base), device, dtype)
+        import_weights(model, folder)
+    else:
+        model = load_model(folder, device, dtype)
+    tokenizer = load_tokenizer(folder)
     return sample(model, tokenizer, [start], number, seed=seed, keep_mentions=keep_mentions)[0]
+
+
+def _base_of(folder: Path, base_id: str) -> Path:
+    """The folder of an adapter's base, if it is this one."""
+    trained_on = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["base"]
+    base = resolve_base(base_id, settings().cache, endpoint=settings().hub_endpoint)
+    if base.revision != trained_on["revision"]:
+        raise BaseUnavailable(
+            f"{folder}: an adapter of {trained_on['origin']}, not of {base_id}: name its base "
+            "with --base"
+        )
+    return Path(base.folder)
 
 
 def _vocabulary(model: Any) -> int:

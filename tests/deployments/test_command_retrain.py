@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.sample_posts import write_table
+from tests.tiny import make_tiny_base
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -49,3 +50,22 @@ def test_retrain_then_generate(command: Command, tiny_base: Path, tmp_path: Path
     code, out, err = command("retrain", "alice", "nobody", "--base", tiny_base, "--epochs", "1")
     assert code == 1
     assert "Traceback" not in out + err
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_an_adapter_is_released_and_writes_on_its_base(
+    command: Callable[..., tuple[int, str, str]], table: Path, tiny_base: Path, tmp_path: Path
+) -> None:
+    words = ("retrain", "quinn", "--source", table, "--base", tiny_base, "--mode", "adapter")
+    code, out, err = command(*words, "--epochs", "1", "--json")
+    assert code == 0, err
+    folder = tmp_path / "storage" / json.loads(out)[0]["release"]["folder"]
+    assert (folder / "adapter_model.safetensors").is_file()
+    assert not (folder / "model.safetensors").exists()
+    code, out, err = command("generate", "quinn", "my cat", "-n", 2, "--base", tiny_base, "--json")
+    assert code == 0, err
+    assert all(post.startswith("my cat") for post in json.loads(out))
+    other = make_tiny_base(tmp_path / "other", "llama")
+    code, _, err = command("generate", "quinn", "--base", other.folder)
+    assert code == 1
+    assert "name its base with --base" in err

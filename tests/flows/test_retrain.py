@@ -16,7 +16,8 @@ from flows.requests import BotRequest, RetrainOptions
 from tasks.lake.attempts import begin_attempt
 from tasks.lake.due_marks import clear_due, mark_due
 from tasks.names import Bot
-from tasks.records import Outcome, Status
+from tasks.publishing.local import latest_release
+from tasks.records import Outcome, Spec, Status
 from tasks.storage import Storage
 from tests.flows.running import QUICK, run
 from tests.sample_posts import write_table
@@ -190,3 +191,28 @@ def unchanged(request: BotRequest, options: RetrainOptions) -> Outcome | None:
     found: list[Outcome | None] = []
     look()
     return found[0]
+
+
+def test_a_bot_that_is_worse_than_the_released_is_held_back_until_forced(
+    table: Path, tiny_base: Path, storage: Storage
+) -> None:
+    request = BotRequest(name="olga", sources={"olga": str(table)})
+    good = Spec(epochs=3, precision="fp32", learning_rate=1e-2)
+    worse = replace(good, learning_rate=1e-7)
+    _, outcomes = run([request], tiny_base, training=good)
+    assert outcomes["olga"].status is Status.RELEASED
+    released = outcomes["olga"].release
+
+    for _ in range(2):  # the second time it is seen without a training
+        state, outcomes = run([request], tiny_base, training=worse)
+        held = outcomes["olga"]
+        assert (state, held.status) == ("Completed", Status.HELD_BACK)
+        assert "against the release's" in held.reason
+        assert "over the 0.100 allowed" in held.reason
+        assert "samples repeat training posts" in held.reason
+        assert latest_release(storage, request.bot) == released
+    assert len(storage.folders("checkpoints/olga")) == 2, "what was trained stays"
+
+    _, outcomes = run([request], tiny_base, training=worse, force=True)
+    assert outcomes["olga"].status is Status.RELEASED
+    assert outcomes["olga"].release != released

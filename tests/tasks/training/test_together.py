@@ -49,7 +49,7 @@ def put_in_place(engine: Engine, bot: TrainedBot) -> None:
 
 @pytest.mark.parametrize("spec", [FULL, ADAPTER, replace(FULL, schedule="cosine")])
 def test_each_bot_ends_where_it_would_alone(engine: Engine, spec: Spec) -> None:
-    together = train_together(engine, BOTS, spec)
+    together = train_together(engine, BOTS, spec, at_once=3)
     for bot, found in zip(BOTS, together, strict=True):
         alone, adapter = train_bot(engine, bot.train, bot.held_out, spec, handles=bot.handles)
         assert (adapter is None) == (spec.mode == "full")
@@ -66,7 +66,7 @@ def test_each_bot_ends_where_it_would_alone(engine: Engine, spec: Spec) -> None:
 
 @pytest.mark.parametrize("spec", [FULL, ADAPTER])
 def test_what_comes_out_has_the_loss_that_is_told(engine: Engine, spec: Spec) -> None:
-    for bot, found in zip(BOTS, train_together(engine, BOTS, spec), strict=True):
+    for bot, found in zip(BOTS, train_together(engine, BOTS, spec, at_once=3), strict=True):
         put_in_place(engine, found)
         documents = engine.documents(bot.held_out, spec)
         loss = mean_loss(engine.model, documents, "fp32")
@@ -78,7 +78,7 @@ def test_what_comes_out_has_the_loss_that_is_told(engine: Engine, spec: Spec) ->
 def test_one_bot_does_not_touch_another(engine: Engine, spec: Spec) -> None:
     other = BotTexts("large", TEXTS[330:370], TEXTS[370:390])
     first, again = (
-        train_together(engine, [BOTS[0], beside], spec)[0] for beside in (BOTS[1], other)
+        train_together(engine, [BOTS[0], beside], spec, at_once=2)[0] for beside in (BOTS[1], other)
     )
     assert first.trained.held_out_loss == pytest.approx(again.trained.held_out_loss, rel=1e-4)
 
@@ -90,7 +90,11 @@ def test_a_bot_stops_early_by_itself_and_keeps_its_best(engine: Engine) -> None:
     spec = replace(FULL, epochs=4, learning_rate=1e-2)
     told: dict[str, list[Progress]] = {"learns": [], "not": []}
     learns, stops = train_together(
-        engine, bots, spec, on_progress=lambda bot, progress: told[bot].append(progress)
+        engine,
+        bots,
+        spec,
+        at_once=2,
+        on_progress=lambda bot, progress: told[bot].append(progress),
     )
     assert stops.trained.epochs < learns.trained.epochs
     best = min(loss for _, _, loss in stops.trained.history)
@@ -104,7 +108,7 @@ def test_a_bot_stops_early_by_itself_and_keeps_its_best(engine: Engine) -> None:
 @pytest.mark.parametrize("spec", [FULL, ADAPTER])
 def test_a_training_that_diverges_ends_with_the_best_weights(engine: Engine, spec: Spec) -> None:
     wild = replace(spec, learning_rate=1e30, clip=1e9, epochs=4)
-    for bot, found in zip(BOTS, train_together(engine, BOTS[:2], wild), strict=False):
+    for bot, found in zip(BOTS, train_together(engine, BOTS[:2], wild, at_once=3), strict=False):
         assert all(math.isfinite(number) for line in found.trained.history for number in line)
         assert found.trained.held_out_loss <= found.trained.base_loss
         put_in_place(engine, found)
@@ -114,7 +118,8 @@ def test_a_training_that_diverges_ends_with_the_best_weights(engine: Engine, spe
 
 def test_dropout_changes_a_training(engine: Engine) -> None:
     plain, dropped = (
-        train_together(engine, BOTS[:2], replace(ADAPTER, dropout=share)) for share in (0.0, 0.3)
+        train_together(engine, BOTS[:2], replace(ADAPTER, dropout=share), at_once=3)
+        for share in (0.0, 0.3)
     )
     assert plain[0].trained.held_out_loss != dropped[0].trained.held_out_loss
 
@@ -170,14 +175,14 @@ def test_a_lone_adapter_is_trained_in_pieces_where_memory_runs_out(
 def test_one_post_that_does_not_fit_is_told(engine: Engine, room: Callable[..., Room]) -> None:
     room(1, 8)
     with pytest.raises(BaseUnavailable, match="one post alone does not fit in memory"):
-        train_together(engine, BOTS, ADAPTER)
+        train_together(engine, BOTS, ADAPTER, at_once=3)
 
 
 @pytest.mark.parametrize("spec", [FULL, ADAPTER])
 def test_recorded_steps_are_the_same_steps(
     engine: Engine, spec: Spec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = train_together(engine, BOTS, spec)
+    expected = train_together(engine, BOTS, spec, at_once=3)
     made = []
 
     def capture(work: Callable[[], torch.Tensor]) -> tuple[torch.Tensor, Callable[[], None]]:
@@ -186,7 +191,7 @@ def test_recorded_steps_are_the_same_steps(
         return loss, lambda: loss.copy_(work())
 
     monkeypatch.setattr(engine, "graphs", Graphs(capture))
-    found = train_together(engine, BOTS, spec)
+    found = train_together(engine, BOTS, spec, at_once=3)
     assert len(made) == len(BOTS), "a shape each time that a bot leaves"
     for one, other in zip(found, expected, strict=True):
         assert one.trained.held_out_loss == pytest.approx(other.trained.held_out_loss, rel=1e-4)
@@ -195,13 +200,13 @@ def test_recorded_steps_are_the_same_steps(
 def test_a_recording_that_does_not_fit_ends_in_pieces_or_fewer_bots(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    expected = train_together(engine, BOTS[:2], ADAPTER)
+    expected = train_together(engine, BOTS[:2], ADAPTER, at_once=3)
 
     def capture(_work: object) -> Any:
         raise torch.OutOfMemoryError("made in a test")
 
     monkeypatch.setattr(engine, "graphs", Graphs(capture))
-    found = train_together(engine, BOTS[:2], ADAPTER)
+    found = train_together(engine, BOTS[:2], ADAPTER, at_once=3)
     assert "out of memory with 2 bots at once; trying 1" in caplog.text
     for one, other in zip(found, expected, strict=True):
         assert one.trained.held_out_loss == pytest.approx(other.trained.held_out_loss, rel=1e-3)
@@ -223,7 +228,7 @@ def test_layers_that_cannot_be_stacked_are_told(tmp_path: Path) -> None:
 def test_adapters_are_trained_at_a_higher_rate(engine: Engine, mode: str, rate: float) -> None:
     bots = [replace(bot, train=bot.train[:8], handles=None) for bot in BOTS[:2]]
     spec = Spec(mode=mode, adapter_rank=2, precision="fp32", epochs=1)
-    found = train_together(engine, bots, spec)
+    found = train_together(engine, bots, spec, at_once=3)
     assert [bot.trained.learning_rate for bot in found] == [rate, rate]
 
 
@@ -231,6 +236,14 @@ def test_at_once_is_a_number_of_bots(engine: Engine) -> None:
     with pytest.raises(BadInput, match="1 or more at once, not 0"):
         train_together(engine, BOTS, FULL, at_once=0)
     assert train_together(engine, [], FULL) == []
+
+
+def test_on_a_cpu_bots_are_trained_one_after_another(
+    engine: Engine, room: Callable[..., Room]
+) -> None:
+    narrow = room(1)
+    assert len(train_together(engine, BOTS[:2], ADAPTER)) == 2
+    assert narrow.largest == 1
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
