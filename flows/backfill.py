@@ -15,7 +15,7 @@ from flows.chunks import in_chunks, run_chunks
 from flows.requests import BotRequest, HandleName, RetrainOptions
 from tasks.artifacts import show_outcomes, show_table
 from tasks.backfill import fresh_bots, read_list
-from tasks.night import collect, counted
+from tasks.night import collect, counted, last_ends
 from tasks.records import Status
 
 log = logging.getLogger("huggingtweets")
@@ -61,9 +61,10 @@ async def backfill(
         BotRequest(name=name, sources={name: sources[name]} if sources else {}) for name in names
     ]
 
+    before = last_ends(names)
     trouble = await run_chunks(in_chunks(requests, chunk, f"backfill-{began:%Y%m%dT%H%M%S}"),
                                options, here=here)  # fmt: skip
-    outcomes = collect(names, began, trouble)
+    outcomes = collect(names, before, trouble)
     show_outcomes(outcomes)
     counts = {"fresh": len(fresh), "wrong lines": len(listed.wrong), **counted(outcomes)}
     for outcome in outcomes:

@@ -163,9 +163,10 @@ def _bring_up_to_date(request: BotRequest, options: RetrainOptions, fetched: boo
         evaluation = evaluate(bot, corpus, base, checkpoint, spec, latest_release_of(bot))
     gate = verdict_on(evaluation)
     show_gate(bot, gate)
-    url = hub_url(bot) if options.push else None
+    released = gate.passed or options.force
+    url = hub_url(bot) if options.push and released else None
     tracked = track(bot, corpus, base, checkpoint, evaluation, spec, gate=gate, model_url=url)
-    if not gate.passed and not options.force:
+    if not released:
         return _held_back(inputs, gate, corpus, evaluation)
 
     release = publish(

@@ -16,7 +16,15 @@ from flows.chunks import in_chunks, run_chunks
 from flows.requests import BotRequest, RetrainOptions
 from tasks.artifacts import show_outcomes, show_table
 from tasks.due import select_due
-from tasks.night import collect, counted, keep_plan, keep_summary, planned, summarised
+from tasks.night import (
+    collect,
+    counted,
+    keep_plan,
+    keep_summary,
+    last_ends,
+    planned,
+    summarised,
+)
 from tasks.records import Outcome, Status
 from tasks.registry.due import Budget, Selection
 from tasks.registry.entries import Entry
@@ -61,15 +69,15 @@ async def nightly(
         return summary
     if (plan := planned(night)) is None:
         found = select_due(registry or settings().registry, Budget(posts, dollars, hours))
-        plan = keep_plan(night, _plan(found))
+        names = [each.entry.bot.name for each in found.chosen]
+        plan = keep_plan(night, _plan(found) | {"before": last_ends(names)})
     show_table([*plan["bots"], *plan["left"]] or [{"bot": "none is due"}], f"Due in night {night}")
     requests = [BotRequest.model_validate(each["request"]) for each in plan["bots"]]
     chunks = in_chunks(requests, chunk, f"night-{night}")
     log.info("night %s: %d bots in %d runs", night, len(requests), len(chunks))
 
     trouble = await run_chunks(chunks, RetrainOptions(), here=here)
-    began = datetime.fromisoformat(plan["began"])
-    outcomes = collect([request.name for request in requests], began, trouble)
+    outcomes = collect([request.name for request in requests], plan["before"], trouble)
     show_outcomes(outcomes)
     summary = _summary(night, plan, outcomes)
     keep_summary(night, summary)

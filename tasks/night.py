@@ -52,16 +52,25 @@ def keep_summary(night: str, summary: dict[str, Any]) -> None:
     )
 
 
+@task(name="last outcomes", **RETRY)
+def last_ends(names: Sequence[str]) -> dict[str, str]:
+    """When each bot's last outcome was, by name; bots without one are left out."""
+    storage = storage_root()
+    found = {name: load_outcome(storage, Bot.parse(name)) for name in names}
+    return {name: outcome.finished_at for name, outcome in found.items() if outcome}
+
+
 @task(name="collect outcomes", **RETRY)
-def collect(names: Sequence[str], since: datetime, trouble: dict[str, str]) -> list[Outcome]:
-    """The outcome of each bot since a time; one without failed, for the reason in `trouble`."""
+def collect(names: Sequence[str], before: dict[str, str], trouble: dict[str, str]) -> list[Outcome]:
+    """The outcome of each bot that is not the one of before; else it failed, as `trouble` says.
+
+    Times are compared for being different only: a clock may have been set in between.
+    """
     storage = storage_root()
     found = []
     for name in names:
         outcome = load_outcome(storage, Bot.parse(name))
-        if outcome is None or datetime.fromisoformat(outcome.finished_at) < since.replace(
-            microsecond=0
-        ):
+        if outcome is None or outcome.finished_at == before.get(name):
             why = trouble.get(name, "its run ended without an outcome")
             now = datetime.now(UTC).isoformat(timespec="seconds")
             outcome = Outcome(name, Status.FAILED, f"@{name}: {why}", now)

@@ -114,8 +114,7 @@ def _nats_of(engine: Engine, rival: Rival, texts: Sequence[str], spec: Spec) -> 
     """
     if rival.same_base:
         documents = engine.documents(texts, spec)
-        engine.restore()  # an adapter is added to the base's weights
-        engine.restore()  # what an adapter is merged into
+        engine.restore()  # an adapter is merged into the base's weights
         import_weights(engine.model, rival.folder)
         return engine.mean_loss(documents) * scored(documents)
     model = load_model(rival.folder, engine.device, torch.float32)

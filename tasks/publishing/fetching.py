@@ -28,7 +28,7 @@ class Bounds:
 
     bytes: of the answer's body; seconds: of the whole fetch, name look-up aside.
     types: the content types that are taken.
-    private: whether hosts of this machine and of private networks are asked, too.
+    private: whether hosts of this machine and of private networks are asked, too, and over http.
     """
 
     bytes: int
@@ -38,8 +38,10 @@ class Bounds:
 
 
 def fetch(url: str, bounds: Bounds) -> bytes:
-    """The file at `url`, over http or https. Raises BadInput, NetworkTrouble."""
+    """The file at `url`, over https. Raises BadInput, NetworkTrouble."""
     address = _split(url)
+    if address.scheme != "https" and not bounds.private:
+        raise BadInput(f"{str(address.hostname)[:80]}: the address is not https")
     shown = f"{address.hostname}"[:80]
     try:
         with _connected(address, bounds) as connection:
@@ -113,8 +115,8 @@ def _looked_up(host: str, port: int, *, private: bool) -> tuple[str, int]:
 
 def _is_public(text: str) -> bool:
     address = ipaddress.ip_address(text.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address.sixtofour or address
     return address.is_global and not address.is_multicast
 
 

@@ -47,7 +47,10 @@ def without_bots(storage: Storage, bots: set[str]) -> int:
 
 def _pruned(value: Any, bots: set[str]) -> Any:
     if isinstance(value, dict):
-        return {key: _pruned(each, bots) for key, each in value.items()}
+        kept = {key: _pruned(each, bots) for key, each in value.items()}
+        if isinstance(times := kept.get("before"), dict):  # by the names of the bots
+            kept["before"] = {name: each for name, each in times.items() if name not in bots}
+        return kept
     if isinstance(value, list):
         return [_pruned(each, bots) for each in value if not _is_of(each, bots)]
     return value

@@ -200,7 +200,7 @@ def test_it_tells_how_to_ask_for_removal(context):
     for namespace, words in (("me", "by a discussion in this repository"), (None, "ask whoever")):
         card = render_card(replace(context, namespace=namespace))
         assert words in card
-        assert "posts, training data, weights and this page are then removed together" in card
+        assert "`huggingtweets forget` with the account's handle removes its posts" in card
 
 
 @given(names, names, names)

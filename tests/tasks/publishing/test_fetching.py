@@ -54,13 +54,13 @@ def test_what_is_not_wanted_is_refused(pictures: Pictures, path: str, words: str
     "host",
     ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.1", "2130706433", "127.1",
      "10.0.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "[fd00::1]", "[fe80::1]",
-     "224.0.0.1"],
+     "[2002:7f00:1::1]", "224.0.0.1"],
 )  # fmt: skip
 def test_private_hosts_are_not_asked(pictures: Pictures, host: str) -> None:
     pictures.requests.clear()
     port = pictures.url.rpartition(":")[2]
     with pytest.raises((BadInput, NetworkTrouble)) as caught:
-        fetch(f"http://{host}:{port}/a.png", PUBLIC)
+        fetch(f"https://{host}:{port}/a.png", PUBLIC)
     # A machine without IPv6 may not even look such an address up.
     assert caught.type is BadInput or host.startswith("[")
     assert pictures.requests == []
@@ -75,6 +75,13 @@ def test_private_hosts_are_not_asked(pictures: Pictures, host: str) -> None:
 def test_what_is_no_address_of_a_page_is_refused(url: str) -> None:
     with pytest.raises(BadInput, match="the address is"):
         fetch(url, HERE)
+
+
+def test_the_public_net_is_asked_over_https_only(pictures: Pictures) -> None:
+    pictures.requests.clear()
+    with pytest.raises(BadInput, match=r"127\.0\.0\.1: the address is not https"):
+        fetch(f"{pictures.url}/a.png", PUBLIC)
+    assert pictures.requests == []
 
 
 def test_a_server_that_drips_is_left_when_the_time_is_up(pictures: Pictures) -> None:
