@@ -178,9 +178,7 @@ def generate(
 
     with storage.folder(release.folder) as folder:
         drawn = int.from_bytes(os.urandom(4)) if seed is None else seed
-        posts = write(
-            folder, start, number, drawn, keep_mentions=keep_mentions, base_id=base
-        )
+        posts = write(folder, start, number, drawn, keep_mentions=keep_mentions, base_id=base)
     if as_json:
         console.print_json(posts)
         return

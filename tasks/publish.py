@@ -17,6 +17,7 @@ from tasks.limits import publishing_place
 from tasks.names import Bot
 from tasks.policies import RETRY
 from tasks.publishing.context import ReleaseContext
+from tasks.publishing.languages import main_languages
 from tasks.publishing.local import latest_release, publish_locally, revision_of, verify_release
 from tasks.records import Base, Checkpoint, Corpus, Evaluation, Profile, Release, Spec, TrackedRun
 from tasks.settings import settings
@@ -83,9 +84,26 @@ def publish(
         namespace=settings().hub_namespace if for_hub else None,
         project_url=settings().project_url,
         gate=verdict_on(evaluation),
+        languages=_languages(storage, corpus),
         avatars=_avatars(storage, profiles, now),
     )
     return publish_locally(storage, checkpoint.uri, context, keep=settings().keep_releases)
+
+
+def _languages(storage: Storage, corpus: Corpus) -> tuple[str, ...]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    from tasks.lake.posts import read
+
+    kept = pq.read_table(pa.BufferReader(storage.read(corpus.file.uri)), columns=["handle", "id"])
+    found: list[str | None] = []
+    for handle in corpus.bot.handles:  # ids of tables are an account's own
+        posts = read(storage, handle)
+        ids = kept.filter(pc.is_in(kept["handle"], pa.array([str(handle)])))["id"]
+        found += posts.filter(pc.is_in(posts["id"], ids))["lang"].to_pylist()
+    return main_languages(found)
 
 
 def _avatars(storage: Storage, profiles: Sequence[Profile], now: datetime) -> dict[str, bytes]:

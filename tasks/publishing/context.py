@@ -31,6 +31,7 @@ class ReleaseContext:
     namespace: the Hub's user or organisation that the release is meant for, or None.
     project_url: the page of this project that the card links to, or None for no link.
     gate: the verdict on the bot, or None where it was not judged.
+    languages: of the kept posts, from `languages.main_languages`.
     avatars: by handle, from `avatars.avatar_of`; initials stand in for those that are not there.
     """
 
@@ -47,6 +48,7 @@ class ReleaseContext:
     namespace: str | None = None
     project_url: str | None = None
     gate: Gate | None = None
+    languages: tuple[str, ...] = ()
     avatars: Mapping[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -29,6 +29,7 @@ def metadata(context: ReleaseContext) -> str:
 
     card = ModelCardData(
         model_name=context.bot.name,
+        language=list(context.languages) or None,
         license=plain(context.base.license) if context.base.license else None,
         library_name="peft" if context.is_adapter else "transformers",
         pipeline_tag="text-generation",

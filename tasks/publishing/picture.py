@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from unicodedata import east_asian_width
 
 import regex
 
@@ -97,8 +98,13 @@ def _face(context: ReleaseContext, profile: Profile, most: int) -> str:
 
 
 def initials(profile: Profile, most: int) -> str:
-    """The first letters of the first and the last word, or of the first where `most` is 1."""
+    """The first letters of the first and the last word, or of the first where `most` is 1.
+
+    Of letters as wide as they are high, such as Chinese ones, the circle has room for one.
+    """
     letters = [found[0] for word in _name(profile).split() if (found := _LETTER.search(word))]
+    if any(east_asian_width(letter) in "WF" for letter in letters):
+        most = 1
     return "".join((*letters[:1], *letters[1:][-1:])[:most]).upper() or "🤖"
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from flows.requests import BotRequest
-from tasks.records import Status
+from tasks.records import Spec, Status
 from tasks.settings import settings
 from tasks.storage import Storage
 from tests.flows.running import run
@@ -45,7 +46,7 @@ def test_a_release_is_pushed_and_pushing_it_again_changes_nothing(
         monkeypatch.setenv("HUGGINGTWEETS_HUB_TOKEN", TOKEN)
         monkeypatch.setenv("HUGGINGTWEETS_HUB_NAMESPACE", "me")
         settings.cache_clear()
-        _, outcomes = run([request], tiny_base, push=True)
+        _, outcomes = run([request], tiny_base, push=True, visibility="public", gated="auto")
         first = outcomes["ivan"]
         assert first.status is Status.RELEASED
         assert first.release is not None
@@ -55,6 +56,9 @@ def test_a_release_is_pushed_and_pushing_it_again_changes_nothing(
             f"{first.release.folder}/model.safetensors"
         )
         assert b"me/ivan" in held["README.md"], "the card names where it is"
+        repository = hub.repositories["me/ivan"]
+        assert (repository.visibility, repository.gated) == ("public", "auto")
+        assert list(repository.tags) == [f"v{first.release.revision}"]
 
         commits = len(hub.repositories["me/ivan"].commits)
         _, outcomes = run([request], tiny_base, push=True)
@@ -63,3 +67,37 @@ def test_a_release_is_pushed_and_pushing_it_again_changes_nothing(
         assert len(hub.repositories["me/ivan"].commits) == commits
         assert written_by("me/ivan", hub) == "5 1\n"
     assert TOKEN not in str(outcomes)
+
+
+def test_what_is_held_back_is_tracked_and_not_pushed(
+    table: Path, tiny_base: Path, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = BotRequest(name="judy", sources={"judy": str(table)})
+    good = Spec(epochs=3, precision="fp32", learning_rate=1e-2)
+    with running_hub() as hub:
+        monkeypatch.setenv("HUGGINGTWEETS_HUB_ENDPOINT", hub.url)
+        monkeypatch.setenv("HUGGINGTWEETS_HUB_TOKEN", TOKEN)
+        monkeypatch.setenv("HUGGINGTWEETS_HUB_NAMESPACE", "me")
+        settings.cache_clear()
+        run([request], tiny_base, push=True, training=good)
+        head = hub.repositories["me/judy"].head
+        before = tracked_with(storage, "")
+
+        worse = replace(good, learning_rate=1e-7)
+        _, outcomes = run([request], tiny_base, push=True, training=worse)
+        assert outcomes["judy"].status is Status.HELD_BACK
+        assert hub.repositories["me/judy"].head is head
+        assert len(tracked_with(storage, "")) == 2 * len(before) == 4
+        told = tracked_with(storage, f"{hub.url}/me/judy")
+        assert set(told) <= set(before), "the Hub does not have it, so no run says so"
+        assert len(told) == 1
+
+
+def tracked_with(storage: Storage, words: str) -> list[str]:
+    """The runs kept on this machine in whose files the words stand."""
+    runs = (storage.local("wandb") / "judy").iterdir()
+    return [
+        each.name
+        for each in runs
+        if any(words.encode() in path.read_bytes() for path in each.rglob("*") if path.is_file())
+    ]

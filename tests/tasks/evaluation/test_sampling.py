@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from tasks.evaluation.predictions import EACH, STARTS, predict
 from tasks.evaluation.sampling import BATCH, MAX_TOKENS, MIN_TOKENS, generate, sample
 from tasks.training.documents import marks_of
 from tasks.training.engine import Engine
@@ -114,16 +113,6 @@ def test_more_posts_than_a_batch_holds(engine: Engine) -> None:
     (texts,) = sample(engine.model, engine.tokenizer, ["my cat"], BATCH + 3, seed=0)
     assert len(texts) == BATCH + 3
     assert len(set(texts)) > BATCH, "the second batch has chances of its own"
-
-
-def test_predictions_say_what_repeats_a_training_post(engine: Engine) -> None:
-    engine.restore()
-    first = predict(engine.model, engine.tokenizer, [], seed=3)
-    assert len(first) == EACH * len(STARTS)
-    assert not any(prediction.repeats for prediction in first)
-    known = f"  and then {first[0].text.upper()}\n it said"
-    again = predict(engine.model, engine.tokenizer, [known], seed=3)
-    assert [p.repeats for p in again] == [p.text == first[0].text for p in again]
 
 
 def test_a_folder_writes(tmp_path: Path) -> None:

@@ -152,6 +152,12 @@ def test_the_metadata_go_through_the_hubs_own_reader(context):
     assert ModelCard(str(card)).data.to_dict() == data
 
 
+def test_the_metadata_name_the_languages_where_they_are_known(context):
+    assert "language" not in ModelCard(render_card(context)).data.to_dict()
+    card = ModelCard(render_card(replace(context, languages=("no", "ja"))))
+    assert card.data.to_dict()["language"] == ["no", "ja"]
+
+
 def test_a_base_from_elsewhere_is_told_in_words():
     base = Base("/models/own", "/models/own", "1", "a model | of our own", None)
     card = render_card(make_context("Alice", base=base))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from huggingface_hub import ModelCard
 
 from tasks.curation.corpus import build_corpus
 from tasks.curation.writing import write_corpus
 from tasks.errors import BadInput
 from tasks.evaluate import evaluate
-from tasks.lake.accounts import save_profile
+from tasks.lake.posts import append, save_profile
 from tasks.names import Bot, Handle
 from tasks.publish import publish, push, released_already
 from tasks.publishing.local import evaluation_of
@@ -20,6 +22,8 @@ from tasks.records import (
     Checkpoint,
     Corpus,
     Evaluation,
+    Kind,
+    Post,
     Profile,
     Release,
     Spec,
@@ -102,6 +106,24 @@ def test_a_retrain_is_compared_with_the_release_on_posts_that_are_new_to_it(
     assert compared(grown).released_loss is None
 
 
+def test_the_card_names_the_languages_of_the_kept_posts_only(
+    bench: Bench, storage: Storage
+) -> None:
+    texts = sentences(160)
+    corpus = bench.corpus(texts)
+    posts = [
+        Post(str(number + 1), ALICE, None, text, "pt", Kind.POST, "table", "{}")
+        for number, text in enumerate([*texts, *(f"RT @bob: {text}" for text in texts)])
+    ]
+    others = [replace(post, lang="ja") for post in posts[160:]]
+    append(storage, ALICE, [[*posts[:160], *others]], scraped_at=datetime(2026, 1, 2, tzinfo=UTC))
+    evaluation = Evaluation(4.0, 3.0, 1000, (), samples=100)
+    release = bench.released(corpus, bench.checkpoint(corpus, texts, "a"), evaluation)
+    card = ModelCard(storage.read(f"{release.folder}/README.md").decode())
+    assert card.data.to_dict()["language"] == ["pt"]
+
+
+@pytest.mark.usefixtures("prefect_server")  # which keeps the places for pushes
 def test_settings_of_the_release(
     bench: Bench, storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
