@@ -12,10 +12,8 @@ import torch
 from tasks.errors import BaseUnavailable
 from tasks.evaluation.decoding import Limits, write, writer_of
 from tasks.evaluation.mentions import mention_guard
-from tasks.settings import settings
 from tasks.storage import MANIFEST
 from tasks.training.adapter_files import has_adapter
-from tasks.training.base_models import resolve_base
 from tasks.training.documents import context_of, marks_of
 from tasks.training.exporting import import_weights
 from tasks.training.loading import load_model, load_tokenizer
@@ -78,7 +76,7 @@ def generate(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = torch.bfloat16 if has_fast_bf16(device) else torch.float32
     if has_adapter(folder):
-        model = load_model(_base_of(folder, base_id or settings().base), device, dtype)
+        model = load_model(_base_of(folder, base_id), device, dtype)
         import_weights(model, folder)
     else:
         model = load_model(folder, device, dtype)
@@ -86,8 +84,13 @@ def generate(
     return sample(model, tokenizer, [start], number, seed=seed, keep_mentions=keep_mentions)[0]
 
 
-def _base_of(folder: Path, base_id: str) -> Path:
+def _base_of(folder: Path, base_id: str | None) -> Path:
     """The folder of an adapter's base, if it is this one."""
+    # Here, since a machine that only trains and measures has no settings to read.
+    from tasks.settings import settings
+    from tasks.training.base_models import resolve_base
+
+    base_id = base_id or settings().base
     trained_on = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["base"]
     base = resolve_base(base_id, settings().cache, endpoint=settings().hub_endpoint)
     if base.revision != trained_on["revision"]:
