@@ -15,8 +15,8 @@ from tasks.errors import StorageUnusable
 from tasks.names import Bot
 from tasks.policies import RETRY, cached
 from tasks.publishing.local import verify_release
-from tasks.records import Base, Checkpoint, Corpus, Evaluation, FileRef, Release, Spec
-from tasks.storage import MANIFEST, Storage, storage_root
+from tasks.records import MANIFEST, Base, Checkpoint, Corpus, Evaluation, FileRef, Release, Spec
+from tasks.storage import Storage, storage_root
 
 if TYPE_CHECKING:
     from tasks.evaluation.evaluate import Rival

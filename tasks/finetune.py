@@ -11,9 +11,9 @@ from tasks.curation.writing import read_corpus
 from tasks.names import Bot
 from tasks.policies import RETRY, cached
 from tasks.progress import reporter
-from tasks.records import Base, Checkpoint, Corpus, Spec, digest
+from tasks.records import MANIFEST, Base, Checkpoint, Corpus, Spec, digest
 from tasks.settings import settings
-from tasks.storage import MANIFEST, storage_root
+from tasks.storage import storage_root
 
 # Raised whenever the same corpus, base and spec would give other weights than before.
 RECIPE = 2

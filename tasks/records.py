@@ -18,6 +18,9 @@ from typing import Any
 from tasks.errors import BadInput
 from tasks.names import Bot, Handle
 
+# The file that says what a folder holds; written last, so that a folder with one is whole.
+MANIFEST = "manifest.json"
+
 
 class Kind(StrEnum):
     """What a post is to others."""

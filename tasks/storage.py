@@ -23,10 +23,9 @@ from pyarrow import fs as pafs
 
 from tasks.errors import StorageUnusable
 from tasks.object_store import patient, without_key
+from tasks.records import MANIFEST
 from tasks.settings import settings
 from tasks.storage_errors import explained, reason_of
-
-MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import torch
 from tasks.errors import BaseUnavailable
 from tasks.evaluation.decoding import Limits, write, writer_of
 from tasks.evaluation.mentions import mention_guard
+from tasks.records import MANIFEST
 from tasks.training.adapter_files import has_adapter
 from tasks.training.documents import context_of, marks_of
 from tasks.training.exporting import import_weights
@@ -85,9 +86,8 @@ def generate(
 
 def _base_of(folder: Path, base_id: str | None) -> Path:
     """The folder of an adapter's base, if it is this one."""
-    # Here, since a machine that only trains and measures has no settings and no storage.
+    # Here, since a machine that only trains and measures has no settings.
     from tasks.settings import settings
-    from tasks.storage import MANIFEST
     from tasks.training.base_models import resolve_base
 
     base_id = base_id or settings().base

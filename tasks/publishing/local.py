@@ -27,9 +27,9 @@ from tasks.publishing.losses import render_losses
 from tasks.publishing.manifest import manifest_of, metrics_of
 from tasks.publishing.model_files import copy_model
 from tasks.publishing.picture import render_picture
-from tasks.records import Evaluation, Prediction, Release
+from tasks.records import MANIFEST, Evaluation, Prediction, Release
 from tasks.settings import settings
-from tasks.storage import MANIFEST, Storage
+from tasks.storage import Storage
 
 KEPT_REVISIONS = 3
 # What releases of older versions do not tell.

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tasks.registry.entries import Entry
 from tasks.registry.state import BotState
 
 # Seconds that a retrain is taken to need while none has been measured.
 UNKNOWN_SECONDS = 300.0
+# Nights begin a day apart, but a retrain ends some time into its night: counted to the second, a
+# daily bot would be due every second night. So a cadence ends early, by a quarter of it at most.
+LONGEST_NIGHT = timedelta(hours=6)
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Due:
-    """A bot that is due, and why; overdue: seconds since it was."""
+    """A bot that is due, and why; overdue: seconds since its cadence passed, below 0 if before."""
 
     entry: Entry
     reason: str
@@ -61,11 +64,13 @@ def due(
         return None
     if state.last_success is None:
         return Due(entry, "never released", entry.cadence.total_seconds())
-    overdue = (now - state.last_success - entry.cadence).total_seconds()
+    late = now - state.last_success - entry.cadence
+    overdue = late.total_seconds()
     if mark is not None:
         return Due(entry, mark, max(overdue, 0.0))
-    if overdue >= 0:
-        return Due(entry, "its cadence has passed", overdue)
+    if late >= -min(LONGEST_NIGHT, entry.cadence / 4):
+        passed = "has passed" if overdue >= 0 else "passes tonight"
+        return Due(entry, f"its cadence {passed}", overdue)
     if enough and new_posts >= enough:
         return Due(entry, f"{new_posts} new posts", 0.0)
     return None
@@ -89,11 +94,6 @@ def within(found: Sequence[Due], costs: Sequence[Cost], budget: Budget) -> Selec
             chosen.append(each)
             posts, dollars, seconds = after
     return Selection(tuple(chosen), tuple(left))
-
-
-def chunks(chosen: Sequence[Due], size: int) -> list[list[Due]]:
-    """The chosen in lists of at most `size`."""
-    return [list(chosen[at : at + size]) for at in range(0, len(chosen), size)]
 
 
 def _over(after: tuple[int, float, float], budget: Budget) -> str:

@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tasks.errors import BaseUnavailable
-from tasks.records import Base
-from tasks.storage import MANIFEST, Storage, open_storage, sha256_of
+from tasks.records import MANIFEST, Base
+from tasks.storage import Storage, open_storage, sha256_of
 from tasks.wheels import download_wheel
 
 log = logging.getLogger("huggingtweets")

@@ -9,14 +9,17 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from tasks.errors import HuggingtweetsError
-from tasks.storage import MANIFEST, Storage
+from tasks.records import MANIFEST
+
+if TYPE_CHECKING:  # a GPU machine may have nothing to store with
+    from tasks.storage import Storage
 
 log = logging.getLogger("huggingtweets")
 

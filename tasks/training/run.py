@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 import transformers
 
-from tasks.records import Base, Checkpoint, FileRef, Progress, Spec
-from tasks.storage import MANIFEST, sha256_of
+from tasks.records import MANIFEST, Base, Checkpoint, FileRef, Progress, Spec
+from tasks.storage import sha256_of
 from tasks.training import adapter_files
 from tasks.training.adapters import Adapter
 from tasks.training.engine import Engine, Trained, engine_for

@@ -13,7 +13,8 @@ from pyarrow import fs as pafs
 
 from tasks.errors import NetworkTrouble, StorageUnusable
 from tasks.object_store import without_key
-from tasks.storage import MANIFEST, Storage, open_storage
+from tasks.records import MANIFEST
+from tasks.storage import Storage, open_storage
 from tasks.storage_errors import explained
 from tests.servers.s3 import KEYS, S3, free_port, running_s3
 

@@ -6,7 +6,8 @@ import pytest
 from pyarrow import fs as pafs
 
 from tasks.errors import StorageUnusable
-from tasks.storage import MANIFEST, Storage, open_storage
+from tasks.records import MANIFEST
+from tasks.storage import Storage, open_storage
 
 
 @pytest.fixture

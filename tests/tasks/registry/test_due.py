@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tasks.registry.due import Budget, Cost, Due, chunks, due, in_order, within
+from tasks.registry.due import Budget, Cost, Due, due, in_order, within
 from tasks.registry.entries import Entry
 from tasks.registry.state import BotState
 
@@ -68,8 +68,33 @@ def test_a_budget_leaves_what_does_not_fit(budget: Budget, chosen: str, reason: 
     assert {why for _, why in selection.left} == ({reason} if reason else set())
 
 
-def test_chunks_hold_all_in_order() -> None:
-    found = [Due(entry(name), "", 0) for name in "abcde"]
-    assert [[each.entry.bot.name for each in chunk] for chunk in chunks(found, 2)] == [
-        ["a", "b"], ["c", "d"], ["e"],
-    ]  # fmt: skip
+@pytest.mark.parametrize(
+    ("cadence", "hours", "nights"),
+    [
+        ("1d", 0, [0, 1, 2, 3, 4, 5, 6, 7, 8]),
+        ("1d", 5, [0, 1, 2, 3, 4, 5, 6, 7, 8]),
+        ("2d", 5, [0, 2, 4, 6, 8]),
+        ("1w", 0, [0, 7]),
+        ("1w", 5, [0, 7]),
+    ],
+)
+def test_a_cadence_of_days_is_kept_by_nights_that_take_hours(
+    cadence: str, hours: int, nights: list[int]
+) -> None:
+    state, retrained = BotState(), []
+    each = Entry(handles=("alice",), cadence=cadence)  # type: ignore[arg-type]  # as it is written
+    for night in range(9):
+        began = NOW + timedelta(days=night, seconds=night % 3)  # a schedule is late now and then
+        if due(each, state, began, mark=None, new_posts=0, enough=0):
+            state = BotState(last_success=began + timedelta(hours=hours, minutes=7))
+            retrained.append(night)
+    assert retrained == nights
+
+
+def test_a_cadence_of_hours_is_not_cut_to_nothing() -> None:
+    each = Entry(handles=("alice",), cadence=timedelta(hours=4))
+    state = BotState(last_success=NOW - timedelta(hours=2))
+    assert due(each, state, NOW, mark=None, new_posts=0, enough=0) is None
+    found = due(each, state, NOW + timedelta(hours=1), mark=None, new_posts=0, enough=0)
+    assert found is not None
+    assert (found.reason, found.overdue) == ("its cadence passes tonight", -3600)
