@@ -6,11 +6,11 @@ import http.server
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.exceptions import PrefectHTTPStatusError
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments import automations
@@ -35,9 +35,9 @@ def client() -> Iterator[SyncPrefectClient]:
         for pool in client.read_work_pools():
             if pool.name in ("cpu", "train"):
                 client.delete_work_pool(pool.name)
-        for limit in client.read_global_concurrency_limits():
-            if limit.name in LIMITS:
-                client.delete_global_concurrency_limit_by_name(limit.name)
+        for name in LIMITS:
+            with suppress(ObjectNotFound):
+                client.delete_global_concurrency_limit_by_name(name)
         yield client
         for name in (SILENT, UNBEGUN, CRASHED, TOLD):  # no other test's runs are to be tried again
             automations.remove_automation(client, name)
