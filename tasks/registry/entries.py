@@ -3,36 +3,23 @@
 from __future__ import annotations
 
 import re
-import reprlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
 from datetime import timedelta
-from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    TypeAdapter,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
+import yaml  # type: ignore[import-untyped]  # its types are a package of their own
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from tasks.errors import BadInput
-from tasks.names import BlueskyHandle, Bot, Handle
+from tasks.names import Bot, Handle
 from tasks.records import Spec
-from tasks.registry.marked_yaml import MarkedYaml, Trouble, read_yaml
 
-X_API, BLUESKY = "x_api", "bluesky"
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _CADENCE = re.compile(r"([1-9]\d{0,3})([hdw])")
-_SPEC = TypeAdapter(Spec)
-Given, Made = TypeVar("Given"), TypeVar("Made")
+_SHOWN = 20  # errors at once; a file with more has another fault than these
+_TRAINING = frozenset(field.name for field in fields(Spec))
 
 
 def parse_cadence(text: object) -> timedelta:
@@ -43,51 +30,6 @@ def parse_cadence(text: object) -> timedelta:
     if found is None:
         raise ValueError(f"{str(text)[:40]!r} is no cadence: write it as 12h, 1d or 2w")
     return int(found[1]) * _UNITS[found[2]]
-
-
-def _collected(check: Callable[[Given], Made]) -> Callable[[Given], Made]:
-    """The check, with errors of a kind that pydantic collects instead of stopping at the first."""
-
-    def checked(given: Given) -> Made:
-        try:
-            return check(given)
-        except BadInput as error:
-            raise ValueError(str(error)) from error
-
-    return checked
-
-
-def _handle(text: str) -> str:
-    return Handle.parse(text).name
-
-
-def _bot(handles: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(handles)) < len(handles):
-        raise BadInput("a handle stands twice")
-    Bot(tuple(sorted(map(Handle.parse, handles))))
-    return handles
-
-
-def _training(given: dict[str, Any]) -> dict[str, Any]:
-    spec = _SPEC.validate_python(given)
-    return {name: getattr(spec, name) for name in given}
-
-
-def _source(given: object) -> str | dict[str, str] | None:
-    if isinstance(given, dict) and all(isinstance(value, str) for value in given.values()):
-        return {_handle(str(name)): _known(place) for name, place in given.items()}
-    if given is None:
-        return None
-    if isinstance(given, str):
-        return _known(given)
-    raise BadInput("write x_api, bluesky, a file, or one of these for each handle")
-
-
-def _known(place: str) -> str:
-    """A service, or what looks like a file: a service's name with a typo does not."""
-    if place in (X_API, BLUESKY) or "/" in place or "." in place:
-        return place
-    raise BadInput(f"{place[:40]!r} is not {X_API}, {BLUESKY} or a file such as archives/alice.zip")
 
 
 class Entry(BaseModel):
@@ -101,11 +43,8 @@ class Entry(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    handles: Annotated[
-        tuple[Annotated[str, AfterValidator(_collected(_handle))], ...],
-        AfterValidator(_collected(_bot)),
-    ]
-    source: Annotated[str | dict[str, str] | None, PlainValidator(_collected(_source))] = None
+    handles: tuple[str, ...]
+    source: str | dict[str, str] | None = None
     cadence: Annotated[timedelta, BeforeValidator(parse_cadence)] = timedelta(days=7)
     priority: int = 0
     base: str | None = None
@@ -114,29 +53,25 @@ class Entry(BaseModel):
     push: bool = False
     visibility: Literal["private", "public"] | None = None
     gated: Literal["auto", "manual"] | None = None
-    training: Annotated[dict[str, Any], AfterValidator(_collected(_training))] = Field(
-        default_factory=dict
-    )
+    training: dict[str, Any] = Field(default_factory=dict)
 
-    @field_validator("source")
-    @classmethod
-    def _fits(cls, source: Any, info: ValidationInfo) -> Any:
-        """Refuse what fits no handle of the bot; files are found from the registry's folder."""
-        handles = [Handle.parse(name) for name in info.data.get("handles", ())]
-        given = source if isinstance(source, dict) else {}
-        if handles and (strange := sorted(given.keys() - {handle.name for handle in handles})):
-            raise ValueError(f"{', '.join(strange)} is no handle of this bot")
-        for handle in handles:
-            _refuse_wrong_service(handle, given.get(handle.name) if given else source)
-        folder = info.context
-        if isinstance(source, dict):
-            return {name: _found_from(folder, place) for name, place in source.items()}
-        return source if source is None else _found_from(folder, source)
+    @model_validator(mode="after")
+    def _usable(self) -> Entry:
+        names = {handle.name for handle in self.bot.handles}
+        if isinstance(self.source, dict) and (strange := sorted(self.source.keys() - names)):
+            raise ValueError(f"source: {', '.join(strange)} is no handle of this bot")
+        if unknown := sorted(self.training.keys() - _TRAINING):
+            raise ValueError(
+                f"training: {', '.join(unknown)} is unknown: choose among "
+                f"{', '.join(sorted(_TRAINING))}"
+            )
+        self.spec  # noqa: B018 - its values are checked by making it
+        return self
 
-    @cached_property
+    @property
     def bot(self) -> Bot:
-        """The bot of these handles."""
-        return Bot(tuple(sorted(map(Handle.parse, self.handles))))
+        """The bot of these handles. Raises BadInput, InvalidHandle."""
+        return Bot(tuple(sorted({Handle.parse(name) for name in self.handles})))
 
     @property
     def sources(self) -> dict[str, str]:
@@ -147,42 +82,113 @@ class Entry(BaseModel):
 
     @property
     def spec(self) -> Spec:
-        """How it is trained."""
-        return Spec(**self.training)
+        """How it is trained. Raises BadInput."""
+        try:
+            return Spec(**self.training)
+        except TypeError as error:
+            raise BadInput(f"training: {error}") from error
 
 
-def _refuse_wrong_service(handle: Handle, place: str | None) -> None:
-    right = BLUESKY if isinstance(handle, BlueskyHandle) else X_API
-    if place in (X_API, BLUESKY) and place != right:
-        raise ValueError(f"{place} does not know @{handle}: use {right}")
+@dataclass(frozen=True)
+class _Trouble:
+    """One thing that is wrong; line: counted from 1."""
 
-
-def _found_from(folder: Path | None, place: str) -> str:
-    """The place; of a file, its path. Workers run in folders of their own."""
-    if folder is None or place in (X_API, BLUESKY):
-        return place
-    return str(folder / Path(place).expanduser())
+    line: int
+    what: str
 
 
 def load_registry(path: Path) -> tuple[Entry, ...]:
     """The bots of a registry. Raises BadInput that names every fault with its line."""
-    text = read_yaml(path)
-    troubles = [*text.repeated, *_shape(text)]
+    root = _composed(path)
+    tree = _tree(path)
+    troubles = list(_shape(tree))
     entries: list[Entry] = []
-    if isinstance(text.tree, dict) and isinstance(text.tree.get("bots"), list):
-        folder = path.absolute().parent
-        defaults, wrong = _defaults(text, folder)
-        troubles += wrong
-        for number, given in enumerate(text.tree["bots"]):
+    if not troubles:
+        defaults, seen = tree.get("defaults") or {}, dict[str, int]()
+        for number, given in enumerate(tree["bots"] or ()):
+            line = _line(root, ("bots", number))
             try:
-                whole = {**defaults, **_mapping(given)}
-                entries.append(Entry.model_validate(whole, context=folder))
+                entry = Entry.model_validate({**defaults, **_mapping(given)})
             except ValidationError as error:
-                troubles += _told(error, text, "bots", number)
+                troubles += _told(error, root, number)
             except BadInput as error:
-                troubles.append(Trouble(text.line("bots", number), str(error)))
+                troubles.append(_Trouble(line, str(error)))
             else:
-                troubles += _twice(text, entries[-1], number, seen)
+                name = entry.bot.name
+                if (first := seen.setdefault(name, line)) != line:
+                    troubles.append(_Trouble(line, f"@{name} stands in line {first} already"))
+                entries.append(entry)
     if troubles:
         raise BadInput(_report(path, troubles))
     return tuple(entries)
+
+
+def _composed(path: Path) -> yaml.Node:
+    try:
+        return yaml.compose(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: the registry cannot be read ({error})") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f":{mark.line + 1}" if mark else ""
+        reason = getattr(error, "problem", None) or str(error)
+        raise BadInput(f"{path}{where}: the registry is no YAML ({reason}): mend it") from error
+
+
+def _tree(path: Path) -> Any:
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - it is a safe one
+
+
+# In C where it is there: thousands of bots are then read in a fraction of a second.
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _shape(tree: Any) -> Iterator[_Trouble]:
+    if not isinstance(tree, dict) or not isinstance(tree.get("bots"), list | None):
+        yield _Trouble(1, "a registry has `defaults`, a mapping, and `bots`, a list")
+        return
+    if unknown := sorted(map(str, tree.keys() - {"defaults", "bots"})):
+        yield _Trouble(1, f"{', '.join(unknown)} is unknown: there are `defaults` and `bots`")
+    if "bots" not in tree:
+        yield _Trouble(1, "there is no list `bots`")
+    if not isinstance(tree.get("defaults") or {}, dict):
+        yield _Trouble(1, "`defaults` is no mapping")
+    elif "handles" in (tree.get("defaults") or {}):
+        yield _Trouble(1, "`handles` cannot be a default")
+
+
+def _mapping(given: Any) -> Mapping[str, Any]:
+    if isinstance(given, dict):
+        return given
+    raise BadInput(f"{str(given)[:60]!r} is no bot: write `- handles: [alice]`")
+
+
+def _told(error: ValidationError, root: yaml.Node, number: int) -> Iterator[_Trouble]:
+    for each in error.errors():
+        path = ("bots", number, *each["loc"])
+        field = ".".join(str(step) for step in each["loc"] if isinstance(step, str | int))
+        message = each["msg"].removeprefix("Value error, ")
+        yield _Trouble(_line(root, path), f"{field}: {message}" if field else message)
+
+
+def _line(node: yaml.Node, path: tuple[Any, ...]) -> int:
+    """The line in which the deepest part of the path that exists begins, counted from 1."""
+    line = node.start_mark.line + 1
+    for step in path:
+        if isinstance(node, yaml.MappingNode):
+            found = [value for key, value in node.value if key.value == str(step)]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
+            found = node.value[step : step + 1]
+        else:
+            found = []
+        if not found:
+            break
+        node = found[0]
+        line = node.start_mark.line + 1
+    return int(line)
+
+
+def _report(path: Path, troubles: list[_Trouble]) -> str:
+    shown = [f"{path}:{each.line}: {each.what}" for each in troubles[:_SHOWN]]
+    more = [f"and {len(troubles) - _SHOWN} more"] if len(troubles) > _SHOWN else []
+    return "; ".join(shown + more)
