@@ -238,6 +238,17 @@ def test_at_once_is_a_number_of_bots(engine: Engine) -> None:
     assert train_together(engine, [], FULL) == []
 
 
+@pytest.mark.parametrize("spec", [FULL, ADAPTER])
+def test_bf16_is_near_to_fp32(engine: Engine, spec: Spec) -> None:
+    exact, rough = (
+        train_together(engine, BOTS, replace(spec, precision=precision), at_once=3)
+        for precision in ("fp32", "bf16")
+    )
+    for one, other in zip(exact, rough, strict=True):
+        assert other.trained.precision == "bf16"
+        assert other.trained.held_out_loss == pytest.approx(one.trained.held_out_loss, rel=0.02)
+
+
 def test_on_a_cpu_bots_are_trained_one_after_another(
     engine: Engine, room: Callable[..., Room]
 ) -> None:
