@@ -11,9 +11,8 @@ import json
 import os
 import shutil
 import tempfile
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -21,6 +20,7 @@ from typing import Any
 from pyarrow import ArrowInvalid
 from pyarrow import fs as pafs
 
+from tasks.drafts import draft_file, draft_folder
 from tasks.errors import StorageUnusable
 from tasks.object_store import patient, without_key
 from tasks.records import MANIFEST
@@ -86,14 +86,18 @@ class Storage:
             if each.type == pafs.FileType.File
         }
 
-    def _children(self, folder: str) -> list[tuple[str, bool]]:
+    def infos(self, folder: str) -> list[pafs.FileInfo]:
+        """Name, size and time of what lies directly in a folder, sorted, without hidden ones."""
         selector = pafs.FileSelector(self.full(folder), allow_not_found=True)
         with explained(self.url):
             found = self.filesystem.get_file_info(selector)
+        shown = [info for info in found if not info.base_name.startswith(".")]
+        return sorted(shown, key=lambda info: str(info.base_name))
+
+    def _children(self, folder: str) -> list[tuple[str, bool]]:
         return [
             (f"{folder}/{info.base_name}", info.type == pafs.FileType.File)
-            for info in sorted(found, key=lambda info: info.base_name)
-            if not info.base_name.startswith(".")
+            for info in self.infos(folder)
         ]
 
     def read(self, key: str) -> bytes:
@@ -128,7 +132,8 @@ class Storage:
 
     def delete(self, key: str) -> None:
         """Remove a file or a whole folder; nothing happens where it does not exist."""
-        with explained(self.url):
+        # What another worker deletes at the same time is gone as well.
+        with explained(self.url), suppress(FileNotFoundError):
             kind = self.filesystem.get_file_info(self.full(key)).type
             if kind == pafs.FileType.Directory:
                 self.filesystem.delete_dir(self.full(key))
@@ -143,12 +148,8 @@ class Storage:
         """
         with explained(self.url):
             where = self.local(folder) if self.is_local else Path(tempfile.gettempdir())
-            where.mkdir(parents=True, exist_ok=True)
-            draft = where / f".draft-{uuid.uuid4().hex}"
-            try:
+            with draft_file(where, PurePosixPath(folder).name) as draft:
                 yield draft
-            finally:
-                draft.unlink(missing_ok=True)
 
     def install_file(self, draft: Path, key: str) -> None:
         """Make a written draft the file `key`, whole and durably. Raises StorageUnusable."""
@@ -173,24 +174,21 @@ class Storage:
         It must hold a `manifest.json`, which an object store receives last. An older folder of
         the same key is replaced. Raises StorageUnusable.
         """
-        with explained(self.url):
-            draft = self._draft(key)
-            try:
-                yield draft
-                if not (draft / MANIFEST).is_file():
-                    raise AssertionError(f"{key} has no {MANIFEST}")
-                self._install(draft, key)
-            finally:
-                shutil.rmtree(draft, ignore_errors=True)
+        with explained(self.url), self._draft_folder(key) as draft:
+            yield draft
+            if not (draft / MANIFEST).is_file():
+                raise AssertionError(f"{key} has no {MANIFEST}")
+            self._install(draft, key)
 
-    def _draft(self, key: str) -> Path:
-        if not self.is_local:
-            return Path(tempfile.mkdtemp(prefix="huggingtweets-"))
-        target = self.local(key)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft = target.parent / f".draft-{target.name}-{uuid.uuid4().hex[:8]}"
-        draft.mkdir()
-        return draft
+    @contextmanager
+    def _draft_folder(self, key: str) -> Iterator[Path]:
+        if self.is_local:
+            target = self.local(key)
+            with draft_folder(target.parent, target.name) as draft:
+                yield draft
+        else:  # a folder that only this user may read
+            with tempfile.TemporaryDirectory(prefix="huggingtweets-") as temporary:
+                yield Path(temporary)
 
     def _install(self, draft: Path, key: str) -> None:
         if not self.is_local:
@@ -254,15 +252,11 @@ def open_storage(url: str) -> Storage:
 
 def write_file(path: Path, data: bytes) -> None:
     """Write a whole local file at once: temporary name, flushed to disk, then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".draft-{path.name}-{uuid.uuid4().hex[:8]}")
-    try:
+    with draft_file(path.parent, path.name) as draft:
         draft.write_bytes(data)
         _flush(draft)
         draft.replace(path)
         _flush(path.parent)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def sha256_of(path: Path) -> str:

@@ -1,10 +1,14 @@
-"""The files of an account's dataset: each holds the new rows of one scrape and never changes."""
+"""The files of an account's dataset, each by itself: its name, and how it is opened and written.
+
+A file never changes. It holds the new rows of one scrape, or of several that were merged.
+"""
 
 from __future__ import annotations
 
+import re
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -12,73 +16,72 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.errors import StorageUnusable
-from tasks.lake.schema import SCHEMA, part_schema, scrape_of
+from tasks.errors import OptedOut, StorageUnusable
+from tasks.lake.opt_outs import refuse_opted_out
+from tasks.lake.schema import SCHEMA, part_schema
 from tasks.names import Handle
 from tasks.records import Post
 from tasks.storage import Storage, sha256_of
+from tasks.storage_errors import explained
 
 FOLDER = "posts"
 GROUP_ROWS = 20_000
 GROUP_CHARACTERS = 16_000_000
-_SCANNED_ROWS = 10_000
+_ENDING = ".parquet"
+_MERGED = re.compile(r"part-merged-(\d+)-[0-9a-f]{32}\.parquet")
 
 
-@dataclass(frozen=True)
-class Part:
-    """One file of a dataset.
+class PartVanished(Exception):
+    """A file that was there is gone: another worker has put its rows elsewhere."""
 
-    key: its key below the storage root; scraped_at: of all its rows, UTC.
-    """
 
-    key: str
-    scraped_at: datetime
+def is_part(name: str) -> bool:
+    """Whether a file of this name belongs to a dataset."""
+    return name.startswith("part-") and name.endswith(_ENDING)
+
+
+def generation_of(key: str) -> int:
+    """How many times at most the rows of a file were merged: 0 for one as a scrape wrote it."""
+    found = _MERGED.fullmatch(PurePosixPath(key).name)
+    return int(found[1]) if found else 0
+
+
+def new_merged_name(generation: int) -> str:
+    """A name that no other file will ever have, so that a file that was deleted never returns."""
+    return f"part-merged-{generation:06d}-{uuid.uuid4().hex}{_ENDING}"
+
+
+def piece_name(key: str) -> str:
+    """What a file's piece is called, if a scrape wrote the file."""
+    return PurePosixPath(key).name.removesuffix(_ENDING)
+
+
+def file_name(piece: str) -> str:
+    """The name of the file that a scrape wrote."""
+    return f"{piece}{_ENDING}"
+
+
+def part_key(handle: Handle, piece: str) -> str:
+    """The key of the file that a scrape wrote."""
+    return f"{FOLDER}/{handle}/{file_name(piece)}"
 
 
 def keys_of(storage: Storage, handle: Handle) -> list[str]:
     """The keys of an account's parts, sorted."""
-    return [
-        key
-        for key in storage.keys(f"{FOLDER}/{handle}")
-        if (name := PurePosixPath(key).name).startswith("part-") and name.endswith(".parquet")
-    ]
-
-
-def parts_of(storage: Storage, handle: Handle) -> list[Part]:
-    """An account's parts, the earliest scrape first. Raises StorageUnusable."""
-    parts = []
-    for key in keys_of(storage, handle):
-        with _opened(storage, key) as file:
-            parts.append(Part(key, scrape_of(file.schema_arrow, storage.full(key))))
-    return sorted(parts, key=lambda part: (part.scraped_at, part.key))
-
-
-def count_rows(storage: Storage, key: str) -> int:
-    """The rows of a part, by its footer. Raises StorageUnusable."""
-    with _opened(storage, key) as file:
-        return int(file.metadata.num_rows)
-
-
-def read_part(storage: Storage, part: Part, columns: list[str]) -> pa.Table:
-    """Some columns of a part, in the order of its rows. Raises StorageUnusable."""
-    with _opened(storage, part.key) as file:
-        return file.read(columns=columns).select(columns).replace_schema_metadata(None)
-
-
-def scan_part(storage: Storage, part: Part, columns: list[str]) -> Iterator[tuple[list[Any], ...]]:
-    """Some columns of a part as lists, some thousand rows at a time. Raises StorageUnusable."""
-    with _opened(storage, part.key) as file:
-        for batch in file.iter_batches(batch_size=_SCANNED_ROWS, columns=columns):
-            yield tuple(batch.column(name).to_pylist() for name in columns)
+    keys = storage.keys(f"{FOLDER}/{handle}")
+    return [key for key in keys if is_part(PurePosixPath(key).name)]
 
 
 @contextmanager
-def _opened(storage: Storage, key: str) -> Iterator[pq.ParquetFile]:
+def opened(storage: Storage, key: str) -> Iterator[pq.ParquetFile]:
+    """A part, to read. Raises PartVanished, NetworkTrouble, StorageUnusable where it is damaged."""
     name = storage.full(key)
     try:
-        with storage.filesystem.open_input_file(name) as stream:
+        with explained(storage.url), storage.filesystem.open_input_file(name) as stream:
             yield pq.ParquetFile(stream, page_checksum_verification=True)
     except (pa.ArrowException, OSError, KeyError) as error:
+        if not storage.exists(key):
+            raise PartVanished(name) from error
         reason = str(error).split("\n", 1)[0]
         raise StorageUnusable(
             f"{name}: damaged ({reason}): restore it, or delete it and import its posts again"
@@ -87,15 +90,31 @@ def _opened(storage: Storage, key: str) -> Iterator[pq.ParquetFile]:
 
 def write_part(
     storage: Storage, handle: Handle, batches: Iterable[list[Post]], scraped_at: datetime
-) -> None:
-    """Write posts as one part, whole or not at all, in row groups of bounded size.
+) -> str:
+    """Write posts as one part, whole or not at all, in row groups of bounded size; returns its key.
 
-    Its name holds the digest of its bytes. Raises StorageUnusable.
+    Its name holds the digest of its bytes. Raises OptedOut, StorageUnusable.
     """
     with storage.draft_file(FOLDER) as draft:
         _write(draft, handle, batches, scraped_at)
-        name = f"part-{sha256_of(draft)[:32]}.parquet"
-        storage.install_file(draft, f"{FOLDER}/{handle}/{name}")
+        name = f"part-{sha256_of(draft)[:32]}{_ENDING}"
+        return install_part(storage, handle, draft, name)
+
+
+def install_part(storage: Storage, handle: Handle, draft: Path, name: str) -> str:
+    """Make a draft a part of an account; returns its key.
+
+    An account that was forgotten while the part was written does not come back with it: the note
+    that it opted out stands before its posts are deleted. Raises OptedOut, StorageUnusable.
+    """
+    key = f"{FOLDER}/{handle}/{name}"
+    storage.install_file(draft, key)
+    try:
+        refuse_opted_out(storage, handle)
+    except OptedOut:
+        storage.delete(key)
+        raise
+    return key
 
 
 def _write(path: Path, handle: Handle, batches: Iterable[list[Post]], scraped_at: datetime) -> None:

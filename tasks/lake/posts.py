@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import chain
 from pathlib import PurePosixPath
 
@@ -15,15 +16,10 @@ import pyarrow.compute as pc
 from tasks.errors import InvalidHandle
 from tasks.lake.accounts import load_profile, move_watermark, save_profile, watermark
 from tasks.lake.cleaning import storable
-from tasks.lake.parts import (
-    FOLDER,
-    count_rows,
-    keys_of,
-    parts_of,
-    read_part,
-    scan_part,
-    write_part,
-)
+from tasks.lake.compaction import tidy
+from tasks.lake.dataset import Dataset, mark_key, places, steady
+from tasks.lake.parts import FOLDER, keys_of, piece_name, write_part
+from tasks.lake.reading import read_places, scan_places
 from tasks.lake.schema import SCHEMA, WITHOUT_RAW
 from tasks.names import Handle
 from tasks.records import Post, digest
@@ -63,7 +59,7 @@ class LakeState:
     """What is stored of an account.
 
     rows: posts, each id counted once.
-    digest: changes if and only if the files of the dataset do.
+    digest: changes if and only if the posts do; merging files is no change.
     sources: where the posts came from, sorted.
     """
 
@@ -81,13 +77,16 @@ def append(
     A post is stored already if its id is, and the latest row with that id has the same text and
     kind; so the same import done twice writes nothing. Of posts that share an id within one
     append, the first counts. Lone surrogates are replaced as `storable` says.
-    `scraped_at` is aware. Raises StorageUnusable, and whatever `posts` raises.
+    `scraped_at` is aware. Raises StorageUnusable, OptedOut, and whatever `posts` raises.
     """
-    sieve = _Sieve(_stored_versions(storage, handle))
+    sieve = _Sieve(steady(storage, handle, partial(_stored_versions, storage)))
     batches = sieve.new_posts(posts)
     first = next(batches, None)
     if first is not None:
-        write_part(storage, handle, chain([first], batches), scraped_at)
+        key = write_part(storage, handle, chain([first], batches), scraped_at)
+        # The very same scrape may have been here, and have gone.
+        storage.delete(mark_key(handle, piece_name(key)))
+        tidy(storage, handle)
     return Appended(sieve.new, sieve.seen)
 
 
@@ -121,11 +120,11 @@ def _version(text: str, kind: str) -> int:
     return hash((text, str(kind))) or 1  # 0 stands for an id that is not stored
 
 
-def _stored_versions(storage: Storage, handle: Handle) -> dict[str, int | None]:
+def _stored_versions(storage: Storage, dataset: Dataset) -> dict[str, int | None]:
     versions: dict[str, int | None] = {}
-    for part in parts_of(storage, handle):
-        for ids, texts, kinds in scan_part(storage, part, ["id", "text", "kind"]):
-            versions.update(zip(ids, map(_version, texts, kinds), strict=True))
+    columns = ["id", "text", "kind"]
+    for ids, texts, kinds in scan_places(storage, places(storage, dataset), columns):
+        versions.update(zip(ids, map(_version, texts, kinds), strict=True))
     return versions
 
 
@@ -138,10 +137,11 @@ def read(storage: Storage, handle: Handle, *, with_raw: bool = False) -> pa.Tabl
     Raises StorageUnusable.
     """
     columns = SCHEMA.names if with_raw else WITHOUT_RAW
-    tables = [read_part(storage, part, columns) for part in parts_of(storage, handle)]
-    if not tables:
-        return pa.schema([SCHEMA.field(name) for name in columns]).empty_table()
-    return _oldest_first(_latest(pa.concat_tables(tables)))
+    return _oldest_first(_latest(steady(storage, handle, partial(_rows, storage, columns))))
+
+
+def _rows(storage: Storage, columns: list[str], dataset: Dataset) -> pa.Table:
+    return read_places(storage, places(storage, dataset), columns)
 
 
 def _latest(table: pa.Table) -> pa.Table:
@@ -166,12 +166,14 @@ def _oldest_first(table: pa.Table) -> pa.Table:
 
 def state(storage: Storage, handle: Handle) -> LakeState:
     """What is stored of an account; only two small columns are read. Raises StorageUnusable."""
-    parts = parts_of(storage, handle)
-    tables = [read_part(storage, part, ["id", "source"]) for part in parts]
-    table = pa.concat_tables(tables) if tables else SCHEMA.empty_table()
+    return steady(storage, handle, partial(_state, storage, handle))
+
+
+def _state(storage: Storage, handle: Handle, dataset: Dataset) -> LakeState:
+    table = _rows(storage, ["id", "source"], dataset)
     sources = sorted(map(str, pc.unique(table["source"]).to_pylist()))
     rows = pc.count_distinct(table["id"]).as_py()
-    return LakeState(handle, rows, dataset_digest(storage, handle), tuple(sources))
+    return LakeState(handle, rows, digest(*dataset.bytes_of_pieces()), tuple(sources))
 
 
 def known_watermark(storage: Storage, handle: Handle, source: str) -> str | None:
@@ -188,14 +190,13 @@ def rows_stored(storage: Storage, handle: Handle) -> int:
 
     A post that was scraped again with another text counts twice. Raises StorageUnusable.
     """
-    return sum(count_rows(storage, key) for key in keys_of(storage, handle))
+    every = steady(storage, handle, partial(places, storage))
+    return sum(place.piece.rows for place in every)
 
 
 def dataset_digest(storage: Storage, handle: Handle) -> str:
-    """Changes if and only if the files of an account's dataset do; none is opened."""
-    keys = keys_of(storage, handle)
-    infos = storage.filesystem.get_file_info([storage.full(key) for key in keys])
-    return digest(*((PurePosixPath(key).name, i.size) for key, i in zip(keys, infos, strict=True)))
+    """Changes if and only if an account's posts do; no rows are read. Raises StorageUnusable."""
+    return steady(storage, handle, lambda dataset: digest(*dataset.bytes_of_pieces()))
 
 
 def handles(storage: Storage) -> list[Handle]:

@@ -62,9 +62,9 @@ def test_drafts_and_strange_files_are_not_parts(storage: Storage):
 
 def test_a_newer_schema_is_refused(storage: Storage):
     part = stored_part(storage)
-    metadata = {**pq.read_schema(part).metadata, b"huggingtweets.schema": b"2"}
+    metadata = {**pq.read_schema(part).metadata, b"huggingtweets.schema": b"3"}
     pq.write_table(SCHEMA.empty_table().replace_schema_metadata(metadata), part)
-    with pytest.raises(StorageUnusable, match=rf"{part}: written with version 2 .* update"):
+    with pytest.raises(StorageUnusable, match=rf"{part}: written with version 3 .* update"):
         read(storage, ALICE)
 
 

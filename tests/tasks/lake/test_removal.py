@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from tasks.lake.compaction import tidy
 from tasks.lake.parts import keys_of
-from tasks.lake.posts import append, read
+from tasks.lake.posts import append, read, rows_stored
 from tasks.lake.removal import drop_posts
 from tasks.names import Handle
 from tasks.records import Kind, Post
 from tasks.storage import Storage
+from tests.tasks.lake.scrapes_of import Died, mortal
 
 ALICE = Handle("alice")
 
@@ -51,11 +56,59 @@ def test_the_rows_of_other_sources_stay(lake: Storage):
     assert read(lake, ALICE)["id"].to_pylist() == ["2"]
 
 
-def test_a_crash_between_the_two_steps_is_mended_by_doing_it_again(lake: Storage):
-    saved = {key: lake.read(key) for key in keys_of(lake, ALICE)}
-    drop_posts(lake, ALICE, {"1"})
-    for key, data in saved.items():
-        lake.write(key, data)  # the old file had not been deleted yet
+def test_a_crash_before_the_mark_is_mended_by_doing_it_again(lake: Storage):
+    with pytest.raises(Died):
+        drop_posts(mortal(lake, 1), ALICE, {"1"})
+    assert len(keys_of(lake, ALICE)) == 3, "the piece without the post is there"
     assert "1" in read(lake, ALICE)["id"].to_pylist()
     assert drop_posts(lake, ALICE, {"1"}) == 1
     assert read(lake, ALICE)["id"].to_pylist() == ["2", "3", "4"]
+    assert len(keys_of(lake, ALICE)) == 2
+
+
+def test_a_crash_after_the_mark_leaves_bytes_that_nobody_reads_and_the_next_write_removes(
+    lake: Storage,
+):
+    with pytest.raises(Died):
+        drop_posts(mortal(lake, 2), ALICE, {"1"})
+    assert read(lake, ALICE)["id"].to_pylist() == ["2", "3", "4"]
+    assert len(keys_of(lake, ALICE)) == 3
+    append(lake, ALICE, [[post(5)]], scraped_at=datetime(2026, 1, 3, tzinfo=UTC))
+    assert len(keys_of(lake, ALICE)) == 3, "one came, one went"
+
+
+@dataclass(frozen=True)
+class Late(Storage):
+    """Does something between the look for a mark and what follows."""
+
+    meanwhile: list[Callable[[], object]] = field(default_factory=list)
+
+    def install_file(self, draft: Path, key: str) -> None:
+        super().install_file(draft, key)
+        if self.meanwhile:
+            self.meanwhile.pop()()
+
+
+def late(storage: Storage, meanwhile: Callable[[], object]) -> Late:
+    return Late(storage.url, storage.filesystem, storage.path, [meanwhile])
+
+
+def test_two_removals_from_one_piece_at_a_time_take_both_posts(lake: Storage):
+    slow = late(lake, lambda: drop_posts(lake, ALICE, {"1"}))
+    assert drop_posts(slow, ALICE, {"3"}) == 1
+    assert read(lake, ALICE)["id"].to_pylist() == ["2", "4"]
+    assert rows_stored(lake, ALICE) == 2
+
+
+def test_two_removals_of_the_same_post_at_a_time_keep_the_others(lake: Storage):
+    slow = late(lake, lambda: drop_posts(lake, ALICE, {"1"}))
+    assert drop_posts(slow, ALICE, {"1"}) == 0
+    assert read(lake, ALICE)["id"].to_pylist() == ["2", "3", "4"]
+    assert rows_stored(lake, ALICE) == 3
+
+
+def test_a_removal_goes_on_where_the_piece_was_merged_meanwhile(lake: Storage):
+    append(lake, ALICE, [[post(5), post(6)]], scraped_at=datetime(2026, 1, 3, tzinfo=UTC))
+    slow = late(lake, lambda: tidy(lake, ALICE, most=1))
+    assert drop_posts(slow, ALICE, {"1", "5"}) == 2
+    assert read(lake, ALICE)["id"].to_pylist() == ["2", "3", "4", "6"]

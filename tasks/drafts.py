@@ -1,0 +1,90 @@
+"""Drafts: local files and folders while they are written, under hidden names beside their targets.
+
+A process that is killed leaves its draft. Whoever writes into the same folder later removes it: at
+the earliest a day after its last change, and never one that a living process holds, by a lock which
+the system drops when the process ends. Where the file system knows no locks, drafts stay.
+
+An object store holds no drafts, since what was not sent to its end is no object.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from pathlib import Path
+
+_NAME = re.compile(r"\.draft-(.+-)?([0-9a-f]{8}|[0-9a-f]{32})(-old)?")
+_KEPT = 24 * 60 * 60  # seconds
+
+
+@contextmanager
+def draft_file(folder: Path, name: str) -> Iterator[Path]:
+    """An empty file in a folder, to fill and to rename; what is left of it vanishes."""
+    draft = _new_path(folder, name)
+    draft.touch(exist_ok=False)
+    try:
+        with _held(draft):
+            yield draft
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def draft_folder(folder: Path, name: str) -> Iterator[Path]:
+    """An empty folder in a folder, to fill and to rename; what is left of it vanishes."""
+    draft = _new_path(folder, name)
+    draft.mkdir()
+    try:
+        with _held(draft):
+            yield draft
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _new_path(folder: Path, name: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    _remove_left_drafts(folder, datetime.now(UTC).date())
+    return folder / f".draft-{name}-{uuid.uuid4().hex[:8]}"
+
+
+@contextmanager
+def _held(draft: Path) -> Iterator[None]:
+    descriptor = os.open(draft, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # no locks here: then nobody can lock it to remove it either
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@lru_cache(maxsize=1024)
+def _remove_left_drafts(folder: Path, _day: date) -> None:
+    """Once a day in each process, since some folders hold thousands of files."""
+    old = time.time() - _KEPT
+    for path in folder.glob(".draft-*"):
+        # Held by a living process, removed by another one, or not ours to remove: it stays, and
+        # what is to be written now does not fail for it.
+        with suppress(OSError):
+            if _NAME.fullmatch(path.name) and path.lstat().st_mtime < old:
+                _remove(path)
+
+
+def _remove(draft: Path) -> None:
+    if draft.is_symlink():  # made and renamed in an instant; nobody holds it
+        draft.unlink()
+        return
+    descriptor = os.open(draft, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(draft) if draft.is_dir() else draft.unlink()
+    finally:
+        os.close(descriptor)
