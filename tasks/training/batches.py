@@ -16,6 +16,9 @@ ROUND_TO = 8
 # Documents are sorted by length within so many batches: enough for little padding, few enough
 # that each epoch mixes anew.
 SORTED_TOGETHER = 32
+# With fewer steps of an epoch, half as large ones end lower: SmolLM2-135M at 2e-4 ended at 4.54
+# with 256 tokens a step and 4.56 with 512 on 42 posts (5 seeds), 4.74 and 4.80 on 99 (4 seeds).
+ENOUGH_STEPS = 8
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,12 @@ def batches_of(documents: Sequence[Document], batch_tokens: int) -> list[Batch]:
             groups.append([])
         groups[-1].append(document)
     return [pad(group) for group in groups]
+
+
+def tokens_a_step(documents: Sequence[Document], most: int) -> int:
+    """`most`, or half of it where an epoch would have fewer than ENOUGH_STEPS steps."""
+    enough = sum(map(len, documents)) >= ENOUGH_STEPS * most
+    return most if enough else max(most // 2, 1)
 
 
 def epoch(documents: Sequence[Document], batch_tokens: int, seed: int) -> list[Batch]:

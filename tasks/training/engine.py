@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,11 @@ class Engine:
         self.graphs = Graphs() if self.device.type == "cuda" else None
         self._base_losses: dict[str, float] = {}
         self._seconds_to_load = time.monotonic() - begun
+
+    @cached_property
+    def bots_tokenizer(self) -> Any:
+        """Another of the base's, for exports, which change it into that of a bot: of any alike."""
+        return load_tokenizer(Path(self.base.folder))
 
     def use(self, precision: str) -> str:
         """Make the model compute in `bf16` or `fp32`, or for `auto` in what is faster; says which.

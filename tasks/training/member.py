@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import torch
 
 from tasks.records import Progress, Spec
-from tasks.training.adapters import RATE
+from tasks.training import adapters
 from tasks.training.batches import Batch, batches_of
 from tasks.training.documents import Document, scored
 from tasks.training.run_state import parts_of
-from tasks.training.schedule import default_rate, share
+from tasks.training.schedule import RATE, share
 
 log = logging.getLogger("huggingtweets")
 
@@ -52,7 +52,7 @@ class Member:
     ) -> None:
         self.number, self.bot, self.spec = number, bot, spec
         self.lengths = [len(document) for document in train]
-        self.rate = spec.learning_rate or default_rate_of(spec, len(train))
+        self.rate = spec.learning_rate or default_rate_of(spec)
         parts = parts_of(train, bot.handles or [""] * len(train), spec)
         self.batches = list(itertools.chain.from_iterable(parts))
         self._ends = set(itertools.accumulate(len(part) for part in parts))
@@ -122,6 +122,6 @@ class Member:
         )
 
 
-def default_rate_of(spec: Spec, posts: int) -> float:
+def default_rate_of(spec: Spec) -> float:
     """The highest learning rate where the spec names none."""
-    return RATE if spec.mode == "adapter" else default_rate(posts)
+    return adapters.RATE if spec.mode == "adapter" else RATE

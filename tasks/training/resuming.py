@@ -24,6 +24,9 @@ if TYPE_CHECKING:  # a GPU machine may have nothing to store with
 log = logging.getLogger("huggingtweets")
 
 KEPT = 2
+# Bytes a second, until a copy was timed: of 1.9 GB on two busy cores copying took 0.1 to 4 s, since
+# its memory is fresh, and writing 2 to 3 s of a processor.
+SLOW = 0.5e9
 _TENSORS = "state.safetensors"
 
 Tensors = Mapping[str, torch.Tensor]
@@ -49,8 +52,6 @@ class Resume:
 class Keeper:
     """Writes copies of a training's state in a thread of its own, and finds the last one.
 
-    Measured with SmolLM2-135M on two cores, which the training keeps busy: of 1.9 GB the copy takes
-    0.1 s, and the writing slows the training by 2 to 3 s in all.
     seconds: how long the training has waited for copies.
     """
 
@@ -59,7 +60,7 @@ class Keeper:
         self._copies: dict[str, torch.Tensor] = {}
         self._thread: threading.Thread | None = None
         self._last = time.monotonic()
-        self._cost = 0.0  # of the dearest copy, in seconds of a processor
+        self._cost: float | None = None  # of the dearest copy, in seconds of a processor
         self.seconds = 0.0
 
     def last(self) -> tuple[Tensors, dict[str, Any]] | None:
@@ -78,7 +79,7 @@ class Keeper:
 
     def keep_if_due(self, number: int, snapshot: Snapshot) -> None:
         """Copy the state and have it written as `number`, if it is time and the last is written."""
-        pause = max(self._resume.every_seconds, self._cost / self._resume.most)
+        pause = self._pause(snapshot)
         begun = time.monotonic()
         if begun - self._last < pause or (self._thread and self._thread.is_alive()):
             return
@@ -93,6 +94,12 @@ class Keeper:
         self._thread.start()
         self._last = time.monotonic()
         self.seconds += copied
+
+    def _pause(self, snapshot: Snapshot) -> float:
+        """Seconds between two copies. Before the first, its cost is guessed from its size."""
+        if self._cost is None:
+            self._cost = sum(tensor.nbytes for tensor in snapshot()[0].values()) / SLOW
+        return max(self._resume.every_seconds, self._cost / self._resume.most)
 
     def close(self) -> None:
         """Wait until the last copy is written."""
@@ -118,4 +125,4 @@ class Keeper:
         except (HuggingtweetsError, OSError, SafetensorError) as error:
             # The training itself is well; only going on with it elsewhere is not possible.
             log.warning("the unfinished training could not be kept: %s", error)
-        self._cost = max(self._cost, copied + time.thread_time())
+        self._cost = max(self._cost or 0.0, copied + time.thread_time())

@@ -18,7 +18,6 @@ from tasks.training import adapter_files
 from tasks.training.adapters import Adapter
 from tasks.training.engine import Engine, Trained, engine_for
 from tasks.training.exporting import WEIGHTS, export_adapter, export_model
-from tasks.training.loading import load_tokenizer
 from tasks.training.resuming import Resume
 from tasks.training.together import train_bot
 
@@ -63,7 +62,7 @@ def train_checkpoint(  # noqa: PLR0913 - what goes in, where to, and under which
 
 def _export(engine: Engine, adapter: Adapter | None, folder: Path) -> str:
     """Write the adapter, or the whole model; returns the name of the weights' file."""
-    tokenizer = load_tokenizer(Path(engine.base.folder))
+    tokenizer = engine.bots_tokenizer
     if adapter is None:
         export_model(engine.model, tokenizer, folder)
         return WEIGHTS

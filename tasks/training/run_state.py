@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from tasks.records import Progress, Spec
-from tasks.training.batches import Batch, epoch, equal_shares
+from tasks.training.batches import Batch, epoch, equal_shares, tokens_a_step
 from tasks.training.documents import Document
 from tasks.training.dropout import dropping
 from tasks.training.resuming import Keeper
-from tasks.training.schedule import default_rate, share
+from tasks.training.schedule import RATE, share
 from tasks.training.steps import Steps
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Run:
         keeper: Keeper | None,
     ) -> None:
         self.engine, self.spec, self.held_out, self.keeper = engine, spec, held_out, keeper
-        self.rate = spec.learning_rate or default_rate(len(train))
+        self.rate = spec.learning_rate or RATE
         parts = parts_of(train, handles, spec)
         self.steps_planned = sum(len(part) for part in parts)
         self.tokens_planned = sum(batch.tokens for part in parts for batch in part)
@@ -61,6 +61,7 @@ class Run:
         self.parts = [[self.step.prepared(batch) for batch in part] for part in parts]
         self.best_loss, self.without_gain = base_loss, 0
         self.best_weights: torch.Tensor | None = None
+        self.ends_at_best = False  # then nothing has to be put back
         self.history: list[tuple[int, float, float]] = []
         self.steps = self.tokens = self.part = self.batch = 0
         self.part_loss = torch.zeros((), device=engine.device)
@@ -73,7 +74,8 @@ class Run:
         while self.part < len(self.parts) and self._part_helps(on_progress):
             self.part, self.batch = self.part + 1, 0
             self.part_loss.zero_()
-        self.engine.restore(self.best_weights)
+        if not self.ends_at_best:
+            self.engine.restore(self.best_weights)
         self.tokens_planned = self.tokens  # an early stop is an end as well
         on_progress(self._progress(self.history[-1][1] if self.history else math.nan))
 
@@ -90,7 +92,9 @@ class Run:
         self.history.append((self.tokens, training_loss, held_out_loss))
         if held_out_loss < self.best_loss:
             self.best_loss, self.without_gain = held_out_loss, 0
-            self.best_weights = self.engine.copy_weights(self.best_weights)
+            self.ends_at_best = self.part + 1 == len(self.parts)
+            if not self.ends_at_best:
+                self.best_weights = self.engine.copy_weights(self.best_weights)
             return True
         self.without_gain += 1
         return self.without_gain <= self.spec.patience
@@ -176,7 +180,8 @@ def parts_of(train: list[Document], handles: Sequence[str], spec: Spec) -> list[
     parts = []
     for number in range(spec.epochs):
         seed = spec.seed + number
-        batches = epoch(equal_shares(train, handles, seed), spec.batch_tokens, seed)
+        documents = equal_shares(train, handles, seed)
+        batches = epoch(documents, tokens_a_step(documents, spec.batch_tokens), seed)
         pieces = min(spec.evaluations, len(batches))
         cuts = [len(batches) * n // pieces for n in range(pieces + 1)]
         parts += [batches[start:end] for start, end in itertools.pairwise(cuts)]

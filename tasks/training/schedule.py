@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import math
 
-# Measured on real accounts: small ones gain from a higher rate.
-FEW_POSTS = 400
-RATE_FOR_FEW = 3e-4
+# The highest learning rate, measured on accounts of 42, 99, 359 and 499 posts with SmolLM2-135M:
+# 3e-4 went astray in the first steps with some seeds and ended up to 0.8 nats worse, 1e-4 is slow.
 RATE = 2e-4
-
-
-def default_rate(posts: int) -> float:
-    """The highest learning rate for this number of training posts."""
-    return RATE_FOR_FEW if posts < FEW_POSTS else RATE
 
 
 def share(step: int, steps: int, warmup: float, schedule: str) -> float:

@@ -86,10 +86,9 @@ def _save_and_sample(engine: Any, samples: int, watch: Stopwatch) -> None:
     from tasks.evaluation.predictions import STARTS
     from tasks.evaluation.sampling import sample
     from tasks.training.exporting import export_model
-    from tasks.training.loading import load_tokenizer
 
     with tempfile.TemporaryDirectory() as folder:
-        export_model(engine.model, load_tokenizer(Path(engine.base.folder)), Path(folder))
+        export_model(engine.model, engine.bots_tokenizer, Path(folder))
         watch.lap("save")
     sample(engine.model, engine.tokenizer, STARTS, -(-samples // len(STARTS)), seed=0)
     wait_for_gpu()

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.training.batches import IGNORED, Batch, batches_of, epoch, equal_shares
+from tasks.training.batches import IGNORED, Batch, batches_of, epoch, equal_shares, tokens_a_step
 
 documents = st.lists(st.lists(st.integers(1, 99), min_size=2, max_size=40), min_size=1, max_size=60)
 
@@ -67,3 +67,9 @@ def test_handles_get_equal_shares_without_needless_repetition(
 
 def test_one_handle_is_left_as_it_is() -> None:
     assert equal_shares([[1, 2], [3, 4]], ["a", "a"], seed=0) == [[1, 2], [3, 4]]
+
+
+def test_a_small_corpus_is_trained_in_smaller_steps() -> None:
+    assert tokens_a_step([[0] * 16] * 32, 64) == 64
+    assert tokens_a_step([[0] * 16] * 31, 64) == 32
+    assert tokens_a_step([[0]], 1) == 1

@@ -14,7 +14,7 @@ from tasks.training.engine import Engine, engine_for
 from tasks.training.losses import mean_loss, summed_loss
 from tasks.training.paths import Packed, Padded, Plain
 from tasks.training.precision import choose_precision
-from tasks.training.schedule import default_rate, share
+from tasks.training.schedule import share
 from tests.sample_posts import sentences
 from tests.tiny import make_tiny_base
 
@@ -164,10 +164,6 @@ def test_schedules_rise_and_fall_to_zero(schedule: str) -> None:
     assert shares[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
     assert shares[4:] == sorted(shares[4:], reverse=True)
     assert 0 <= shares[-1] < 0.02
-
-
-def test_few_posts_are_trained_at_a_higher_rate() -> None:
-    assert default_rate(399) > default_rate(400)
 
 
 def test_precision_is_chosen_or_taken() -> None:

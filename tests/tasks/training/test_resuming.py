@@ -101,18 +101,21 @@ def test_what_was_kept_for_another_training_is_left_alone(storage: Storage) -> N
 
 
 def test_copies_are_made_when_it_is_time(storage: Storage) -> None:
-    asked: list[int] = []
-
-    def snapshot() -> tuple[dict[str, torch.Tensor], dict[str, object]]:
-        asked.append(1)
-        return {"w": torch.ones(1)}, {}
-
     keeper = Keeper(resume(storage, seconds=60.0))
     for number in range(5):
-        keeper.keep_if_due(number, snapshot)
+        keeper.keep_if_due(number, lambda: ({"w": torch.ones(1)}, {}))
     keeper.close()
-    assert not asked
+    assert keeper.last() is None
     assert keeper.seconds == 0
+
+
+def test_a_dear_first_copy_waits_until_its_cost_is_a_small_share(storage: Storage) -> None:
+    megabyte = torch.zeros(1_000_000, dtype=torch.int8)
+    # A guess of 2 ms, that is 2 seconds of training.
+    keeper = Keeper(resume(storage, most=0.001))
+    keeper.keep_if_due(1, lambda: ({"w": megabyte}, {}))
+    keeper.close()
+    assert keeper.last() is None
 
 
 def test_copying_takes_a_hundredth_of_the_time_at_most(storage: Storage) -> None:
