@@ -16,7 +16,7 @@ from tasks.settings import settings
 from tasks.storage import storage_root
 
 # Raised whenever the same corpus, base and spec would give other weights than before.
-RECIPE = 2
+RECIPE = 3
 # The storage's folder of unfinished trainings, by bot and fingerprint.
 RESUME = "resume"
 
