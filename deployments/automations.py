@@ -22,18 +22,16 @@ from prefect.events.schemas.automations import (
 
 from deployments.changes import Change
 from deployments.work_pools import POOLS
+from tasks.crashed import AUTOMATION, TRIES
 
 # A heartbeat every 30 s, a server that is away for a minute and 15 s for all to find it again:
 # with less, that minute would end the runs that are well.
 SILENCE = timedelta(seconds=150)
-# Of a run, a batch of bots perhaps. A bot that takes its process down is left out after three
-# times, by a count of its own, so a batch survives several of them; what is over is broken itself.
-TRIES = 10
 # From a worker's taking a run to its first line: a container image may have to be fetched first.
 START = timedelta(seconds=600)
 SILENT = "huggingtweets: end runs that fell silent"
 UNBEGUN = "huggingtweets: give back runs that never began"
-CRASHED = "huggingtweets: try crashed runs again"
+CRASHED = AUTOMATION  # what it misses is found by `tasks.crashed`
 TOLD = "huggingtweets: tell of a failed night"
 _RUN = "prefect.flow-run"
 _EACH_RUN = {"prefect.resource.id": f"{_RUN}.*"}

@@ -14,13 +14,16 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.table import Table
 
-from tasks.publishing.escaping import plain
+from tasks.publishing.escaping import plain, visible, visible_json
 from tasks.records import Evaluation, Outcome, Status
 
 # Into a pipe or a file a table is not folded to the 80 columns of an absent terminal.
 _WIDTH = None if sys.stdout.isatty() else 200
 out = Console(highlight=False, markup=False, emoji=False, width=_WIDTH)
 err = Console(stderr=True, highlight=False, markup=False, emoji=False, width=_WIDTH)
+
+_LONGEST = 2_000  # characters of one text
+_SMALL = 0.01  # of a smaller number, such as a learning rate, three decimals would show nothing
 
 _COLOURS = {
     Status.RELEASED: "green",
@@ -33,7 +36,7 @@ _COLOURS = {
 
 def for_terminal(text: str) -> str:
     """Text from outside without anything that a terminal would act on, at most 2,000 long."""
-    return plain(text, 2_000)
+    return plain(text, _LONGEST)
 
 
 def prepare_environment() -> None:
@@ -50,14 +53,40 @@ def prepare_environment() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 
+class TerminalFormatter(logging.Formatter):
+    """Log lines in which nothing acts on a terminal, whoever's name or answer is in them.
+
+    A message stays on its line; a traceback keeps its own.
+    """
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """The message alone, escaped, and shortened: Rich takes a second for 10,000 characters."""
+        message = visible(super().formatMessage(record))
+        return message if len(message) <= _LONGEST else f"{message[: _LONGEST - 1]}…"
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        """The traceback, escaped line by line."""
+        return _line_by_line(super().formatException(ei))
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802 - logging's name
+        """The stack, escaped line by line."""
+        return _line_by_line(super().formatStack(stack_info))
+
+
+def _line_by_line(text: str) -> str:
+    return "\n".join(visible(line) for line in text.split("\n"))
+
+
 def show_progress() -> None:
     """Print the project's log lines to standard error, with the time of day."""
     logger = logging.getLogger("huggingtweets")
     logger.setLevel(logging.INFO)
     if not any(isinstance(handler, RichHandler) for handler in logger.handlers):
-        logger.addHandler(
-            RichHandler(console=err, show_path=False, show_level=False, log_time_format="%H:%M:%S")
+        handler = RichHandler(
+            console=err, show_path=False, show_level=False, log_time_format="%H:%M:%S"
         )
+        handler.setFormatter(TerminalFormatter())
+        logger.addHandler(handler)
 
 
 def start_prefect() -> None:
@@ -76,8 +105,8 @@ def result_of(state: Any) -> Any:
 
 def print_json(value: Any) -> None:
     """Print records or plain values as JSON to standard output."""
-    plain = TypeAdapter(Any).dump_python(value, mode="json")
-    sys.stdout.write(json.dumps(plain, indent=2, ensure_ascii=False) + "\n")
+    told = TypeAdapter(Any).dump_python(value, mode="json")
+    sys.stdout.write(visible_json(json.dumps(told, indent=2, ensure_ascii=False)) + "\n")
 
 
 def print_table(title: str, rows: Sequence[dict[str, Any]]) -> None:
@@ -102,7 +131,7 @@ def print_outcomes(outcomes: Sequence[Outcome]) -> None:
             f"@{outcome.bot}",
             outcome.status.value,
             for_terminal(outcome.reason),
-            release,
+            for_terminal(release),
             style=_COLOURS[outcome.status],
         )
     out.print(table)
@@ -117,7 +146,7 @@ def print_predictions(evaluation: Evaluation, start: str) -> None:
 
 def _cell(value: Any) -> str:
     if isinstance(value, float):
-        return f"{value:.3f}"
+        return f"{value:.3g}" if 0 < abs(value) < _SMALL else f"{value:.3f}"
     if isinstance(value, int):
         return f"{value:,}"
     return for_terminal(str(value))

@@ -3,6 +3,7 @@
 Server, deployments and workers are processes of their own. Each is watched: one that dies is
 started again, with all that it had started ended first, so that no flow goes on unseen. What was
 running when it all ends is found by the server's automations at the next start, and tried again.
+What they forget, as happens on SQLite, is looked for here.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -27,10 +30,13 @@ from tasks.settings import settings
 from tasks.storage import storage_root
 
 ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
 POOLS = ("cpu", "train")
+SERVER = "deployments.prefect_server"
 _START = 120.0  # seconds that a server may take to answer
 _PATIENCE = 10.0  # seconds that a process has to end by itself
 _LOOK = 1.0  # seconds between two looks at the processes
+_LOOK_FOR_CRASHED = 30.0  # seconds between two looks for runs that crashed and were forgotten
 
 
 def serve(
@@ -42,16 +48,21 @@ def serve(
     storage_root()  # one that cannot be written is told now, not in the middle of a night
     with _until_stopped() as parts:
         environment = _environment(host, port)
-        parts.start("server", ["server", "start", "--host", host, "--port", str(port)], environment)
+        words = ["server", "start", "--host", host, "--port", str(port)]
+        parts.start("server", [sys.executable, "-m", SERVER, *words], environment)
         _wait_for(environment["PREFECT_API_URL"], parts)
         _deploy(environment)
         for pool in POOLS:
             words = ["worker", "start", "--pool", pool, "--name", f"serve-{pool}"]
-            parts.start(f"worker of {pool}", [*words, "--type", "process"], environment)
+            command = [str(BIN / "prefect"), *words, "--type", "process"]
+            parts.start(f"worker of {pool}", command, environment)
         console.err.print(
             f"Ready: http://{host}:{port}. Bots: {settings().registry}, storage: "
             f"{settings().storage}. Ctrl-C ends it."
         )
+        # Beside the watch, which must not wait for a server that does not answer.
+        url = environment["PREFECT_API_URL"]
+        threading.Thread(target=_look_for_ever, args=(url,), daemon=True).start()
         parts.watch()
 
 
@@ -63,14 +74,13 @@ class Parts:
         # What a worker has started is a stranger once the worker is dead, so it is kept in mind.
         self._started: dict[str, set[psutil.Process]] = {}
 
-    def start(self, name: str, words: list[str], environment: dict[str, str]) -> None:
-        """Start `prefect` with these words, in a session of its own: Ctrl-C is for us."""
+    def start(self, name: str, command: list[str], environment: dict[str, str]) -> None:
+        """Start a command in a session of its own: Ctrl-C is for us."""
         console.err.print(f"Starting the {name} …")
-        command = [str(Path(sys.executable).parent / "prefect"), *words]
         process = subprocess.Popen(  # noqa: S603 - our own words
             command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL
         )
-        self._parts[name] = (process, words, environment)
+        self._parts[name] = (process, command, environment)
         self._started[name] = set()
 
     def watch(self) -> None:
@@ -82,13 +92,13 @@ class Parts:
 
     def look_at(self, name: str) -> None:
         """Note what a part has started; start it again where it has died."""
-        process, words, environment = self._parts[name]
+        process, command, environment = self._parts[name]
         if process.poll() is None:
             self._started[name] |= set(_below(process.pid))
             return
         console.err.print(f"The {name} has ended with {process.returncode}.")
         _end(self._started[name])
-        self.start(name, words, environment)
+        self.start(name, command, environment)
 
     def is_running(self, name: str) -> bool:
         """Whether a part is."""
@@ -133,6 +143,8 @@ def _environment(host: str, port: int) -> dict[str, str]:
             "prefect.server.concurrency.lease_storage.filesystem"
         ),
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+        # A flow waits for a server that is away for eight minutes, not for one.
+        "PREFECT_CLIENT_MAX_RETRIES": "8",
         "PREFECT_LOGGING_EXTRA_LOGGERS": "huggingtweets",
         # Settings of ours that are paths mean this folder, wherever a flow is started.
         "HUGGINGTWEETS_STORAGE": storage_root().url
@@ -145,11 +157,10 @@ def _environment(host: str, port: int) -> dict[str, str]:
 
 def _deploy(environment: dict[str, str]) -> None:
     """Make pools, limits and automations, and deploy the flows."""
-    bin_ = Path(sys.executable).parent
     file = Path(__file__).with_name("prefect.yaml")
     for command in (
-        [str(bin_ / "huggingtweets"), "infra", "apply"],
-        [str(bin_ / "prefect"), "--no-prompt", "deploy", "--all", "--prefect-file", str(file)],
+        [str(BIN / "huggingtweets"), "infra", "apply"],
+        [str(BIN / "prefect"), "--no-prompt", "deploy", "--all", "--prefect-file", str(file)],
     ):
         done = subprocess.run(  # noqa: S603 - our own words
             command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False
@@ -172,6 +183,28 @@ def _wait_for(url: str, parts: Parts) -> None:
     raise NetworkTrouble(
         "the Prefect server did not start: run `prefect server start` to see what it says"
     )
+
+
+def _look_for_ever(url: str) -> None:
+    while True:
+        time.sleep(_LOOK_FOR_CRASHED)
+        look_for_crashed(url)
+
+
+def look_for_crashed(url: str) -> None:
+    """Start crashed runs again that the server forgot; says so, or that it does not answer."""
+    import httpx
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from tasks.crashed import take_up_crashed
+
+    try:
+        with temporary_settings({PREFECT_API_URL: url}), get_client(sync_client=True) as client:
+            for name in take_up_crashed(client, datetime.now(UTC)):
+                console.err.print(f"The run {name} crashed and was forgotten: started again.")
+    except httpx.HTTPError as error:
+        console.err.print(f"The server does not answer ({error!r}): it is asked again soon.")
 
 
 def _refuse_if_taken(host: str, port: int) -> None:

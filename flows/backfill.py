@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from prefect import flow
+from prefect.runtime import flow_run
 from prefect.states import Failed
 from pydantic import Field
 
@@ -15,7 +17,7 @@ from flows.chunks import in_chunks, run_chunks
 from flows.requests import BotRequest, HandleName, RetrainOptions
 from tasks.artifacts import show_outcomes, show_table
 from tasks.backfill import fresh_bots, read_list
-from tasks.night import collect, counted, last_ends
+from tasks.night import collect, counted, drop_plan, keep_plan, last_ends, planned
 from tasks.records import Status
 
 log = logging.getLogger("huggingtweets")
@@ -47,26 +49,26 @@ async def backfill(
         How many came to which outcome. The run has failed if a bot has, or a line is no handle.
     """
     options = options or RetrainOptions()
-    began = datetime.now(UTC)
     listed = read_list(handles or [], Path(file) if file else None)
     if listed.wrong:
         show_table(listed.wrong, "Lines that name no account")
         for line in listed.wrong:
             log.error("line %s: %r: %s", line["line"], line["text"], line["why"])
-    fresh = set() if options.force else fresh_bots(listed.names, timedelta(days=fresh_days))
-    names = [name for name in listed.names if name not in fresh]
-    log.info("%d accounts: %d are fresh, %d to do", len(listed.names), len(fresh), len(names))
-    sources = {} if source == "stored" else dict.fromkeys(names, source)
-    requests = [
-        BotRequest(name=name, sources={name: sources[name]} if sources else {}) for name in names
-    ]
+    own = f"backfill-{flow_run.id}"
+    # Killed and tried again, the run must ask for the same chunks, though some bots are fresh now.
+    if (plan := planned(own)) is None:
+        plan = keep_plan(own, _plan(listed.names, source, fresh_days, force=options.force))
+    requests = [BotRequest.model_validate(each["request"]) for each in plan["bots"]]
+    names = [request.name for request in requests]
+    fresh = len(listed.names) - len(names)
+    log.info("%d accounts: %d are fresh, %d to do", len(listed.names), fresh, len(names))
 
-    before = last_ends(names)
-    trouble = await run_chunks(in_chunks(requests, chunk, f"backfill-{began:%Y%m%dT%H%M%S}"),
-                               options, here=here)  # fmt: skip
-    outcomes = collect(names, before, trouble)
+    chunks = in_chunks(requests, chunk, f"backfill-{plan['began']}")
+    trouble = await run_chunks(chunks, options, here=here)
+    outcomes = collect(names, plan["before"], trouble)
+    drop_plan(own)  # from here on, *Retry* is to do again what has failed
     show_outcomes(outcomes)
-    counts = {"fresh": len(fresh), "wrong lines": len(listed.wrong), **counted(outcomes)}
+    counts = {"fresh": fresh, "wrong lines": len(listed.wrong), **counted(outcomes)}
     for outcome in outcomes:
         log.info("@%s: %s: %s", outcome.bot, outcome.status.value, outcome.reason)
     failed = sum(outcome.status is Status.FAILED for outcome in outcomes)
@@ -74,3 +76,13 @@ async def backfill(
         message = f"{failed} of {len(names)} bots failed, {len(listed.wrong)} lines name no account"
         return Failed(message=message, data=counts)
     return counts
+
+
+def _plan(names: Sequence[str], source: str, fresh_days: float, *, force: bool) -> dict[str, Any]:
+    fresh = set() if force else fresh_bots(names, timedelta(days=fresh_days))
+    todo = [name for name in names if name not in fresh]
+    requests = [
+        BotRequest(name=name, sources={} if source == "stored" else {name: source}) for name in todo
+    ]
+    bots = [{"bot": each.name, "request": each.model_dump(mode="json")} for each in requests]
+    return {"began": datetime.now(UTC).isoformat(), "bots": bots, "before": last_ends(todo)}

@@ -20,6 +20,9 @@ from tasks.errors import (
     HuggingtweetsError,
     PermanentError,
     ProcessCrashed,
+    SourceStopped,
+    StorageUnusable,
+    TermsNotAccepted,
     TransientError,
 )
 from tasks.evaluate import evaluate
@@ -29,6 +32,7 @@ from tasks.inputs import INPUTS, Inputs, unchanged_outcome
 from tasks.lake.posts import LakeState
 from tasks.limits import training_place
 from tasks.names import Bot
+from tasks.patience import of_server
 from tasks.publish import (
     hub_access,
     hub_url,
@@ -46,6 +50,8 @@ from tasks.store import record_outcome, refuse_after_crashes, stored_posts
 from tasks.track import track
 
 log = logging.getLogger("huggingtweets")
+# A full disk, a refused key: no bot's own fault, so none is parked for it.
+_OF_THE_SITE = (SourceStopped, StorageUnusable, TermsNotAccepted)
 
 
 def flow_of(bot: Bot) -> Any:
@@ -128,7 +134,8 @@ def _outcome_of(request: BotRequest, options: RetrainOptions, fetched: bool) -> 
         # A fault of ours: told with its traceback in the log, and still this bot's outcome alone.
         log.exception("@%s: unexpected trouble", request.name)
         reason = f"@{request.name}: {type(error).__name__}: {error}; the run's log tells where"
-        outcome = Outcome(request.name, Status.FAILED, reason, now(), details={"permanent": True})
+        why = {"permanent": True, "site": of_server(error) is not None}
+        outcome = Outcome(request.name, Status.FAILED, reason, now(), details=why)
     return record_outcome(outcome, began)
 
 
@@ -137,6 +144,7 @@ def _why(error: HuggingtweetsError) -> dict[str, Any]:
     named = error.next_attempt_at if isinstance(error, TransientError) else None
     return {
         "permanent": isinstance(error, PermanentError),
+        "site": isinstance(error, _OF_THE_SITE),
         "crashed": isinstance(error, ProcessCrashed),
         "next_attempt_at": named.isoformat() if named else None,
     }

@@ -5,26 +5,30 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
 
+import httpx
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments.flow_runs import arun_deployment
-from prefect.states import AwaitingRetry
+from prefect.exceptions import ObjectNotFound
 
 from flows.requests import BotRequest, RetrainOptions
 from flows.retrain import retrain
+from tasks.crashed import take_up_crashed
+from tasks.patience import is_away
+from tasks.records import Outcome, Status
 
 log = logging.getLogger("huggingtweets")
+Got = TypeVar("Got")
 RETRAIN = "retrain/retrain"  # the deployment on the training work pool
 POLL = 2.0  # seconds
-# An automation starts a crashed run again at once; where it has not by then, we do.
-FORGOTTEN = timedelta(minutes=1)
+LOOK = 30.0  # seconds between two looks for crashed runs that the server forgot
 # A crashed run is started again within this time, if at all.
 GRACE = timedelta(minutes=3)
-TRIES = 10  # of a run; a bot that takes its process down is left out long before
 
 
 @dataclass(frozen=True)
@@ -62,11 +66,20 @@ async def run_chunks(
 
 async def _here(chunks: Sequence[Chunk], options: RetrainOptions) -> dict[str, str]:
     begun, done, total = time.monotonic(), 0, sum(len(chunk.bots) for chunk in chunks)
+    troubles = dict[str, str]()
     for chunk in chunks:
-        await retrain(list(chunk.bots), options, return_state=True)
+        state = await retrain(list(chunk.bots), options, return_state=True)
+        troubles |= _troubles(chunk, await state.aresult(raise_on_failure=False))
         done += len(chunk.bots)
         _tell(done, total, time.monotonic() - begun)
-    return {}
+    return troubles
+
+
+def _troubles(chunk: Chunk, result: Any) -> dict[str, str]:
+    if isinstance(result, BaseException):
+        return dict.fromkeys(chunk.names, str(result))
+    outcomes: list[Outcome] = result
+    return {each.bot: each.reason for each in outcomes if each.status is Status.FAILED}
 
 
 def _tell(done: int, total: int, seconds: float) -> None:
@@ -87,45 +100,62 @@ async def _started(chunk: Chunk, options: RetrainOptions) -> FlowRun:
 
 
 async def _ended(runs: Sequence[tuple[Chunk, FlowRun]]) -> dict[str, str]:
-    waiting, troubles = dict(enumerate(runs)), dict[str, str]()
-    begun, total = time.monotonic(), sum(len(chunk.bots) for chunk, _ in runs)
+    waiting, troubles = list(runs), dict[str, str]()
+    begun, total, looked = time.monotonic(), _number(runs), float("-inf")
     async with get_client() as client:
-        while waiting:
-            for number, (chunk, run) in list(waiting.items()):
-                now = await client.read_flow_run(run.id)
-                if not _is_over(now):
-                    await _take_up(client, now)
-                    continue
-                del waiting[number]
-                if now.state is not None and not now.state.is_completed():
-                    troubles |= dict.fromkeys(
-                        chunk.names, f"its run {now.name} ended {now.state.name}"
-                    )
-                left = sum(len(each.bots) for each, _ in waiting.values())
-                rate = (time.monotonic() - begun) / (total - left)
-                log.info(
-                    "%d of %d bots done, about %.0f minutes left",
-                    total - left,
-                    total,
-                    rate * left / 60,
-                )
-            if waiting:
-                await asyncio.sleep(POLL)
-    return troubles
+        while True:
+            if time.monotonic() - looked > LOOK:
+                looked = time.monotonic()
+                await _answer(asyncio.to_thread(look_for_crashed))
+            under_way = []
+            for chunk, run in waiting:
+                why = await _answer(_end_of(client, run))
+                if why is None:
+                    under_way.append((chunk, run))
+                elif why:
+                    troubles |= dict.fromkeys(chunk.names, why)
+            if len(under_way) < len(waiting):
+                _tell(total - _number(under_way), total, time.monotonic() - begun)
+            waiting = under_way
+            if not waiting:
+                return troubles
+            await asyncio.sleep(POLL)
 
 
-async def _take_up(client: PrefectClient, run: FlowRun) -> None:
-    """Start a crashed run again where the server has forgotten to: SQLite loses events at times."""
-    state = run.state
-    if state is None or not state.is_crashed() or run.run_count >= TRIES:
-        return
-    if datetime.now(UTC) - state.timestamp > FORGOTTEN:
-        log.warning("run %s crashed and was not taken up: starting it again", run.name)
-        await client.set_flow_run_state(run.id, AwaitingRetry(scheduled_time=datetime.now(UTC)))
+def _number(runs: Sequence[tuple[Chunk, FlowRun]]) -> int:
+    return sum(len(chunk.bots) for chunk, _ in runs)
 
 
-def _is_over(run: FlowRun) -> bool:
-    state = run.state
-    if state is None or not state.is_final():
-        return False
-    return not state.is_crashed() or datetime.now(UTC) - state.timestamp > GRACE
+async def _answer(asked: Awaitable[Got]) -> Got | None:
+    """What the server says, or None while it is away: the runs go on, and it will be back."""
+    try:
+        return await asked
+    except httpx.HTTPError as error:
+        if not is_away(error):
+            raise  # it is there, and refuses us
+        log.warning("the Prefect server does not answer (%r): waiting for it", error)
+        return None
+
+
+async def _end_of(client: PrefectClient, run: FlowRun) -> str | None:
+    """None while a run is under way; then what was wrong with its end, or nothing."""
+    try:
+        now = await client.read_flow_run(run.id)
+    except ObjectNotFound:
+        return f"its run {run.name} was deleted"
+    if now.state is None or not _is_over(now.state):
+        return None
+    return "" if now.state.is_completed() else f"its run {now.name} ended {now.state.name}"
+
+
+def _is_over(state: State[Any]) -> bool:
+    if not state.is_crashed():
+        return state.is_final()
+    return datetime.now(UTC) - state.timestamp > GRACE
+
+
+def look_for_crashed() -> None:
+    """Start again what crashed and was forgotten, also runs that somebody started by hand."""
+    with get_client(sync_client=True) as client:
+        for name in take_up_crashed(client, datetime.now(UTC)):
+            log.warning("run %s crashed and was not taken up: started again", name)

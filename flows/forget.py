@@ -45,16 +45,18 @@ def forget(handle: HandleName, *, confirmed: bool = False) -> Any:
         log.error("%s", error)  # noqa: TRY400 - one line is the message, not a traceback
         return Failed(message=str(error), data=error)
     log.info("@%s: forgotten; the receipt is %s", account, receipt.key)
+    for sentence in receipt.left:
+        log.info("@%s: left: %s", account, sentence)
     return receipt
 
 
 def rows_of(plan: Plan) -> list[dict[str, Any]]:
     """What goes, a line each."""
-    stored = [
-        {"what": each.key, "files": each.files, "megabytes": each.bytes / 1e6}
-        for each in plan.stored
+    kept = [
+        {"what": str(each), "files": each.files, "megabytes": each.bytes / 1e6}
+        for each in (*plan.stored, *plan.kept)
     ]
     hub = [
         {"what": f"{name} on the Hub", "files": 0, "megabytes": 0.0} for name in plan.repositories
     ]
-    return [*stored, *hub]
+    return [*kept, *hub]

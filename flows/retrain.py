@@ -15,6 +15,7 @@ from flows.pipeline import in_pipeline
 from flows.requests import BotRequest, RetrainOptions
 from tasks.artifacts import show_outcomes
 from tasks.errors import HuggingtweetsError
+from tasks.forget import clear_opted_out_here
 from tasks.records import Outcome, Status
 from tasks.store import has_crashed
 
@@ -39,6 +40,7 @@ async def retrain(bots: list[BotRequest], options: RetrainOptions | None = None)
         Their outcomes. The run has failed if one of them has.
     """
     common = options or RetrainOptions()
+    await asyncio.to_thread(clear_opted_out_here)
 
     async def one(request: BotRequest) -> Outcome:
         chosen = request.options or common

@@ -13,12 +13,13 @@ from prefect.artifacts import (
 )
 
 from tasks.names import Bot
+from tasks.patience import PATIENT
 from tasks.publishing.escaping import plain
 from tasks.records import Corpus, Evaluation, Gate, Outcome, Release
 from tasks.storage import storage_root
 
 
-@task(name="show counts")
+@task(name="show counts", **PATIENT)
 def show_corpus(corpus: Corpus) -> None:
     """A table of what became of each handle's posts."""
     rows = [
@@ -33,7 +34,7 @@ def show_corpus(corpus: Corpus) -> None:
     create_table_artifact(table=rows, description=f"Posts of @{corpus.bot}, filter {corpus.filter}")
 
 
-@task(name="show release")
+@task(name="show release", **PATIENT)
 def show_release(release: Release, evaluation: Evaluation) -> None:
     """The losses and predictions as a table, and the picture as a picture."""
     losses = f"held-out loss {evaluation.bot_loss:.3f}, base {evaluation.base_loss:.3f}"
@@ -49,7 +50,7 @@ def show_release(release: Release, evaluation: Evaluation) -> None:
     create_image_artifact(image_url=url, description=f"@{release.bot} at {release.revision}")
 
 
-@task(name="show gate")
+@task(name="show gate", **PATIENT)
 def show_gate(bot: Bot, gate: Gate) -> None:
     """Whether the bot may be released, and the three figures that decide it."""
     rows = [{"condition": reason} for reason in gate.reasons]
@@ -57,13 +58,13 @@ def show_gate(bot: Bot, gate: Gate) -> None:
     create_table_artifact(table=rows, description=f"@{bot} {verdict} the gate")
 
 
-@task(name="show table")
+@task(name="show table", **PATIENT)
 def show_table(rows: Sequence[Mapping[str, Any]], description: str) -> None:
     """Rows of equal keys."""
     create_table_artifact(table=[dict(row) for row in rows], description=description)
 
 
-@task(name="show outcomes")
+@task(name="show outcomes", **PATIENT)
 def show_outcomes(outcomes: Sequence[Outcome]) -> None:
     """A line for each bot of a batch."""
     rows = [

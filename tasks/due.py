@@ -10,7 +10,7 @@ from prefect import task
 from tasks.lake.due_marks import due_marks
 from tasks.lake.opt_outs import opted_out
 from tasks.lake.posts import rows_stored
-from tasks.policies import RETRY
+from tasks.policies import ANEW
 from tasks.registry.due import Budget, Cost, Due, Selection, due, in_order, within
 from tasks.registry.entries import Entry, load_registry
 from tasks.registry.state import BotState, load_states
@@ -20,7 +20,7 @@ from tasks.settings import settings
 from tasks.storage import Storage, storage_root
 
 
-@task(name="select due bots", **RETRY)
+@task(name="select due bots", **ANEW)
 def select_due(registry: str, budget: Budget) -> Selection:
     """The bots to retrain now, the most urgent first. Raises BadInput, StorageUnusable."""
     return select(storage_root(), load_registry(Path(registry)), budget, datetime.now(UTC))

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import platform
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -18,43 +20,18 @@ from pydantic import SecretStr, TypeAdapter
 
 from tasks.curation.removal import bots_with
 from tasks.errors import PermanentError
+from tasks.forget_things import OF_BOTS, OF_HANDLES, Neighbour, Removal
 from tasks.lake.ledger import anonymise
 from tasks.lake.opt_outs import opt_out
 from tasks.names import Handle
+from tasks.naming import is_of, is_titled, untitled
 from tasks.publishing.hub_removal import delete_repository
 from tasks.registry.nights import without_bots
 from tasks.settings import Settings
 from tasks.storage import Storage
 
-# Where the rooms keep something of a handle and of a bot, as a folder or a file of its name.
-OF_HANDLES = ("posts", "profiles", "watermarks", "positions", "accounts", "avatars")
-OF_BOTS = (
-    "corpora",
-    "resume",
-    "checkpoints",
-    "releases",
-    "outcomes",
-    "states",
-    "due",
-    "attempts",
-    "wandb",
-)
-_PLANS, _RECEIPTS = "forgetting", "receipts"
+_PLANS, _RECEIPTS, _SWEEPS, _STOPS = "forgetting", "receipts", "sweeps", "stops"
 _log = logging.getLogger("huggingtweets")
-
-
-@dataclass(frozen=True)
-class Removal:
-    """One thing that goes.
-
-    key: in the storage, or the name of a repository; sha256: over all its files, or empty.
-    files, bytes: how much it is.
-    """
-
-    key: str
-    files: int = 0
-    bytes: int = 0
-    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,40 +39,53 @@ class Plan:
     """What is to go of an account.
 
     bots: the names of those that it is part of; the others in them keep their posts.
-    stored: in the storage; repositories: on the Hub.
+    stored: in the storage; repositories: on the Hub; kept: by neighbours.
     """
 
     handle: Handle
     bots: tuple[str, ...]
     stored: tuple[Removal, ...]
     repositories: tuple[str, ...]
+    kept: tuple[Removal, ...] = ()
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """That an account was removed: what and when, and nothing of its content."""
+    """That an account was removed: what and when, and nothing of its content.
+
+    left: what could not be removed from here, where it is, and how it goes; a sentence each.
+    """
 
     handle: Handle
     forgotten_at: str
     bots: tuple[str, ...]
     removed: tuple[Removal, ...]
     key: str
+    left: tuple[str, ...] = ()
 
 
-def plan_removal(storage: Storage, handle: Handle, settings: Settings) -> Plan:
+def plan_removal(
+    storage: Storage, handle: Handle, settings: Settings, neighbours: Sequence[Neighbour] = ()
+) -> Plan:
     """What would go of an account; nothing is changed. Raises StorageUnusable."""
-    found = _looked_up(storage, handle, settings)
+    found = _looked_up(storage, handle, settings, neighbours)
     return _united(_stored_plan(storage, handle), found)
 
 
-def forget_account(storage: Storage, handle: Handle, settings: Settings, at: datetime) -> Receipt:
+def forget_account(
+    storage: Storage,
+    handle: Handle,
+    settings: Settings,
+    at: datetime,
+    neighbours: Sequence[Neighbour] = (),
+) -> Receipt:
     """Remove an account and every bot that it is part of; returns the receipt, which is stored.
 
     Interrupted anywhere, it is finished by the same call.
     Raises PermanentError (a repository is to go and no token is set, or it is refused),
     TransientError, StorageUnusable.
     """
-    plan = plan_removal(storage, handle, settings)
+    plan = plan_removal(storage, handle, settings, neighbours)
     opt_out(storage, handle, at)
     storage.write_json(_plan_key(handle), TypeAdapter(Plan).dump_python(plan, mode="json"))
     for repository in plan.repositories:
@@ -105,10 +95,15 @@ def forget_account(storage: Storage, handle: Handle, settings: Settings, at: dat
         _log.info("@%s: removed %s", handle, removal.key)
     anonymise(storage, handle)
     without_bots(storage, set(plan.bots))
-    return _receipt(storage, plan, at)
+    _leave_sweeps(storage, handle)
+    _leave_stops(storage, handle)
+    left = [sentence for each in neighbours for sentence in each.clear(handle)]
+    return _receipt(storage, plan, at, (*left, *_sent(settings)))
 
 
-def _looked_up(storage: Storage, handle: Handle, settings: Settings) -> Plan:
+def _looked_up(
+    storage: Storage, handle: Handle, settings: Settings, neighbours: Sequence[Neighbour]
+) -> Plan:
     bots = sorted({bot for folder in OF_BOTS for bot in bots_with(storage, handle, folder)})
     keys = [f"{folder}/{handle}" for folder in OF_HANDLES]
     keys += [f"{folder}/{bot}" for folder in OF_BOTS for bot in bots]
@@ -118,6 +113,7 @@ def _looked_up(storage: Storage, handle: Handle, settings: Settings) -> Plan:
         tuple(bot.name for bot in bots),
         tuple(removal for removal in found if removal.files),
         tuple(f"{settings.hub_namespace}/{bot}" for bot in bots if settings.hub_namespace),
+        tuple(removal for each in neighbours for removal in each.look(handle)),
     )
 
 
@@ -134,13 +130,19 @@ def _united(before: Plan | None, found: Plan) -> Plan:
     """What an interrupted removal had planned, and what is found now."""
     if before is None:
         return found
-    stored = {removal.key: removal for removal in (*found.stored, *before.stored)}
+    # What another machine had planned of its own cache is not for this one to say.
+    ours = [each for each in before.kept if each.machine in ("", platform.node())]
     return Plan(
         found.handle,
         tuple(sorted({*before.bots, *found.bots})),
-        tuple(stored.values()),
+        _by_name(found.stored, before.stored),
         tuple(sorted({*before.repositories, *found.repositories})),
+        _by_name(found.kept, ours),
     )
+
+
+def _by_name(found: Sequence[Removal], before: Sequence[Removal]) -> tuple[Removal, ...]:
+    return tuple({str(removal): removal for removal in (*found, *before)}.values())
 
 
 def _stored_plan(storage: Storage, handle: Handle) -> Plan | None:
@@ -163,10 +165,45 @@ def _delete_from_hub(repository: str, handle: Handle, settings: Settings) -> Non
         _log.info("@%s: removed %s from the Hub", handle, repository)
 
 
-def _receipt(storage: Storage, plan: Plan, at: datetime) -> Receipt:
+def _leave_sweeps(storage: Storage, handle: Handle) -> None:
+    """Take the account's bots out of the tables of sweeps, where each has a column of losses."""
+    for key in storage.keys(_SWEEPS):
+        rows = storage.read_json(key) or []
+        kept = [
+            {name: loss for name, loss in row.items() if name[:1] != "@" or not is_of(handle, name)}
+            for row in rows
+        ]
+        if kept != rows:
+            storage.write_json(key, kept)
+
+
+def _leave_stops(storage: Storage, handle: Handle) -> None:
+    """Take the account's name out of why a source has stopped a run: it may be who was asked."""
+    for key in storage.files(_STOPS):
+        told = storage.read_json(key) or {}
+        reason = str(told.get("reason"))
+        if is_titled(handle, reason):
+            storage.write_json(key, {**told, "reason": untitled(handle, reason)})
+
+
+def _sent(settings: Settings) -> tuple[str, ...]:
+    """What forgetting does not reach, where there can be any."""
+    if settings.wandb_api_key is None:
+        return ()
+    project = "/".join(filter(None, (settings.wandb_entity, settings.wandb_project)))
+    sentence = (
+        f"what was sent to Weights & Biases stays there: in project {project}, delete the runs and "
+        "the artifacts that the account's bots name"
+    )
+    return (sentence,)
+
+
+def _receipt(storage: Storage, plan: Plan, at: datetime, left: tuple[str, ...]) -> Receipt:
     key = f"{_RECEIPTS}/{plan.handle}-{at:%Y%m%dT%H%M%S}.json"
-    removed = (*plan.stored, *(Removal(repository) for repository in plan.repositories))
-    receipt = Receipt(plan.handle, at.isoformat(timespec="seconds"), plan.bots, removed, key)
+    hub = (Removal(repository) for repository in plan.repositories)
+    removed = (*plan.stored, *hub, *plan.kept)
+    forgotten_at = at.isoformat(timespec="seconds")
+    receipt = Receipt(plan.handle, forgotten_at, plan.bots, removed, key, left)
     storage.write_json(key, _plain(receipt))
     storage.delete(_plan_key(plan.handle))
     return receipt

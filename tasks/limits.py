@@ -2,23 +2,32 @@
 
 Two kinds: a rate, which lets so many requests a second begin; and slots, of which so many are
 held at a time. A slot whose holder was killed is free again when its lease of a minute ends.
+
+Training takes a place among the processes of its machine as well, and where a command has started
+a server for itself, there are only such places.
 """
 
 from __future__ import annotations
 
+import logging
 import platform
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.concurrency.sync import concurrency, rate_limit
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.settings import get_current_settings
 
 from tasks.names import Bot
+from tasks.patience import is_away, patiently
+from tasks.places import place
 
+log = logging.getLogger("huggingtweets")
 # Requests a second: X allows an app 10,000 in 15 minutes, Bluesky's public host 3,000 in 5.
 REQUESTS_A_SECOND = {"x_api": 11, "bluesky": 10}
 # Accounts of one service that are read at a time: more would only wait for the rate.
@@ -56,51 +65,91 @@ def make_limit(service: str) -> None:
 
 def permit(service: str) -> None:
     """Wait for a place among the requests of all workers; a missing limit is an error."""
-    rate_limit(rate_name(service), strict=True)
+    patiently(lambda: rate_limit(rate_name(service), strict=True))
 
 
 @contextmanager
 def scraping(service: str) -> Iterator[None]:
     """Hold one of the places for accounts of a service; a missing limit is an error."""
-    with _held([scrapes_name(service)]):
+    _, accounts = limits_of(service)
+    with _held(accounts) if _has_server() else _place(accounts):
         yield
 
 
 @contextmanager
 def training_place(bot: Bot) -> Iterator[None]:
     """Hold this machine's one place for training, and the bot, so that nobody else trains it."""
-    machine = f"train-on-{platform.node()}"
-    _make_once(Limit(machine, 1), Limit(bot_name(bot), 1))
+    machine, own = Limit(f"train-on-{platform.node()}", 1), Limit(bot_name(bot), 1)
     # The threads of this process take turns here first: they need not ask the server for that.
-    with _training, _held([machine, bot_name(bot)]):
+    with _training, ExitStack() as stack:
+        if _has_server():
+            _make_once(machine, own)
+            stack.enter_context(_held(machine, own))
+        stack.enter_context(_place(machine))
+        stack.enter_context(_place(own))
         yield
 
 
 @contextmanager
 def publishing_place(at_once: int) -> Iterator[None]:
     """Hold one of the places for pushes to the Hub, which limits commits and bandwidth."""
-    _make_once(Limit(PUSHES, at_once))
-    with _held([PUSHES]):
+    pushes = Limit(PUSHES, at_once)
+    if _has_server():
+        _make_once(pushes)
+    with _held(pushes) if _has_server() else _place(pushes):
         yield
+
+
+def _has_server() -> bool:
+    """Whether there is a server that outlives this process, and so ends the leases of the dead."""
+    return get_current_settings().api.url is not None
+
+
+def _place(limit: Limit) -> AbstractContextManager[None]:
+    return place(get_current_settings().home / "places", limit.name, limit.places)
 
 
 def _make_once(*limits: Limit) -> None:
     """Make what this process has not made sure of yet: asking costs more than it seems."""
     unknown = [limit for limit in limits if limit.name not in _known]
     if unknown:
-        with get_client(sync_client=True) as client:
-            for limit in unknown:
-                _made(client, limit)
-                _known.add(limit.name)
+        patiently(partial(_make_all, unknown))
+
+
+def _make_all(limits: Sequence[Limit]) -> None:
+    with get_client(sync_client=True) as client:
+        for limit in limits:
+            _made(client, limit)
+            _known.add(limit.name)
 
 
 @contextmanager
-def _held(names: list[str]) -> Iterator[None]:
-    # A server that is away for a moment must not end an hour of training.
-    with concurrency(
-        names, strict=True, lease_duration=LEASE, raise_on_lease_renewal_failure=False
-    ):
+def _held(*limits: Limit) -> Iterator[None]:
+    # A server that is away for a while must not end an hour of training: neither when a slot is
+    # taken, nor when its lease is renewed, nor when it is given back.
+    names = [limit.name for limit in limits]
+    slots = patiently(partial(_entered, names))
+    try:
         yield
+    finally:
+        _given_back(slots, names)
+
+
+def _entered(names: list[str]) -> AbstractContextManager[None]:
+    slots = concurrency(
+        names, strict=True, lease_duration=LEASE, raise_on_lease_renewal_failure=False
+    )
+    slots.__enter__()
+    return slots
+
+
+def _given_back(slots: AbstractContextManager[None], names: list[str]) -> None:
+    try:
+        slots.__exit__(None, None, None)
+    except Exception as error:
+        if not is_away(error):
+            raise
+        log.warning("the slots %s end with their lease: the server is away (%r)", names, error)
 
 
 def bot_name(bot: Bot) -> str:

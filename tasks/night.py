@@ -13,38 +13,44 @@ from prefect.events import emit_event
 
 from tasks.lake.outcomes import load_outcome
 from tasks.names import Bot
-from tasks.policies import RETRY
+from tasks.policies import ANEW
 from tasks.records import Outcome, Status
-from tasks.registry.nights import load_plan, load_summary, save_plan, save_summary
+from tasks.registry import nights
 from tasks.storage import storage_root
 
 log = logging.getLogger("huggingtweets")
 EVENT = "huggingtweets.night.finished"
 
 
-@task(name="plan of the night", task_run_name="plan of {night}", **RETRY)
+@task(name="plan of the night", task_run_name="plan of {night}", **ANEW)
 def planned(night: str) -> dict[str, Any] | None:
     """The night's plan, if it was begun before."""
-    return load_plan(storage_root(), night)
+    return nights.load_plan(storage_root(), night)
 
 
-@task(name="keep plan", task_run_name="keep the plan of {night}", **RETRY)
+@task(name="keep plan", task_run_name="keep the plan of {night}", **ANEW)
 def keep_plan(night: str, plan: dict[str, Any]) -> dict[str, Any]:
     """Keep what the night sets out to do, for whoever starts it again."""
-    save_plan(storage_root(), night, plan)
+    nights.save_plan(storage_root(), night, plan)
     return plan
 
 
-@task(name="summary of the night", task_run_name="summary of {night}", **RETRY)
+@task(name="drop plan", task_run_name="drop the plan of {night}", **ANEW)
+def drop_plan(night: str) -> None:
+    """Delete a plan that has been carried out: started again, another one is made."""
+    nights.drop_plan(storage_root(), night)
+
+
+@task(name="summary of the night", task_run_name="summary of {night}", **ANEW)
 def summarised(night: str) -> dict[str, Any] | None:
     """The night's summary, if it has ended before."""
-    return load_summary(storage_root(), night)
+    return nights.load_summary(storage_root(), night)
 
 
-@task(name="keep summary", task_run_name="keep the summary of {night}", **RETRY)
+@task(name="keep summary", task_run_name="keep the summary of {night}", **ANEW)
 def keep_summary(night: str, summary: dict[str, Any]) -> None:
     """Keep what came of the night, and tell it to whoever listens."""
-    save_summary(storage_root(), night, summary)
+    nights.save_summary(storage_root(), night, summary)
     emit_event(
         event=EVENT,
         resource={"prefect.resource.id": f"huggingtweets.night.{night}"},
@@ -52,7 +58,7 @@ def keep_summary(night: str, summary: dict[str, Any]) -> None:
     )
 
 
-@task(name="last outcomes", **RETRY)
+@task(name="last outcomes", **ANEW)
 def last_ends(names: Sequence[str]) -> dict[str, str]:
     """When each bot's last outcome was, by name; bots without one are left out."""
     storage = storage_root()
@@ -60,7 +66,7 @@ def last_ends(names: Sequence[str]) -> dict[str, str]:
     return {name: outcome.finished_at for name, outcome in found.items() if outcome}
 
 
-@task(name="collect outcomes", **RETRY)
+@task(name="collect outcomes", **ANEW)
 def collect(names: Sequence[str], before: dict[str, str], trouble: dict[str, str]) -> list[Outcome]:
     """The outcome of each bot that is not the one of before; else it failed, as `trouble` says.
 
@@ -71,7 +77,7 @@ def collect(names: Sequence[str], before: dict[str, str], trouble: dict[str, str
     for name in names:
         outcome = load_outcome(storage, Bot.parse(name))
         if outcome is None or outcome.finished_at == before.get(name):
-            why = trouble.get(name, "its run ended without an outcome")
+            why = trouble.get(name, "its run ended without an outcome").removeprefix(f"@{name}: ")
             now = datetime.now(UTC).isoformat(timespec="seconds")
             outcome = Outcome(name, Status.FAILED, f"@{name}: {why}", now)
         found.append(outcome)

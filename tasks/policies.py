@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.tasks import Task, exponential_backoff
@@ -24,10 +25,15 @@ def is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> boo
 
 
 def by_content(name: str) -> Callable[[TaskRunContext, Mapping[str, Any]], str]:
-    """A cache key of a task's name, its parameters' content and the storage that it works in."""
+    """A cache key of a task's name, its parameters' content and the storage that it works in.
+
+    It names the bot or the account too: what is forgotten is found by it, as the result's file.
+    """
 
     def key(_context: TaskRunContext, parameters: Mapping[str, Any]) -> str:
-        return f"{name}-{digest(settings().storage, dict(parameters))}"
+        whose = parameters.get("bot") or parameters.get("handle")
+        # Half of the digest: with the longest name of a bot it is still the name of a file.
+        return f"{name}-{whose}-{digest(settings().storage, dict(parameters))[:32]}"
 
     return key
 
@@ -39,6 +45,9 @@ RETRY: dict[str, Any] = {
     "retry_jitter_factor": 0.3,
     "retry_condition_fn": is_transient,
 }
+# For what asks or tells the storage. In a flow that keeps its result, Prefect keeps those of all
+# its tasks too: tried again, the run would be told what the storage held at its first try.
+ANEW: dict[str, Any] = {**RETRY, "cache_policy": NO_CACHE}
 
 
 def cached(name: str) -> dict[str, Any]:

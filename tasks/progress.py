@@ -11,6 +11,7 @@ from uuid import UUID
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from tasks.names import Bot
+from tasks.patience import is_away, patiently
 from tasks.records import Progress
 
 log = logging.getLogger("huggingtweets")
@@ -31,8 +32,10 @@ def describe(bot: Bot, progress: Progress) -> str:
 def reporter(bot: Bot) -> Callable[[Progress], None]:
     """A callback for the engine that reports at most every few seconds, and at the end."""
     # In a task, where this runs, Prefect's call is not a coroutine.
-    artifact = cast(
-        "UUID", create_progress_artifact(progress=0.0, description=f"Training of @{bot}")
+    artifact = patiently(
+        lambda: cast(
+            "UUID", create_progress_artifact(progress=0.0, description=f"Training of @{bot}")
+        )
     )
     last = 0.0
 
@@ -43,6 +46,15 @@ def reporter(bot: Bot) -> Callable[[Progress], None]:
             return
         last = time.monotonic()
         log.info("%s", describe(bot, progress))
-        update_progress_artifact(artifact, progress=100 * progress.done / max(progress.total, 1))
+        _draw(artifact, 100 * progress.done / max(progress.total, 1))
 
     return report
+
+
+def _draw(artifact: UUID, percent: float) -> None:
+    try:
+        update_progress_artifact(artifact, progress=percent)
+    except Exception as error:
+        if not is_away(error):
+            raise
+        log.warning("the Prefect server does not answer (%r): training goes on", error)

@@ -13,7 +13,7 @@ from tasks.lake.opt_outs import refuse_opted_out
 from tasks.lake.outcomes import save_outcome
 from tasks.lake.posts import LakeState, state
 from tasks.names import Bot, Handle
-from tasks.policies import RETRY
+from tasks.policies import ANEW
 from tasks.records import Outcome, Status
 from tasks.registry.state import after, load_state, save_state
 from tasks.storage import storage_root
@@ -21,7 +21,7 @@ from tasks.storage import storage_root
 MOST_CRASHES = 3
 
 
-@task(name="store", task_run_name="store @{handle}", **RETRY)
+@task(name="store", task_run_name="store @{handle}", **ANEW)
 def stored_posts(handle: Handle) -> LakeState:
     """What is stored of an account. Raises OptedOut, and BadInput where nothing is stored."""
     refuse_opted_out(storage_root(), handle)
@@ -34,13 +34,13 @@ def stored_posts(handle: Handle) -> LakeState:
     return found
 
 
-@task(name="record outcome", task_run_name="record @{outcome.bot}", **RETRY)
+@task(name="record outcome", task_run_name="record @{outcome.bot}", **ANEW)
 def record_outcome(outcome: Outcome, began: datetime) -> Outcome:
     """Keep the outcome where `huggingtweets status` finds it; `began` is when the retrain did."""
-    storage = storage_root()
-    save_outcome(storage, outcome)
-    bot = Bot.parse(outcome.bot)
+    storage, bot = storage_root(), Bot.parse(outcome.bot)
+    # First, since it must not count as a death of the process where the disk is too full to write.
     end_attempt(storage, bot)
+    save_outcome(storage, outcome)
     save_state(storage, bot, after(load_state(storage, bot), outcome, began, datetime.now(UTC)))
     if outcome.status in (Status.RELEASED, Status.UNCHANGED, Status.HELD_BACK):
         clear_due(storage, bot, began)

@@ -72,17 +72,19 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def prefect_server() -> Iterator[None]:
-    """A real Prefect server with a database of its own, once for all tests that ask."""
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A real Prefect server with database and results of its own, once for all tests that ask."""
     from prefect.settings import (
+        PREFECT_LOCAL_STORAGE_PATH,
         PREFECT_LOGGING_LEVEL,
         PREFECT_LOGGING_TO_API_ENABLED,
         temporary_settings,
     )
     from prefect.testing.utilities import prefect_test_harness
 
+    results = {PREFECT_LOCAL_STORAGE_PATH: tmp_path_factory.mktemp("results")}
     quiet = {PREFECT_LOGGING_TO_API_ENABLED: False, PREFECT_LOGGING_LEVEL: "CRITICAL"}
-    with prefect_test_harness(server_startup_timeout=120), temporary_settings(quiet):
+    with prefect_test_harness(server_startup_timeout=120), temporary_settings({**quiet, **results}):
         yield
 
 

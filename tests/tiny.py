@@ -37,7 +37,7 @@ def make_tiny_tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token=MARK, eos_token=MARK)
 
 
-def make_tiny_base(folder: Path, architecture: str = "gpt2") -> Base:
+def make_tiny_base(folder: Path, architecture: str = "gpt2", *, positions: int = 128) -> Base:
     """A base of random weights in `folder`: `gpt2` or `llama`, two layers, 32 wide."""
     tokenizer = make_tiny_tokenizer()
     torch.manual_seed(0)
@@ -45,7 +45,7 @@ def make_tiny_base(folder: Path, architecture: str = "gpt2") -> Base:
         model: torch.nn.Module = GPT2LMHeadModel(
             GPT2Config(
                 vocab_size=len(tokenizer),
-                n_positions=128,
+                n_positions=positions,
                 n_embd=32,
                 n_layer=2,
                 n_head=2,
@@ -57,7 +57,7 @@ def make_tiny_base(folder: Path, architecture: str = "gpt2") -> Base:
         model = LlamaForCausalLM(
             LlamaConfig(
                 vocab_size=len(tokenizer),
-                max_position_embeddings=128,
+                max_position_embeddings=positions,
                 hidden_size=32,
                 intermediate_size=64,
                 num_hidden_layers=2,

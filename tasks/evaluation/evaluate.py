@@ -6,13 +6,16 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 
-from tasks.errors import BaseUnavailable
+from tasks.errors import HuggingtweetsError
+from tasks.evaluation.adapter_base import base_of
 from tasks.evaluation.predictions import let_write
 from tasks.records import Base, Evaluation, Spec
+from tasks.training.adapter_files import has_adapter
 from tasks.training.documents import context_of, encode, scored
 from tasks.training.engine import Engine, engine_for
 from tasks.training.exporting import import_weights
@@ -95,7 +98,7 @@ def _compared(
     compared_loss = engine.mean_loss(documents)
     try:
         nats = _nats_of(engine, rival, texts, spec)
-    except (BaseUnavailable, OSError, KeyError, RuntimeError, SafetensorError) as error:
+    except (HuggingtweetsError, OSError, KeyError, RuntimeError, SafetensorError) as error:
         log.warning("the release is not compared: its weights cannot be read (%s)", error)
         return evaluation
     return replace(
@@ -117,8 +120,17 @@ def _nats_of(engine: Engine, rival: Rival, texts: Sequence[str], spec: Spec) -> 
         engine.restore()  # an adapter is merged into the base's weights
         import_weights(engine.model, rival.folder)
         return engine.mean_loss(documents) * scored(documents)
-    model = load_model(rival.folder, engine.device, torch.float32)
+    model = _loaded(rival.folder, engine.device)
     context = context_of(model.config.get_text_config(), spec.max_tokens)
     documents = encode(load_tokenizer(rival.folder), texts, context)
     precision = choose_precision(spec.precision, engine.device)
     return mean_loss(model, documents, precision) * scored(documents)
+
+
+def _loaded(release: Path, device: torch.device) -> Any:
+    """The model of a release, an adapter's on top of its own base."""
+    if not has_adapter(release):
+        return load_model(release, device, torch.float32)
+    model = load_model(Path(base_of(release).folder), device, torch.float32)
+    import_weights(model, release)
+    return model

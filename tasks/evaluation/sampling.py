@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from tasks.errors import BaseUnavailable
+from tasks.evaluation.adapter_base import base_of
 from tasks.evaluation.decoding import Limits, write, writer_of
 from tasks.evaluation.mentions import mention_guard
-from tasks.records import MANIFEST
 from tasks.training.adapter_files import has_adapter
 from tasks.training.documents import context_of, marks_of
 from tasks.training.exporting import import_weights
@@ -70,35 +68,18 @@ def generate(
 ) -> list[str]:
     """Posts by the release in a folder.
 
-    base_id: of an adapter, the base that it was trained on; None for that of the settings.
+    base_id: of an adapter, the base that it was trained on; None for the one that it names.
     Raises BaseUnavailable, NetworkTrouble.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = torch.bfloat16 if has_fast_bf16(device) else torch.float32
     if has_adapter(folder):
-        model = load_model(_base_of(folder, base_id), device, dtype)
+        model = load_model(Path(base_of(folder, base_id).folder), device, dtype)
         import_weights(model, folder)
     else:
         model = load_model(folder, device, dtype)
     tokenizer = load_tokenizer(folder)
     return sample(model, tokenizer, [start], number, seed=seed, keep_mentions=keep_mentions)[0]
-
-
-def _base_of(folder: Path, base_id: str | None) -> Path:
-    """The folder of an adapter's base, if it is this one."""
-    # Here, since a machine that only trains and measures has no settings.
-    from tasks.settings import settings
-    from tasks.training.base_models import resolve_base
-
-    base_id = base_id or settings().base
-    trained_on = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["base"]
-    base = resolve_base(base_id, settings().cache, endpoint=settings().hub_endpoint)
-    if base.revision != trained_on["revision"]:
-        raise BaseUnavailable(
-            f"{folder}: an adapter of {trained_on['origin']}, not of {base_id}: name its base "
-            "with --base"
-        )
-    return Path(base.folder)
 
 
 def _vocabulary(model: Any) -> int:

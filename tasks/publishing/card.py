@@ -42,6 +42,7 @@ def render_card(context: ReleaseContext) -> str:
         sources=_sources(context),
         period=_period(context),
         base=_base(context),
+        base_on_hub=hub_id(context.base) is not None,
         hyperparameters=list(_hyperparameters(context)),
         tracked=_link(context.tracked.url),
         preprocessed=_link(context.tracked.preprocess_url),

@@ -26,6 +26,8 @@ _JOINER_RUN = regex.compile(r"([\u200C\u200D])[\u200C\u200D]+")
 _EDGES = " \u200c\u200d"
 _MARK_RUN = regex.compile(r"(\p{M}{4})\p{M}+")
 _SURROGATE = regex.compile(r"[\uD800-\uDFFF]")
+# What a terminal acts on, or what ends a line in it; emoji and letters of any direction do not.
+_ACTING = regex.compile(r"[\p{Cc}\p{Bidi_Control}\u2028\u2029\uD800-\uDFFF]")
 _GRAPHEME = regex.compile(r"\X")
 _LONGEST_GRAPHEME = 16
 _ENTITIES = {ord(sign): f"&#{ord(sign)};" for sign in string.punctuation}
@@ -45,6 +47,16 @@ def plain(text: str, limit: int = 300) -> str:
     text = _BLANKS.sub(" ", _INVISIBLE.sub("", _BLANKS.sub(" ", text)))
     text = _MARK_RUN.sub(r"\1", _JOINER_RUN.sub(r"\1", text))
     return _shortened(text.strip(_EDGES), limit).strip(_EDGES)
+
+
+def visible(text: str) -> str:
+    """The whole text on one line, each sign that acts as Python's escape of it: for logs."""
+    return _ACTING.sub(lambda sign: sign[0].encode("unicode_escape").decode(), text)
+
+
+def visible_json(text: str) -> str:
+    """JSON of the same meaning in which no sign acts but the line ends between its parts."""
+    return _ACTING.sub(lambda sign: sign[0] if sign[0] == "\n" else f"\\u{ord(sign[0]):04x}", text)
 
 
 def markup(text: str, limit: int = 300) -> str:

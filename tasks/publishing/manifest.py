@@ -13,6 +13,7 @@ from tasks.publishing.context import ReleaseContext
 from tasks.records import Base, Counts, Gate
 from tasks.storage import sha256_of
 
+_EMBEDDED = "embedded"  # the base that everybody has
 _PACKAGES = ("huggingtweets", "torch", "transformers", "safetensors", "huggingface-hub")
 
 
@@ -62,8 +63,17 @@ def manifest_of(context: ReleaseContext, folder: Path) -> dict[str, Any]:
 
 
 def _base(base: Base) -> dict[str, str | None]:
-    """The base without its folder: a release tells nobody how a machine is laid out."""
-    return {"origin": base.origin, "revision": base.revision, "license": base.license}
+    """The base without its folder: a release tells nobody how a machine is laid out.
+
+    id: the name by which it can be had anywhere; None for a folder.
+    """
+    is_folder = base.id not in (base.origin, _EMBEDDED)
+    return {
+        "id": None if is_folder else base.id,
+        "origin": base.origin,
+        "revision": base.revision,
+        "license": base.license,
+    }
 
 
 def _training(context: ReleaseContext) -> dict[str, Any]:

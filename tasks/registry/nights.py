@@ -1,7 +1,8 @@
 """What a night set out to do, and what came of it: two files a night, by its date.
 
 The plan is written once. A second start of the same night finds it and does the same, so that
-what is done already stays done.
+what is done already stays done. A backfill keeps its plan in the same way until
+it has ended, by the id of its run.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ def load_plan(storage: Storage, night: str) -> dict[str, Any] | None:
 def save_plan(storage: Storage, night: str, plan: dict[str, Any]) -> None:
     """Write what a night sets out to do. Raises StorageUnusable."""
     storage.write_json(f"{FOLDER}/{night}/plan.json", plan)
+
+
+def drop_plan(storage: Storage, night: str) -> None:
+    """Delete what a night set out to do. Raises StorageUnusable."""
+    storage.delete(f"{FOLDER}/{night}/plan.json")
 
 
 def load_summary(storage: Storage, night: str) -> dict[str, Any] | None:

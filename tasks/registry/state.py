@@ -64,6 +64,8 @@ def after(state: BotState, outcome: Outcome, began: datetime, now: datetime) -> 
     """What is to be remembered after an outcome.
 
     Its details tell of a failure: `permanent`, and `next_attempt_at` where a service named a time.
+    One of the whole `site`, such as a full disk, is not counted against the bot: once that is
+    mended, it is due at once.
     """
     if outcome.status in _GOOD:
         return _succeeded(outcome, state, began, now)
@@ -71,6 +73,8 @@ def after(state: BotState, outcome: Outcome, began: datetime, now: datetime) -> 
     failures = state.failures + 1
     if outcome.status is Status.SKIPPED:
         return replace(state, last_try=now)
+    if outcome.details.get("site"):
+        return replace(state, last_try=now, failures=failures)
     permanent = state.permanent + 1 if outcome.details.get("permanent") else 0
     pause = min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE)
     return replace(

@@ -2,9 +2,10 @@
 
     python -m tests.benchmarks.orchestration [BOTS]
 
-The same bots are retrained twice: through the `retrain` flow against a real Prefect server, and by
-the rooms' plain functions in a row. The difference is the cost. Then all are retrained again, with
-nothing new; and a night selects 10 due bots of 1,000. Exits 1 where a target is missed.
+The same bots are retrained twice: through the `retrain` flow against the server that `huggingtweets
+serve` starts, and by the rooms' plain functions in a row. The difference is the cost. Then all are
+retrained again, with nothing new; and a night selects 10 due bots of 1,000. Exits 1 where a target
+is missed.
 """
 
 from __future__ import annotations
@@ -40,14 +41,18 @@ def main(words: list[str]) -> int:
             "PREFECT_LOGGING_TO_API_ENABLED": "false",
         }
         os.chdir(folder)
-        from prefect.testing.utilities import prefect_test_harness
+        from prefect.settings import PREFECT_API_URL, temporary_settings
 
+        from tests.servers.prefect_site import running_site
         from tests.tiny import make_tiny_base
 
         base = make_tiny_base(folder / "base")
         tables = _tables(folder, number)
         plain = _timed(lambda: _plainly(folder, tables, base.folder))
-        with prefect_test_harness(server_startup_timeout=120):
+        with (
+            running_site(folder / "site") as site,
+            temporary_settings({PREFECT_API_URL: site.url}),
+        ):
             _through_the_flow(dict(list(tables.items())[:1]), base.folder, name="warm")
             flow = _timed(lambda: _through_the_flow(tables, base.folder))
             again = _timed(lambda: _through_the_flow(tables, base.folder))

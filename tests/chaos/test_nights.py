@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psutil
+import pyarrow.parquet as pq
 import pytest
 
-from tasks.names import Handle
+from tasks.names import Bot, Handle
+from tasks.publishing.local import latest_release, verify_release
 from tasks.records import Kind, Post
 from tasks.settings import settings
+from tasks.storage import open_storage
 from tests.sample_posts import sentences, write_table
 from tests.servers.s3 import KEYS, running_s3
 from tests.servers.x_api import TOKEN, Account, as_api_posts, running_x_api
@@ -83,11 +89,13 @@ def test_of_twenty_accounts_five_fail_each_in_its_own_way(
         assert said in reasons[name], reasons[name]
 
 
-def night(folder: Path, path: Path, storage: str, **environment: str) -> subprocess.Popen[str]:
+def night(
+    folder: Path, path: Path, storage: str, name: str = "2026-01-01", **environment: str
+) -> subprocess.Popen[str]:
     """`huggingtweets nightly` in a process of its own, with a Prefect home of its own."""
     return subprocess.Popen(
         [str(Path(sys.executable).parent / "huggingtweets"), "nightly", "--registry", str(path),
-         "--night", "2026-01-01", "--json"],
+         "--night", name, "--json"],
         env={
             **os.environ, **KEYS, "PREFECT_HOME": str(folder / "home"), "PYTHONPATH": str(ROOT),
             "HUGGINGTWEETS_STORAGE": storage, "HUGGINGTWEETS_TRACKING": "false",
@@ -132,12 +140,120 @@ def test_a_clock_that_jumps(tmp_path: Path, tiny_base: Path, days: int) -> None:
     subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
     storage, begun = tmp_path / "storage", time.monotonic()
     process = night(tmp_path, path, str(storage), LD_PRELOAD=str(library), JUMPING_CLOCK=str(clock))
-    while not list(storage.glob("outcomes/*.json")):
-        assert process.poll() is None
-        time.sleep(0.1)
+    wait_for_an_outcome(process, storage)
     clock.write_text(str(days * 86_400))
     out, err = process.communicate(timeout=600)
     assert out, err[-3000:]
     summary = json.loads(out)
     told(f"clock jumps by {days} days", summary["counts"], time.monotonic() - begun)
     assert summary["counts"] == {"released": 6}, summary["bots"]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system with room for two bots; needs the right to mount."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1200k", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small file system is not permitted here")
+    yield folder
+    # Also where a process that has been left still uses it.
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def assert_nothing_is_half(folder: Path) -> None:
+    assert not list(folder.rglob(".draft*"))
+    for path in folder.rglob("*.json"):
+        json.loads(path.read_text())
+    for path in folder.rglob("*.parquet"):
+        pq.read_table(path)
+    storage = open_storage(str(folder))
+    for bot in folder.glob("releases/*"):
+        release = latest_release(storage, Bot.parse(bot.name))
+        assert release is not None
+        assert verify_release(storage, release)
+    for weights in folder.rglob("model.safetensors"):
+        assert weights.with_name("manifest.json").exists()
+
+
+def test_a_disk_that_fills_up_in_the_night(
+    tmp_path: Path, tiny_base: Path, small_disk: Path
+) -> None:
+    path, begun = registry(tmp_path, tiny_base, 6), time.monotonic()
+    process = night(tmp_path, path, str(small_disk))
+    _, err = process.communicate(timeout=600)
+    assert process.returncode == 1, err[-3000:]
+    released = {bot.name for bot in small_disk.glob("releases/*")}
+    told("disk full", {"released": len(released)}, time.monotonic() - begun)
+    assert 0 < len(released) < 6
+    lines = " ".join(err.split())
+    for number in range(6):
+        name = f"good{number}"
+        if name not in released:
+            assert re.search(f"@{name}: failed: storage [^:]*: no space is left", lines), err
+    assert_nothing_is_half(small_disk)
+
+    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+    begun = time.monotonic()
+    # The first is the same night, if the disk was too full for its summary; else it has ended.
+    for name in ("2026-01-01", "2026-01-01-2"):
+        out, err = night(tmp_path, path, str(small_disk), name).communicate(timeout=600)
+        assert out, err[-3000:]
+    again = {bot.name for bot in small_disk.glob("releases/*")} - released
+    told("disk full", {"released after space was freed": len(again)}, time.monotonic() - begun)
+    assert len(again | released) == 6, "all were due at once"
+    assert all(len(list(bot.glob("2*"))) == 1 for bot in small_disk.glob("releases/*")), "once"
+    assert_nothing_is_half(small_disk)
+
+
+def test_prefects_own_disk_fills_up(tmp_path: Path, tiny_base: Path, small_disk: Path) -> None:
+    """Its database cannot be written then, and breaks what is under way; no bot is to blame."""
+    subprocess.run(["mount", "-o", "remount,size=16m", str(small_disk)], check=True)
+    path, storage, begun = registry(tmp_path, tiny_base, 6), tmp_path / "storage", time.monotonic()
+    process = night(tmp_path, path, str(storage), PREFECT_HOME=str(small_disk))
+    wait_for_an_outcome(process, storage)
+    filler = small_disk / "filler"
+    with filler.open("wb", buffering=0) as stream, suppress(OSError):
+        while True:
+            stream.write(bytes(4096))
+    process.communicate(timeout=400)
+    assert process.returncode == 1
+    told("Prefect's own disk full", {"exit code": 1}, time.monotonic() - begun)
+    assert_nothing_is_half(storage)
+
+    filler.unlink()
+    begun = time.monotonic()
+    for name in ("2026-01-01", "2026-01-01-2"):
+        process = night(tmp_path, path, str(storage), name, PREFECT_HOME=str(small_disk))
+        out, err = process.communicate(timeout=600)
+        assert out, err[-3000:]
+    told("Prefect's own disk full", {"released after space was freed": 6}, time.monotonic() - begun)
+    assert len(list(storage.glob("releases/*/2*"))) == 6, "all, and each once"
+    assert_nothing_is_half(storage)
+
+
+def wait_for_an_outcome(process: subprocess.Popen[str], storage: Path) -> None:
+    while not list(storage.glob("outcomes/*.json")):
+        assert process.poll() is None
+        time.sleep(0.1)
+
+
+def test_a_night_in_a_terminal_is_killed_and_started_again(tmp_path: Path, tiny_base: Path) -> None:
+    path, storage = registry(tmp_path, tiny_base, 6), tmp_path / "storage"
+    process = night(tmp_path, path, str(storage))
+    wait_for_an_outcome(process, storage)
+    below = psutil.Process(process.pid).children(recursive=True)
+    time.sleep(1)  # into the training of the next
+    process.kill()
+    process.communicate()
+    begun, ended = time.monotonic(), set(storage.glob("outcomes/*.json"))
+    assert len(ended) < 6
+    out, err = night(tmp_path, path, str(storage)).communicate(timeout=300)
+    assert out, err[-3000:]
+    summary = json.loads(out)
+    told("SIGKILL of a night in a terminal", summary["counts"], time.monotonic() - begun)
+    assert sum(summary["counts"].get(end, 0) for end in ("released", "unchanged")) == 6, summary
+    assert len(list(storage.glob("releases/*/2*"))) == 6, "all, and each once"
+    for each in psutil.wait_procs(below, timeout=10)[1]:
+        each.kill()  # the server that the command had started

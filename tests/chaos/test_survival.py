@@ -17,14 +17,20 @@ from uuid import UUID
 import psutil
 import pytest
 
+from tests.chaos.striking import (
+    LONG,
+    SHORT,
+    SILENCE,
+    assert_all_released_once,
+    assert_no_slot_is_held,
+    process_of,
+    told,
+    wait_for_training,
+)
 from tests.sample_posts import write_table
 from tests.servers.prefect_site import Site, running_site, until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1200)]
-# Trained for about half a minute with the tiny base, so that there is a middle to strike in.
-LONG = {"epochs": 300, "evaluations": 1, "patience": 1000, "learning_rate": 1e-5}
-SHORT = {"epochs": 1}
-SILENCE = 60  # seconds without a heartbeat; operators have the default, which is longer
 
 
 @pytest.fixture
@@ -52,45 +58,12 @@ def bots(site: Site, base: Path, names: list[str], training: dict[str, Any]) -> 
     return {"bots": made}
 
 
-def process_of(run: UUID) -> psutil.Process | None:
-    """The process that executes a flow run now."""
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("PREFECT__FLOW_RUN_ID") == str(run):
-                return process
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-    return None
-
-
 def strike_in_training(site: Site, run: UUID, name: str) -> psutil.Process:
     """Wait until a bot is in the middle of its training; returns the process that trains."""
-    folder = Path(site.settings["STORAGE"]) / "corpora" / name
-    until(lambda: any(folder.glob("*.parquet")), 120, f"the corpus of @{name}")
-    time.sleep(6)
+    wait_for_training(site, name)
     process = process_of(run)
-    assert process is not None, f"@{name} was trained too soon: {site.outcomes()}"
-    assert name not in site.outcomes()
+    assert process is not None
     return process
-
-
-def told(fault: str, seen: str, seconds: float) -> None:
-    print(f"\nCHAOS | {fault} | {seen} | well again after {seconds:.0f} s")
-
-
-def assert_all_released_once(site: Site, names: list[str]) -> None:
-    outcomes = site.outcomes()
-    for name in names:
-        assert outcomes[name]["status"] in ("released", "unchanged"), outcomes[name]
-        revisions = [
-            path for path in (Path(site.settings["STORAGE"]) / "releases" / name).iterdir()
-            if path.is_dir() and not path.is_symlink()
-        ]  # fmt: skip
-        assert len(revisions) == 1, f"@{name} was published {len(revisions)} times"
-
-
-def assert_no_slot_is_held(site: Site) -> None:
-    until(lambda: site.held_slots() == {}, 120, "the end of all slots")
 
 
 def test_a_killed_training_goes_on(site: Site, tiny_base: Path) -> None:

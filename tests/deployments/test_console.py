@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import sys
 import unicodedata
 from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from deployments import console
-from tasks.publishing.escaping import plain
+from tasks.publishing.escaping import plain, visible_json
 from tasks.records import Evaluation, Outcome, Prediction, Status
 from tests.tasks.publishing.examples import HOSTILE, names
 
@@ -35,7 +39,7 @@ def predicted(text: str) -> str:
 
 
 @given(names)
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_nothing_that_an_account_writes_acts(text: str) -> None:
     outcome = Outcome("alice", Status.FAILED, text, "2026-01-02T03:04:05+00:00")
     tables = printed(lambda: console.print_outcomes([outcome]))
@@ -44,6 +48,96 @@ def test_nothing_that_an_account_writes_acts(text: str) -> None:
     assert not acts(predicted(text))
 
 
+def test_a_small_number_keeps_its_digits() -> None:
+    table = printed(
+        lambda: console.print_table("Rates", [{"rate": 2e-4, "loss": 4.5, "none": 0.0}])
+    )
+
+    assert "0.0002" in table
+    assert "4.500" in table
+    assert "0.000 " in table
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_prediction_stays_on_its_line_as_it_is_read(text: str) -> None:
     assert predicted(text) == f"  · {plain(text, 2_000)}\n"
+
+
+def logged(*words: object, **more: object) -> str:
+    """What the terminal gets of a line in the log."""
+    logger = logging.getLogger("huggingtweets")
+    before, logger.handlers = logger.handlers, []
+    console.show_progress()
+    try:
+        with console.err.capture() as capture:
+            logger.warning(*words, **more)
+        return capture.get()
+    finally:
+        logger.handlers = before
+
+
+@given(names)
+@settings(max_examples=60, deadline=None)
+def test_no_line_of_the_log_acts(text: str) -> None:
+    line = logged("@%s: the service says %s", "alice", text)
+    assert not acts(line)
+    assert not acts(logged(text))
+    assert "@alice: the service says" in line
+
+
+@given(names)
+@settings(max_examples=60, deadline=None)
+def test_a_message_stays_one_line_and_a_traceback_has_its_own(text: str) -> None:
+    record = logging.LogRecord("huggingtweets", logging.ERROR, "f", 1, "%s", (text,), None)
+    formatter = console.TerminalFormatter()
+    assert len(formatter.format(record).splitlines()) <= 1
+    try:
+        int(f"none{text}")
+    except ValueError:
+        record.exc_info = sys.exc_info()
+    told = formatter.format(record)
+    assert not acts(told)
+    assert "Traceback (most recent call last):\n" in told
+    record.stack_info = f"Stack (most recent call last):\n{text}"
+    assert not acts(formatter.format(record))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "👩‍👩‍👧 🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f 🇫🇷 ❤️ 👍🏽",
+        "مرحبا بالعالم", "שלום עולם", "می‌خواهم", "日本語 한국어", "𝔀𝓪𝓷𝓭𝓮𝓻𝓮𝓻 é e\u0301",
+        "[red]no markup[/red]",
+    ],
+)  # fmt: skip
+def test_what_does_not_act_is_shown_as_it_is(text: str) -> None:
+    assert logged("@alice: %s", text).rstrip().endswith(f"@alice: {text}")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[31mred", r"\x1b[31mred"),
+        ("one\ntwo\r\n", r"one\ntwo\r\n"),
+        ("\u202egnirts", r"\u202egnirts"),
+        ("\x9b1m", r"\x9b1m"),
+        ("a\u2028b", r"a\u2028b"),
+        ("\ud800", r"\ud800"),
+    ],
+)
+def test_what_acts_is_shown_as_its_escape(text: str, shown: str) -> None:
+    assert shown in logged("%s", text)
+
+
+def test_a_long_message_is_shortened_and_no_traceback_is() -> None:
+    line = logged("x" * 10_000)
+    assert line.count("x") == 1_999
+    assert "…" in line
+
+
+@given(st.recursive(names, lambda inner: st.lists(inner) | st.dictionaries(names, inner)))
+@settings(max_examples=60, deadline=None)
+def test_json_means_the_same_and_acts_on_nothing(value: object) -> None:
+    text = visible_json(json.dumps(value, indent=2, ensure_ascii=False))
+    assert not acts(text)
+    assert json.loads(text) == json.loads(json.dumps(value))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from flows.forget import forget
 from flows.requests import BotRequest
 from tasks.forget_account import Plan, Receipt
+from tasks.lake.opt_outs import opt_out
+from tasks.names import Handle
 from tasks.records import Status
 from tasks.settings import settings
 from tasks.storage import Storage
@@ -119,3 +122,26 @@ def test_the_command_looks_first(command: Callable[..., tuple[int, str, str]], t
     code, _, err = command("import", table, "--handle", "zelda")
     assert code == 1
     assert "opted out" in err
+
+
+def test_every_later_retrain_and_sync_cleans_its_own_machine(
+    command: Callable[..., tuple[int, str, str]],
+    storage: Storage,
+    tiny_base: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was forgotten on another machine, with which this one shares the storage."""
+    monkeypatch.setenv("HUGGINGTWEETS_CACHE", str(tmp_path / "cache"))
+    settings.cache_clear()
+    left = storage.local("wandb/adele/train-1")
+    left.mkdir(parents=True)
+    command("sync")
+    assert left.exists()
+    opt_out(storage, Handle("adele"), datetime(2026, 1, 2, tzinfo=UTC))
+    run([BotRequest(name="nobody_yet")], tiny_base)
+    assert not left.exists()
+    left.mkdir(parents=True)
+    opt_out(storage, Handle("berta"), datetime(2026, 1, 2, tzinfo=UTC))
+    command("sync")
+    assert not left.exists()

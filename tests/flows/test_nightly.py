@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from prefect import flow
+from prefect.context import FlowRunContext
 
+from flows.backfill import backfill
+from flows.nightly import _tonight, nightly
 from tasks.names import Bot
+from tasks.night import drop_plan, keep_plan, planned
+from tasks.registry.nights import save_summary
 from tasks.registry.state import load_state, save_state
 from tasks.settings import settings
 from tasks.storage import Storage
@@ -63,11 +72,56 @@ def test_an_interrupted_night_goes_on_by_its_plan(
     registry: Path, storage: Storage, command: Command
 ) -> None:
     command("nightly", "--registry", registry, "--night", "2026-01-01")
-    storage.delete("nights/2026-01-01/summary.json")  # as if it had been killed before the end
+    # As if it had been killed before the end, with one bot still to do.
+    storage.delete("nights/2026-01-01/summary.json")
+    storage.delete("outcomes/bea.json")
     registry.write_text("bots: []")
-    code, out, _ = command("nightly", "--registry", registry, "--night", "2026-01-01", "--json")
+    code, out, err = command("nightly", "--registry", registry, "--night", "2026-01-01", "--json")
     assert code == 1
-    assert json.loads(out)["counts"] == {"unchanged": 2, "failed": 2}
+    counts = json.loads(out)["counts"]
+    assert counts == {"released": 1, "unchanged": 1, "failed": 2}, "none is done twice"
+    assert "3 bots were done before it was interrupted" in err
+
+
+def test_a_night_tried_again_sees_the_plan_of_its_first_try(storage: Storage) -> None:
+    """Prefect keeps what tasks returned, for the next try of a run; here that would be a lie."""
+    tries = []
+
+    @flow(persist_result=True, retries=1)
+    def story() -> Any:
+        tries.append(planned("2026-01-01"))
+        keep_plan("2026-01-01", {"bots": []})
+        if len(tries) == 1:
+            raise RuntimeError("as if it had been killed")
+
+    story()
+    assert tries == [None, {"bots": []}]
+    drop_plan("2026-01-01")
+    assert planned.fn("2026-01-01") is None
+
+
+def test_a_night_that_has_failed_has_failed_when_it_is_asked_for_again(
+    storage: Storage,
+) -> None:
+    bots = [{"bot": "ada", "outcome": "failed", "reason": "why"}]
+    save_summary(storage, "2026-01-01-2", {"counts": {"failed": 1}, "bots": bots})
+    state = asyncio.run(nightly("2026-01-01-2", here=True, return_state=True))
+    assert (state.is_failed(), state.message) == (True, "1 of 1 bots failed: ada")
+
+
+def test_the_night_of_a_run_is_that_of_its_first_try() -> None:
+    began = datetime(2026, 1, 31, 23, 59, tzinfo=UTC)
+
+    @flow
+    def story() -> str:
+        context = FlowRunContext.get()
+        assert context is not None
+        assert context.flow_run is not None
+        assert _tonight() == f"{datetime.now(UTC):%Y-%m-%d}"
+        context.flow_run.start_time = began  # as the server tells it when a run is tried again
+        return _tonight()
+
+    assert story() == "2026-01-31"
 
 
 def test_a_budget_of_hours_leaves_the_rest_for_later(
@@ -97,12 +151,24 @@ def test_backfill_does_what_has_no_fresh_release_and_names_bad_lines(
     assert "line 4: 'not a handle'" in err
     assert "2 of 2 bots done" in err
 
+    assert storage.files("nights") == {}, "the plan is for an interrupted one"
     storage.delete("releases/fay")
     code, out, _ = command(*words)
     assert json.loads(out) == {"fresh": 1, "wrong lines": 1, "released": 1}
     code, _, err = command("backfill", "--file", tmp_path / "none.txt")
     assert code == 2
     assert "no list can be read" in err
+
+
+def test_a_backfill_of_the_ui_names_bad_lines_and_fails(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lists = tmp_path / "list.txt"
+    lists.write_text("not a handle\nhal\n")
+    state = asyncio.run(backfill(file=str(lists), source="stored", here=True, return_state=True))
+    assert state.is_failed()
+    assert state.message == "1 of 1 bots failed, 1 lines name no account"
+    assert "line 1: 'not a handle'" in caplog.text
 
 
 def test_status_tells_what_is_parked(

@@ -156,6 +156,7 @@ def server_settings(database: str, redis: str) -> dict[str, str]:
         "PREFECT_API_AUTH_STRING": LOGIN,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+        "PREFECT_CLIENT_MAX_RETRIES": "8",
         "PREFECT_WORKER_QUERY_SECONDS": "2",
     }
 

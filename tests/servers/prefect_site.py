@@ -24,6 +24,8 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from deployments.serve import SERVER
+
 ROOT = Path(__file__).parents[2]
 DEPLOYMENTS = ROOT / "deployments" / "prefect.yaml"
 BIN = Path(sys.executable).parent
@@ -63,6 +65,7 @@ class Site:
                 "prefect.server.concurrency.lease_storage.filesystem"
             ),
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+            "PREFECT_CLIENT_MAX_RETRIES": "8",
             "PREFECT_LOGGING_EXTRA_LOGGERS": "huggingtweets",
             "OMP_NUM_THREADS": "1",
             "PYTHONPATH": str(ROOT),
@@ -72,13 +75,14 @@ class Site:
         """Start the server, or start it again on the same database, and wait until it answers."""
         self.port = self.port or free_port()
         words = ["server", "start", "--host", "127.0.0.1", "--port", str(self.port)]
-        self._start("server", words)
+        self._start("server", [sys.executable, "-m", SERVER, *words])
         until(self._answers, 90, "the Prefect server")
 
     def start_worker(self, name: str, pool: str) -> None:
         """Start a process worker of a pool, with a home of its own."""
         words = ["worker", "start", "--pool", pool, "--name", name, "--type", "process"]
-        self._start(name, [*words, "--no-create-pool-if-not-found"], home=name)
+        command = [str(BIN / "prefect"), *words, "--no-create-pool-if-not-found"]
+        self._start(name, command, home=name)
 
     def deploy(self, *words_of_apply: str) -> None:
         """Make work pools, limits and automations, and deploy every flow."""
@@ -155,10 +159,10 @@ class Site:
         """What a part has printed."""
         return (self.folder / f"{name}.log").read_text(errors="replace")
 
-    def _start(self, name: str, words: list[str], home: str = "server") -> None:
+    def _start(self, name: str, command: list[str], home: str = "server") -> None:
         with (self.folder / f"{name}.log").open("ab") as log:
             self.groups[name] = subprocess.Popen(
-                [str(BIN / "prefect"), *words],
+                command,
                 cwd=self.folder,
                 env=self.environment(home),
                 stdout=log,

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+import logging
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +11,8 @@ import torch
 
 from tasks.evaluation.evaluate import Rival, evaluate_bot
 from tasks.records import Base, Spec
+from tasks.settings import settings
+from tasks.training.base_models import resolve_base
 from tasks.training.documents import scored
 from tasks.training.engine import engine_for
 from tasks.training.run import train_checkpoint
@@ -123,3 +128,63 @@ def test_a_release_that_cannot_be_read_is_not_compared(
     evaluation = evaluate_bot(base, good, TRAIN, HELD_OUT, SPEC, seed=0, rival=rival)
     assert evaluation.released_loss is None
     assert evaluation.bot_loss < evaluation.base_loss
+
+
+@pytest.fixture(scope="module")
+def adapter(tmp_path_factory: pytest.TempPathFactory) -> tuple[Base, Path]:
+    """Another base, and a release of an adapter of it."""
+    folder = tmp_path_factory.mktemp("adapter")
+    make_tiny_base(folder / "base", "llama")
+    base = resolve_base(str(folder / "base"), folder)
+    trained(folder / "rival", base, replace(SPEC, mode="adapter", adapter_rank=4))
+    return base, folder / "rival"
+
+
+def test_an_adapter_of_another_base_is_measured_on_its_own(
+    two: tuple[Base, Path, Path], adapter: tuple[Base, Path]
+) -> None:
+    (base, good, _), (other, folder) = two, adapter
+    expected = evaluate_bot(other, folder, TRAIN, HELD_OUT, SPEC, seed=0).bot_loss
+    rival = Rival(folder, same_base=False)
+    evaluation = evaluate_bot(base, good, TRAIN, HELD_OUT, SPEC, seed=0, rival=rival)
+    assert evaluation.released_loss == pytest.approx(expected, rel=1e-3)
+    alone = evaluate_bot(base, good, TRAIN, HELD_OUT, SPEC, seed=0)
+    assert replace(evaluation, released_loss=None, compared_loss=None, compared_posts=0) == alone
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"id": "/no/such/folder"}, "no such folder"),
+        ({"id": "somebody/base"}, "the Hub cannot be reached"),
+        ({"revision": "of before"}, "an adapter of"),
+        (None, "does not tell the adapter's base"),
+    ],
+)
+def test_an_adapter_whose_base_cannot_be_had_is_not_compared(
+    two: tuple[Base, Path, Path],
+    adapter: tuple[Base, Path],
+    told: dict[str, str] | None,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("HUGGINGTWEETS_HUB_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("HUGGINGTWEETS_CACHE", str(tmp_path / "cache"))
+    settings.cache_clear()
+    base, good, _ = two
+    folder = shutil.copytree(adapter[1], tmp_path / "rival")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["base"] = told and manifest["base"] | told
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    logger = logging.getLogger("huggingtweets")
+    logger.addHandler(caplog.handler)  # Prefect, where it is set up, keeps our lines from the root
+    rival = Rival(folder, same_base=False)
+    evaluation = evaluate_bot(base, good, TRAIN, HELD_OUT, SPEC, seed=0, rival=rival)
+    logger.removeHandler(caplog.handler)
+    assert evaluation.released_loss is None
+    assert evaluation.bot_loss < evaluation.base_loss
+    (line,) = {record.getMessage() for record in caplog.records if said in record.getMessage()}
+    assert line.startswith("the release is not compared")
+    assert "\n" not in line

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import pytest
+from huggingface_hub.utils import disable_progress_bars
 from pydantic import SecretStr
-from rich.console import Console
-from rich.table import Table
 
 from tasks.errors import (
     BadInput,
@@ -27,9 +26,15 @@ from tasks.publishing.hub import Access, push_release
 from tasks.publishing.local import latest_release, publish_locally
 from tasks.records import Release
 from tasks.storage import Storage
+from tests.fault_tables import FaultTable
 from tests.servers.hub import TOKEN, Fault, Hub, running_hub
 
 NAME = "me/alice"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_bars() -> None:
+    disable_progress_bars()  # they would stand in the midst of the table
 
 
 @pytest.fixture
@@ -137,24 +142,22 @@ class Trouble(NamedTuple):
     error: type[HuggingtweetsError] | None = None
 
 
-@dataclass
-class FaultTable:
-    """What was injected and what came out; `pytest -s` shows it."""
-
-    rows: list[tuple[str, ...]] = field(default_factory=list)
-
-    def show(self) -> None:
-        table = Table("fault", "the push", "on the Hub", "the next push", title="Hub faults")
-        for row in self.rows:
-            table.add_row(*row)
-        Console(width=140).print("", table)
-
-
 @pytest.fixture(scope="module")
 def fault_table() -> Iterator[FaultTable]:
-    table = FaultTable()
+    columns = ("fault", "injected", "the push", "what readers found", "the next push")
+    table = FaultTable("Faults of the Hub", columns)
     yield table
     table.show()
+
+
+def injected(trouble: Trouble) -> str:
+    """Where the fault strikes, and what the server does then."""
+    (fault, *_) = [each for each in trouble.faults if each]
+    does = f"answers {fault.status}" if fault.status else "cuts the connection"
+    when = " after it is done" if fault.after else ""
+    at = f" at the {len(trouble.faults)}rd" if None in trouble.faults else ""
+    more = f", {len(trouble.faults)} times" if len(trouble.faults) > 1 and not at else ""
+    return f"{trouble.step}{at}: {does}{when}{more}{' ' + str(fault.headers) * bool(fault.headers)}"
 
 
 PAUSE = {"Retry-After": "60"}
@@ -205,7 +208,9 @@ def test_a_fault_ends_in_one_right_release_or_in_none(hub, storage, release, tro
     assert came_of(storage, release, hub, access) is None
     assert_holds_once(hub, storage, release)
     pushed = came.__name__ if came else "succeeds"
-    fault_table.rows.append((trouble.what, pushed, seen, "right, one commit, one tag"))
+    fault_table.add(
+        trouble.what, injected(trouble), pushed, seen, "the release: one commit, one tag"
+    )
 
 
 def came_of(storage, release, hub, access) -> type[HuggingtweetsError] | None:
@@ -257,9 +262,11 @@ def test_two_publishers_at_once_leave_one_whole_release(
     assert sum(each.startswith("the release") for each in held) == 1
     push(storage, releases[1], hub)
     assert holding(hub, storage, releases[1]) == "the release, tagged"
-    fault_table.rows.append(
-        ("two publishers at once", "one or both", "one of the two releases", "right")
-    )
+    ends = " and ".join(sorted(each.__name__ if each else "succeeds" for each in came))
+    fault_table.add(
+        "two publishers at once", "two pushes of two releases", ends, "one of the two, whole",
+        "the release",
+    )  # fmt: skip
 
 
 def test_a_second_publisher_is_not_overwritten(hub, storage, release):

@@ -64,6 +64,15 @@ def test_a_bot_is_parked_after_permanent_failures_in_a_row_or_crashes() -> None:
     assert after(BotState(), crashed, NOW, NOW).parked == "because"
 
 
+def test_trouble_of_the_whole_site_is_not_the_bots_own() -> None:
+    """Three nights with a full disk must not park every bot; when it is mended, all are due."""
+    state = BotState(permanent=2, last_success=NOW)
+    for _ in range(4):
+        state = after(state, outcome(Status.FAILED, permanent=True, site=True), NOW, NOW)
+    assert (state.parked, state.permanent, state.next_attempt_at) == ("", 2, None)
+    assert (state.failures, state.last_try) == (4, NOW)
+
+
 def test_a_skip_is_no_failure_and_unchanged_keeps_what_a_training_takes() -> None:
     state = BotState(last_success=NOW, failures=1, seconds=50, posts=9)
     later = NOW + timedelta(hours=1)

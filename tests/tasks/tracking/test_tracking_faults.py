@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from typing import NamedTuple
+
+import pytest
 
 from flows.requests import BotRequest
 from tasks.records import Status
@@ -14,6 +17,7 @@ from tasks.settings import Settings, settings
 from tasks.tracking.environment import Patience
 from tasks.tracking.outage import Outage
 from tasks.tracking.sync import send_recorded
+from tests.fault_tables import FaultTable
 from tests.flows.running import run
 from tests.servers.wandb import KEY, Fault, running_wandb
 from tests.servers.wandb_state import State
@@ -33,28 +37,46 @@ def every(fault: Fault) -> Script:
 
 
 HANGS, FAILS, DIES = Fault(0), Fault(503), Fault(dies=True)
-CASES: dict[str, Script] = {
-    "refuses all connections": lambda _: None,
-    "does not know the key (401)": every(Fault(401)),
-    "hangs from the start": every(HANGS),
-    "answers 503 from the start": every(FAILS),
-    "hangs when an artifact is committed": at("CommitArtifact", HANGS),
-    "takes no upload (503)": at("upload", FAILS),
-    "takes no curves (400)": at("stream", Fault(400)),
-    "hangs at the curves": at("stream", HANGS),
-    "dies as the first run begins": at("UpsertBucket", DIES),
-    "dies in the middle of the first run": at("CreateArtifact", DIES),
-    "dies in the middle of the second run": at("CommitArtifact", DIES, nth=4),
-}
 
 
-def recorded_though(state: State, name: str, bot: str, folder: Path) -> str:
-    """Track a bot while the fault strikes; the row of the table that says what came of it."""
-    patience = Patience(step=1.5, finish=0.5, whole=3)
+class Case(NamedTuple):
+    """What the service does, in words and as the server's script."""
+
+    fault: str
+    injected: str
+    script: Script
+
+
+CASES = [
+    Case("refuses all connections", "no server listens", lambda _: None),
+    Case("does not know the key", "every step: answers 401", every(Fault(401))),
+    Case("hangs from the start", "every step: no answer", every(HANGS)),
+    Case("is broken from the start", "every step: answers 503", every(FAILS)),
+    Case("hangs at an artifact", "CommitArtifact: no answer", at("CommitArtifact", HANGS)),
+    Case("takes no upload", "upload: answers 503", at("upload", FAILS)),
+    Case("takes no curves", "stream: answers 400", at("stream", Fault(400))),
+    Case("hangs at the curves", "stream: no answer", at("stream", HANGS)),
+    Case("dies as the first run begins", "UpsertBucket: dies", at("UpsertBucket", DIES)),
+    Case("dies in the first run", "CreateArtifact: dies", at("CreateArtifact", DIES)),
+    Case("dies in the second run", "4th CommitArtifact: dies", at("CommitArtifact", DIES, nth=4)),
+]
+
+
+@pytest.fixture(scope="module")
+def fault_table() -> Iterator[FaultTable]:
+    columns = ("W&B", "injected", "the retrain", "recorded", "seconds", "after `sync`")
+    table = FaultTable("Faults of Weights & Biases", columns)
+    yield table
+    table.show()
+
+
+def recorded_though(state: State, case: Case, bot: str, folder: Path) -> tuple[str, float]:
+    """Track a bot while the fault strikes; says where its two runs are, and after how long."""
+    patience, name = Patience(step=1.5, finish=0.5, whole=3), case.fault
     with running_wandb(state) as server:
         if name.startswith("refuses"):
             server.die()
-        server.fault = CASES[name]
+        server.fault = case.script
         begun = time.monotonic()
         tracked = track(folder, training(bot), patience=patience, **online(server))
         seconds = time.monotonic() - begun
@@ -64,14 +86,16 @@ def recorded_though(state: State, name: str, bot: str, folder: Path) -> str:
     assert kept in (["preprocess", "train"], ["train"]), name
     # The last step, its finish, and two questions of wandb's own client come on top.
     assert seconds < patience.whole + patience.step + patience.finish + 2 * 6 + 2, name
-    return f"{name:<38}{there} of 2 online, {len(kept)} wait for sync{seconds:>9.1f}"
+    return f"{there} of 2 runs online, {len(kept)} wait for sync", seconds
 
 
-def test_whatever_the_service_does_both_runs_arrive_in_the_end(tmp_path, caplog, capsys):
+def test_whatever_the_service_does_both_runs_arrive_in_the_end(tmp_path, caplog, fault_table):
     state, bots = State(), [f"bot{number}" for number in range(len(CASES))]
     with caplog.at_level(logging.WARNING, "huggingtweets"):
-        cases = zip(CASES, bots, strict=True)
-        rows = [recorded_though(state, name, bot, tmp_path) for name, bot in cases]
+        came = [
+            recorded_though(state, case, bot, tmp_path)
+            for case, bot in zip(CASES, bots, strict=True)
+        ]
     warned = [each for each in caplog.records if each.name == "huggingtweets"]
     assert {bot for bot in bots if any(f"@{bot}:" in each.getMessage() for each in warned)} == {
         *bots
@@ -79,13 +103,17 @@ def test_whatever_the_service_does_both_runs_arrive_in_the_end(tmp_path, caplog,
     assert KEY not in caplog.text
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert not any(KEY.encode() in path.read_bytes() for path in files)
-    with capsys.disabled():
-        print(f"\n\n{'W&B':<38}{'what came out':<35}seconds", *rows, sep="\n")  # noqa: T201
     with running_wandb(state) as server:
         sent = send_recorded(tmp_path, Settings(**online(server)))
     assert [each.trouble for each in sent] == [None] * len(sent)
+    lineage = state.lineage()
     trained = {f"@{bot}-train": ([f"dataset-{bot}", "gpt2"], [bot]) for bot in bots}
-    assert trained.items() <= state.lineage().items()
+    assert trained.items() <= lineage.items()
+    for case, bot, (recorded, seconds) in zip(CASES, bots, came, strict=True):
+        arrived = sum(f"@{bot}-{job}" in lineage for job in ("preprocess", "train"))
+        end = f"{arrived} of 2 runs online, with lineage"
+        told = (case.fault, case.injected, "goes on", recorded, f"{seconds:.1f}", end)
+        fault_table.add(*told)
 
 
 def test_the_next_bot_does_not_wait_for_a_service_that_hung(tmp_path):
@@ -112,7 +140,7 @@ def test_without_any_patience_nothing_is_begun(tmp_path):
 
 
 def test_the_release_appears_though_the_server_is_killed_in_the_middle(
-    prefect_server, tiny_base, table, monkeypatch, capsys
+    prefect_server, tiny_base, table, monkeypatch, fault_table
 ):
     """With the patience that operators get; the limit is that of a minute, training included."""
     with running_wandb() as server:
@@ -126,5 +154,5 @@ def test_the_release_appears_though_the_server_is_killed_in_the_middle(
     assert outcomes["peggy"].status is Status.RELEASED
     assert list(server.state.lineage()) == ["@peggy-preprocess", "@peggy-train"]
     assert seconds < 60
-    with capsys.disabled():
-        print(f"{'killed within a whole retrain':<38}{'released':<35}{seconds:>4.1f}")  # noqa: T201
+    told = ("dies in a whole retrain", "3rd CommitArtifact: dies", "released")
+    fault_table.add(*told, "-", f"{seconds:.1f} with training", "-")

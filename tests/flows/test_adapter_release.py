@@ -1,0 +1,120 @@
+"""An adapter's release: loaded as its card says, by `generate`, and as a rival of another base."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flows.requests import BotRequest
+from tasks.records import Spec, Status
+from tasks.settings import settings
+from tasks.storage import Storage
+from tests.flows.running import run
+from tests.servers.hub import TOKEN, Hub, running_hub
+from tests.tiny import make_tiny_base
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+SPEC = Spec(epochs=3, precision="fp32", mode="adapter", adapter_rank=4, learning_rate=2e-2)
+CALL = "generator("
+
+
+def serve_base(hub: Hub, folder: Path) -> None:
+    make_tiny_base(folder, positions=256)
+    hub.create("me/base", "public")
+    files = {each.name: each.read_bytes() for each in folder.iterdir()}
+    hub.add_commit("me/base", "weights", files)
+
+
+def snippet_of(card: str) -> str:
+    """The program that the card shows."""
+    (shown,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    return shown
+
+
+def run_alone(program: str, hub: Hub) -> str:
+    """What a user's program prints, in a process that knows nothing of this project."""
+    loads_from_here = {
+        "HF_ENDPOINT": hub.url,
+        "HF_TOKEN": TOKEN,
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HOME": str(Path.cwd() / "hf"),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True, text=True, check=False, env={**os.environ, **loads_from_here},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_an_adapter_is_released_loaded_and_compared(
+    table: Path,
+    tiny_base: Path,
+    tmp_path: Path,
+    storage: Storage,
+    monkeypatch: pytest.MonkeyPatch,
+    command: Callable[..., tuple[int, str, str]],
+) -> None:
+    request = BotRequest(name="rosalind", sources={"rosalind": str(table)})
+    with running_hub() as hub:
+        serve_base(hub, tmp_path / "base")
+        for name, value in {"ENDPOINT": hub.url, "TOKEN": TOKEN, "NAMESPACE": "me"}.items():
+            monkeypatch.setenv(f"HUGGINGTWEETS_HUB_{name}", value)
+        monkeypatch.setenv("HUGGINGTWEETS_CACHE", str(tmp_path / "cache"))
+        settings.cache_clear()
+        _, outcomes = run([request], Path("me/base"), push=True, training=SPEC)
+        assert outcomes["rosalind"].status is Status.RELEASED, outcomes["rosalind"].reason
+        held = hub.repositories["me/rosalind"].head.files
+        assert not {"model.safetensors", "config.json"} & held.keys()
+        card = held["README.md"].decode()
+        assert "pip install peft" in card
+        assert json.loads(held["adapter_config.json"])["base_model_name_or_path"] == "me/base"
+
+        pytest.importorskip("peft", reason="the card's program needs peft")
+        program = snippet_of(card)
+        assert CALL in program
+        told = f"posts = {CALL}".join(program.rsplit(CALL, 1))
+        told += "print(len(posts), len({each['generated_text'] for each in posts}))"
+        assert run_alone(told, hub) == "5 5\n", "five posts, drawn and not always the same"
+
+        # A later commit of the base, even another model, does not take the bot its own.
+        hub.add_commit("me/base", "another", {"README.md": b"nothing is left here"})
+        code, out, err = command("generate", "rosalind", "my cat", "-n", "3", "--seed", "1")
+        assert code == 0, err
+        assert len(out.splitlines()) == 3
+        assert all(line.startswith("my cat") for line in out.splitlines())
+
+        _, outcomes = run([request], tiny_base, training=Spec(epochs=1, precision="fp32"))
+        evaluation = outcomes["rosalind"].evaluation
+        assert evaluation is not None
+        assert evaluation.released_loss is not None, "by the adapter's own base"
+        assert evaluation.released_loss < evaluation.base_loss
+
+
+def test_a_base_that_only_the_operator_has(
+    table: Path,
+    tiny_base: Path,
+    storage: Storage,
+    monkeypatch: pytest.MonkeyPatch,
+    command: Callable[..., tuple[int, str, str]],
+) -> None:
+    _, outcomes = run(
+        [BotRequest(name="sabina", sources={"sabina": str(table)})], tiny_base, training=SPEC
+    )
+    release = outcomes["sabina"].release
+    assert release is not None, outcomes["sabina"].reason
+    card = storage.read(f"{release.folder}/README.md").decode()
+    assert "huggingtweets generate sabina" in card
+    assert str(tiny_base) not in card + storage.read(f"{release.folder}/manifest.json").decode()
+    code, out, err = command("generate", "sabina", "my cat", "--base", tiny_base)
+    assert (code, len(out.splitlines())) == (0, 5), err
+    monkeypatch.setenv("HUGGINGTWEETS_BASE", str(tiny_base))
+    settings.cache_clear()
+    assert command("generate", "sabina", "my cat")[0] == 0
