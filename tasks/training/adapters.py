@@ -42,7 +42,7 @@ def linears(model: Any) -> dict[str, Any]:
     return {
         name: module
         for name, module in model.named_modules()
-        if type(module) in (torch.nn.Linear, Conv1D) and module is not head
+        if isinstance(module, torch.nn.Linear | Conv1D) and module is not head
     }
 
 
@@ -50,11 +50,16 @@ class AdapterLayers:
     """Trains adapters of several bots over the weights that a model has.
 
     places, start: of one bot's numbers, as `Stack` takes them.
+    Raises BaseUnavailable for a model without linear layers.
     """
 
     def __init__(self, model: Any, rank: int, seed: int) -> None:
         self.model, self.rank = model, rank
         self._layers = linears(model)
+        if not self._layers:
+            raise BaseUnavailable(
+                f"{type(model).__name__} has no linear layers to add to: use mode full"
+            )
         places, numbers, end = {}, [], 0
         chance = torch.Generator().manual_seed(seed)
         for name, layer in self._layers.items():
@@ -82,10 +87,14 @@ class AdapterLayers:
         with replaced(self.model, forward_of):
             yield
 
+    def put(self, numbers: torch.Tensor) -> None:
+        """Add the adapter of one bot to the weights that the model has, its base's."""
+        merge(self.model, self.adapter(numbers))
+
     def heads(self, stack: Stack) -> list[torch.Tensor]:
         """The head's weight for each bot of the views: the base's, which is not trained."""
         weight = self.model.get_output_embeddings().weight.detach()
-        return [weight] * len(next(iter(stack.views.values())))
+        return [weight] * stack.shown
 
     def adapter(self, numbers: torch.Tensor) -> Adapter:
         """What a row of the stack holds."""

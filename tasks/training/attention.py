@@ -67,10 +67,17 @@ def laid_out(layout: Layout) -> Iterator[None]:
 
 
 def attend(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    scaling: float,
+    window: int | None = None,
 ) -> torch.Tensor:
-    """Softmax(QK · scaling + causal bias)V, each document alone; all are tokens × heads × size."""
-    return _Attention.apply(query, key, value, _layout.get(), scaling)  # type: ignore[no-any-return, no-untyped-call]  # so in torch
+    """Softmax(QK · scaling + causal bias)V, each document alone; all are tokens × heads × size.
+
+    window: how many tokens one may see, itself included; None for all.
+    """
+    return _Attention.apply(query, key, value, _layout.get(), scaling, window)  # type: ignore[no-any-return, no-untyped-call]  # so in torch
 
 
 class _Attention(torch.autograd.Function):
@@ -87,11 +94,12 @@ class _Attention(torch.autograd.Function):
         value: torch.Tensor,
         layout: Layout,
         scaling: float,
+        window: int | None,
     ) -> torch.Tensor:
         heads, groups = query.size(1), key.size(1)
         keys, values = layout.spread(key), layout.spread(value)
         asking = layout.spread(query).view(len(keys), -1, query.size(-1))
-        bias = _causal_bias(layout.width, heads // groups, query.dtype)
+        bias = _causal_bias(layout.width, heads // groups, query.dtype, window)
         scores = torch.baddbmm(bias, asking, keys.transpose(1, 2), alpha=scaling)
         weights = scores.softmax(-1)
         ctx.save_for_backward(asking, keys, values, weights)
@@ -115,13 +123,22 @@ class _Attention(torch.autograd.Function):
             layout.pack(for_values, groups),
             None,
             None,
+            None,
         )
 
 
 @lru_cache(maxsize=64)
-def _causal_bias(length: int, shared: int, dtype: torch.dtype) -> torch.Tensor:
+def _causal_bias(length: int, shared: int, dtype: torch.dtype, window: int | None) -> torch.Tensor:
     """0 where a token may look, -inf where it may not: 1 × (shared · length) × length."""
-    return torch.full((length, length), -torch.inf, dtype=dtype).triu(1).repeat(1, shared, 1)
+    seen = torch.ones(length, length, dtype=torch.bool).tril()
+    if window is not None:
+        seen = seen.triu(1 - window)
+    bias = torch.zeros(length, length, dtype=dtype).masked_fill_(~seen, -torch.inf)
+    return bias.repeat(1, shared, 1)
+
+
+# Gemma 2 bends the scores, gpt-oss lets a token look at nothing; others choose where it looks.
+_UNKNOWN = ("softcap", "s_aux", "sinks", "position_bias", "block_indices", "indices")
 
 
 def _for_transformers(
@@ -131,11 +148,14 @@ def _for_transformers(
     value: torch.Tensor,
     _mask: torch.Tensor | None,
     scaling: float,
-    **_others: Any,
+    sliding_window: int | None = None,
+    **others: Any,
 ) -> tuple[torch.Tensor, None]:
     """The same for one row of tokens in transformers' order: 1 × heads × tokens × size."""
+    if unknown := [name for name in _UNKNOWN if others.get(name) is not None]:
+        raise NotImplementedError(f"attention with {unknown[0]}")
     query, key, value = (part[0].transpose(0, 1) for part in (query, key, value))
-    return attend(query, key, value, scaling)[None], None
+    return attend(query, key, value, scaling, sliding_window)[None], None
 
 
 AttentionInterface.register(NAME, _for_transformers)

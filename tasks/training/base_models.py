@@ -23,11 +23,14 @@ _DEEPER = ["*/*"]
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+|[\w.-]+")
 
 
-def resolve_base(base_id: str, cache: Path, *, endpoint: str | None = None) -> Base:
+def resolve_base(
+    base_id: str, cache: Path, *, endpoint: str | None = None, revision: str | None = None
+) -> Base:
     """The base in a local folder, fetched first where it has to be.
 
     base_id: `embedded`, a folder, or a Hub id. cache: where fetched bases are kept.
     endpoint: another Hub than the one that its client is set to.
+    revision: of a base on the Hub, the commit; None for the newest.
     Raises BaseUnavailable, NetworkTrouble.
     """
     if base_id == embedded.NAME:
@@ -39,7 +42,7 @@ def resolve_base(base_id: str, cache: Path, *, endpoint: str | None = None) -> B
         raise BaseUnavailable(
             f"base {base_id}: no such folder; give a folder, a Hub id or `{embedded.NAME}`"
         )
-    return _from_hub(base_id, cache / "hub", endpoint)
+    return _from_hub(base_id, cache / "hub", endpoint, revision)
 
 
 def _from_folder(base_id: str, folder: Path) -> Base:
@@ -52,7 +55,7 @@ def _from_folder(base_id: str, folder: Path) -> Base:
     return Base(base_id, str(folder), revision, f"the local folder {folder.name}")
 
 
-def _from_hub(base_id: str, cache: Path, endpoint: str | None) -> Base:
+def _from_hub(base_id: str, cache: Path, endpoint: str | None, revision: str | None) -> Base:
     from huggingface_hub import snapshot_download
 
     log.info("looking up base %s on the Hub", base_id)
@@ -60,6 +63,7 @@ def _from_hub(base_id: str, cache: Path, endpoint: str | None) -> Base:
     with _explained(base_id):
         found = snapshot_download(
             base_id,
+            revision=revision,
             cache_dir=cache,
             allow_patterns=_NEEDED,
             ignore_patterns=_DEEPER,

@@ -4,51 +4,36 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import torch
 
 from tasks.records import Progress, Spec
 from tasks.training.batches import ROUND_TO, Batch
-from tasks.training.chunked_loss import loss_and_gradient, loss_only
 from tasks.training.dropout import dropping
 from tasks.training.member import Member
 from tasks.training.memory import Pieces
+from tasks.training.row_paths import RowPath
 from tasks.training.rows import in_rows, rows_of
 from tasks.training.run_state import STEPS_A_REPORT
-from tasks.training.stack import Places, Stack
+from tasks.training.stack import Stack
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from tasks.training.engine import Engine
 
 Told = Callable[[str, Progress], None]
-# Rows of held-out posts that are measured at once.
-MEASURED_AT_ONCE = {"cpu": 2, "cuda": 16}
-
-
-class Layers(Protocol):
-    """What is trained of each bot: `AdapterLayers` or `StackedLayers`."""
-
-    places: Places
-    start: torch.Tensor
-
-    def attached(self, stack: Stack) -> AbstractContextManager[None]: ...  # noqa: D102 - theirs
-
-    def heads(self, stack: Stack) -> list[torch.Tensor]: ...  # noqa: D102 - theirs
 
 
 class Group:
     """Trains its members until each has ended; one that has leaves the steps."""
 
     def __init__(
-        self, engine: Engine, layers: Layers, members: Sequence[Member], spec: Spec, told: Told
+        self, engine: Engine, path: RowPath, members: Sequence[Member], spec: Spec, told: Told
     ) -> None:
-        self._engine, self._layers, self._spec, self._told = engine, layers, spec, told
+        self._engine, self._path, self._spec, self._told = engine, path, spec, told
         self._members = list(members)
         dtype = engine.flat.weights.dtype
-        self._stack = Stack(layers.start, layers.places, len(members), dtype)
+        self._stack = Stack(path.layers.start, path.layers.places, len(members), dtype)
         self._losses = torch.zeros(len(members), device=engine.device)
         self._width = self._fixed_width()
         self._pieces = Pieces()
@@ -57,7 +42,7 @@ class Group:
         """Train to the end. Raises torch.OutOfMemoryError."""
         self._begun = self._lap = time.monotonic()
         try:
-            with self._layers.attached(self._stack):
+            with self._path.layers.attached(self._stack):
                 while self._members:
                     with dropping(self._engine.model, self._spec.dropout):
                         losses = self._step()
@@ -118,13 +103,7 @@ class Group:
 
     def _backward(self, packed: Batch) -> torch.Tensor:
         """Each bot's summed loss, with its gradients added to those in the stack."""
-        rows = rows_of(packed.ids)
-        hidden = rows.hidden(self._engine.model)
-        with torch.no_grad():
-            of_bots = zip(hidden, self._layers.heads(self._stack), rows.aims, strict=True)
-            losses, gradients = zip(*(loss_and_gradient(*bot) for bot in of_bots), strict=True)
-        torch.autograd.backward(hidden, torch.stack(gradients))
-        return torch.stack(losses)
+        return self._path.backward(rows_of(packed.ids), self._stack)
 
     def _measure(self, due: Sequence[int]) -> None:
         """Measure these members, and let those go that have ended."""
@@ -154,16 +133,13 @@ class Group:
     @torch.no_grad()
     def _held_out_loss(self, row: int) -> float:
         """The sum over a member's held-out posts."""
-        at_once = MEASURED_AT_ONCE[self._engine.device.type]
-        total = torch.zeros((), device=self._engine.device)
+        at_once = self._path.measured_at_once[self._engine.device.type]
+        total = torch.zeros(1, device=self._engine.device)
         with self._stack.only(row):
-            (head,) = self._layers.heads(self._stack)
             measuring = self._members[row].measuring
             for start in range(0, len(measuring), at_once):
                 packed = in_rows(measuring[start : start + at_once])
-                rows = rows_of(self._sent(packed.ids))
-                hidden = rows.hidden(self._engine.model).flatten(0, 1)
-                total += loss_only(hidden, head, rows.aims.flatten())
+                total += self._path.losses(rows_of(self._sent(packed.ids)), self._stack)
         return float(total)
 
     def _passed(self, phase: str) -> None:

@@ -7,7 +7,7 @@ as transformers computes it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,6 +24,8 @@ log = logging.getLogger("huggingtweets")
 
 # A fast way must agree with the plain one to this, relative, in fp32.
 AGREED = 1e-3
+# What comes of a way that a model is not made for.
+UNFIT = (AttributeError, IndexError, NotImplementedError, RuntimeError, TypeError, ValueError)
 
 
 class Plain:
@@ -126,20 +128,18 @@ def choose_path(model: Any, flat: Flat) -> Plain:
     expected = _probe(plain)
     try:
         found = _probe(faster)
-    except (
-        AttributeError,
-        IndexError,
-        NotImplementedError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as error:
+    except UNFIT as error:
         log.info("%s is trained without the fast layers (%s)", type(model).__name__, error)
         return plain
-    if all(abs(a - b) <= AGREED * abs(a) for a, b in zip(expected, found, strict=True)):
+    if agree(expected, found):
         return faster
     log.info("%s is trained without the fast layers, which change it", type(model).__name__)
     return plain
+
+
+def agree(expected: Sequence[float], found: Sequence[float], within: float = AGREED) -> bool:
+    """Whether all numbers are the same, to so much of each."""
+    return all(abs(a - b) <= within * abs(a) for a, b in zip(expected, found, strict=True))
 
 
 def _probe(path: Plain) -> tuple[float, float]:

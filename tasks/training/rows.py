@@ -30,15 +30,14 @@ class Rows:
     documents: torch.Tensor
     aims: torch.Tensor
 
-    def hidden(self, model: Any) -> torch.Tensor:
-        """What the model's last layer gives: rows × width × size."""
-        dtype = next(model.parameters()).dtype
-        return model.base_model(  # type: ignore[no-any-return]  # transformers' own
-            input_ids=self.ids,
-            position_ids=self.positions,
-            attention_mask=self._bias(dtype),
-            use_cache=False,
-        ).last_hidden_state
+    def inputs(self, dtype: torch.dtype) -> dict[str, Any]:
+        """What a model that computes in this type is to be called with."""
+        return {
+            "input_ids": self.ids,
+            "position_ids": self.positions,
+            "attention_mask": self._bias(dtype),
+            "use_cache": False,
+        }
 
     def _bias(self, dtype: torch.dtype) -> torch.Tensor:
         """0 where a token may look: before it, in its own document; else the lowest number."""

@@ -30,6 +30,11 @@ class Stack:
     def __len__(self) -> int:
         return len(self.master)
 
+    @property
+    def shown(self) -> int:
+        """How many bots the views are of."""
+        return len(next(iter(self.views.values())))
+
     def _show(self, weights: torch.Tensor) -> None:
         self.weights, self.grads = weights, torch.zeros_like(weights)
         self.views = {name: self._view(name) for name in self._places}

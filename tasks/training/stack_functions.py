@@ -24,7 +24,10 @@ def turned_product(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
 
 
 def lookup(ids: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Each bot's ids (K × tokens) in its table (K × rows × size)."""
+    """Each bot's ids (K × tokens) in its table (K × rows × size).
+
+    The gradients of equal ids are summed in fp32 before they are added.
+    """
     return _Lookup.apply(ids, weight, weight.grad)
 
 
@@ -55,12 +58,20 @@ class _Lookup(torch.autograd.Function):
         ctx: Any, ids: torch.Tensor, weight: torch.Tensor, grad: torch.Tensor | None
     ) -> torch.Tensor:
         bots = torch.arange(len(weight), device=ids.device)[:, None]
-        ctx.places, ctx.grad = (bots, ids), grad
+        ctx.lines, ctx.grad = bots * weight.size(1) + ids, grad
         return weight[bots, ids]
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> Any:
-        ctx.grad.index_put_(ctx.places, grad, accumulate=True)
+        lines, order = ctx.lines.flatten().sort()
+        # Sums of equal lines, the first lines' first, and zeros for the rest: no shape depends on
+        # how many differ, which a recorded step could not bear, and a GPU would be waited for.
+        place = torch.nn.functional.pad(lines.diff() != 0, (1, 0)).cumsum(0)
+        sums = torch.zeros(grad.flatten(0, -2).shape, device=grad.device)
+        sums.index_add_(0, place, grad.flatten(0, -2)[order].float())
+        seen = torch.zeros_like(lines).scatter_(0, place, lines)
+        bots, ids = seen // ctx.grad.size(1), seen % ctx.grad.size(1)
+        ctx.grad.index_put_((bots, ids), sums.to(grad.dtype), accumulate=True)
         return None, None, None
 
 

@@ -26,7 +26,7 @@ class StackedLayers:
     """
 
     def __init__(self, model: Any, flat: Flat) -> None:
-        self.model = model
+        self.model, self._flat = model, flat
         self.places: Places = {
             # The parameters are views of the flat weights, which begin at 0.
             name: (int(parameter.storage_offset()), parameter.shape)
@@ -37,8 +37,6 @@ class StackedLayers:
         for module in model.modules():
             if any(True for _ in module.parameters(recurse=False)):
                 self._check(module)
-        if model.get_output_embeddings().bias is not None:
-            raise BaseUnavailable(f"{type(model).__name__} has a head with a bias: {_ADVICE}")
 
     def _check(self, module: Any) -> None:
         if _kind(module) is None:
@@ -63,6 +61,10 @@ class StackedLayers:
 
         with replaced(self.model, forward_of):
             yield
+
+    def put(self, numbers: torch.Tensor) -> None:
+        """Give the model itself the weights of one bot."""
+        self._flat.load(numbers)
 
     def _name(self, module: Any, part: str) -> str | None:
         parameter = getattr(module, part, None)

@@ -20,6 +20,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -32,6 +33,7 @@ from tasks.training.group import Group, Told
 from tasks.training.member import BotTexts, Member
 from tasks.training.memory import peak_memory
 from tasks.training.resuming import Resume
+from tasks.training.row_paths import RowPath, row_path_for
 from tasks.training.stacked import StackedLayers
 
 log = logging.getLogger("huggingtweets")
@@ -67,8 +69,9 @@ def train_together(
 
     at_once: None for what pays here: 8 on a GPU, 1 on a CPU. Bots of about equal size go together,
     so that few seats are empty. The results are in the order of `bots`.
-    Raises BadInput for `at_once` below one, BaseUnavailable for a base that cannot be trained so,
-    or where one post alone does not fit in memory.
+    Where all weights of a base cannot be trained for several bots, they are trained one after
+    another. Raises BadInput for `at_once` below one, BaseUnavailable for a base that no adapter can
+    be trained for, or where one post alone does not fit in memory.
     """
     if at_once is None:
         at_once = AT_ONCE if engine.device.type == "cuda" else 1
@@ -134,9 +137,10 @@ def _try(
 
 
 def _adapters(engine: Engine, bots: Sequence[BotTexts], spec: Spec, told: Told) -> list[TrainedBot]:
-    members, finished = _prepared(engine, bots, spec)
     layers = AdapterLayers(engine.model, spec.adapter_rank, spec.seed)
-    Group(engine, layers, members, spec, told).train()
+    path = row_path_for(engine, layers, spec)
+    members, finished = _prepared(engine, bots, spec)
+    Group(engine, path, members, spec, told).train()
     # The base's own part has no gradient by its weights, so that a third of the work is not done.
     additions = 6 * layers.start.numel()
     results = []
@@ -149,15 +153,24 @@ def _adapters(engine: Engine, bots: Sequence[BotTexts], spec: Spec, told: Told) 
 
 
 def _weights(engine: Engine, bots: Sequence[BotTexts], spec: Spec, told: Told) -> list[TrainedBot]:
-    if len(bots) == 1:
-        return [_alone(engine, bots[0], spec, lambda progress: told(bots[0].name, progress))]
+    path = _stacked(engine, spec) if len(bots) > 1 else None
+    if path is None:
+        return [_alone(engine, bot, spec, partial(told, bot.name)) for bot in bots]
     members, finished = _prepared(engine, bots, spec)
-    layers = StackedLayers(engine.model, engine.flat)
-    Group(engine, layers, members, spec, told).train()
+    Group(engine, path, members, spec, told).train()
     return [
         TrainedBot(member.bot.name, finished(member, _flops(engine, member)), member.best)
         for member in members
     ]
+
+
+def _stacked(engine: Engine, spec: Spec) -> RowPath | None:
+    """How all weights of several bots are trained in a step; None for a base that cannot be."""
+    try:
+        return row_path_for(engine, StackedLayers(engine.model, engine.flat), spec)
+    except BaseUnavailable as error:
+        log.info("bots are trained one after another: %s", error)
+        return None
 
 
 def _alone(engine: Engine, bot: BotTexts, spec: Spec, report: Report) -> TrainedBot:

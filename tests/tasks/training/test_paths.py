@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+from transformers import (
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+)
 
 from tasks.training import attention
 from tasks.training.batches import pad
@@ -62,6 +71,20 @@ def test_every_kind_of_llama_has_the_plain_gradients(
     assert (found - expected).norm() / expected.norm() < 1e-5
 
 
+@pytest.mark.parametrize("window", [1, 3, 9, None])
+def test_windows_are_the_models_own(window: int | None) -> None:
+    torch.manual_seed(0)
+    config = MistralConfig(**SMALL, num_attention_heads=4, num_key_value_heads=2)
+    config.sliding_window = window
+    model = MistralForCausalLM(config).eval()
+    model.set_attn_implementation("eager")
+    flat = Flat(model)
+    loss, expected = gradients(Plain(model, flat))
+    fast_loss, found = gradients(Packed(model, flat))
+    assert fast_loss == pytest.approx(loss, rel=1e-5)
+    assert (found - expected).norm() / expected.norm() < 1e-5
+
+
 @pytest.mark.parametrize("architecture", ["gpt2", "llama"])
 def test_in_bf16_they_are_as_near_as_bf16_is(architecture: str, tmp_path: Path) -> None:
     make_tiny_base(tmp_path, architecture)
@@ -112,6 +135,13 @@ def test_a_model_that_does_more_than_a_fast_way_knows_is_trained_plainly(
     biased.lm_head.bias = torch.nn.Parameter(torch.ones(50))
     assert type(choose_path(biased, Flat(biased))) is Plain
     assert "the head has a bias" in caplog.text
+
+    # Too little to be seen at first, when scores are small.
+    config = Gemma2Config(**SMALL, head_dim=8, attn_logit_softcapping=50.0)
+    config.final_logit_softcapping = None
+    bent = Gemma2ForCausalLM(config).eval()
+    assert type(choose_path(bent, Flat(bent))) is Plain
+    assert "attention with softcap" in caplog.text
 
 
 def test_the_weights_stay_tied_and_flat() -> None:
