@@ -8,7 +8,6 @@ from typing import Any
 
 from tasks.errors import BaseUnavailable
 from tasks.records import MANIFEST, Base
-from tasks.training.base_models import resolve_base
 
 
 def base_of(release: Path, base_id: str | None = None) -> Base:
@@ -19,6 +18,7 @@ def base_of(release: Path, base_id: str | None = None) -> Base:
     """
     # Here, since a machine that only trains and measures has no settings.
     from tasks.settings import settings
+    from tasks.training.base_models import resolve_base
 
     trained_on = _trained_on(release)
     asked = base_id or trained_on.get("id") or settings().base
