@@ -27,7 +27,7 @@ from tasks.errors import (
 )
 from tasks.evaluate import evaluate
 from tasks.evaluation.gate import verdict_on
-from tasks.finetune import base_for, finetune, fingerprint_of
+from tasks.finetune import base_for, finetune, fingerprint_of, ready
 from tasks.inputs import INPUTS, Inputs, unchanged_outcome
 from tasks.lake.posts import LakeState
 from tasks.limits import training_place
@@ -163,7 +163,7 @@ def _bring_up_to_date(request: BotRequest, options: RetrainOptions, fetched: boo
     if not options.force and (same := released_already(bot, fingerprint)):
         return _unchanged(inputs, same, corpus, options)
 
-    with training_place(bot):
+    with ready(corpus, base, spec), training_place(bot):
         # Another run may have held the place before, for the same posts.
         if not options.force and (same := released_already(bot, fingerprint)):
             return _unchanged(inputs, same, corpus, options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import AbstractContextManager, nullcontext
 
 from prefect import task
 from prefect.runtime import flow_run
@@ -14,6 +15,7 @@ from tasks.progress import reporter
 from tasks.records import MANIFEST, Base, Checkpoint, Corpus, Spec, digest
 from tasks.settings import settings
 from tasks.storage import storage_root
+from tasks.waiting import Company, waiting
 
 # Raised whenever the same corpus, base and spec would give other weights than before.
 RECIPE = 3
@@ -50,6 +52,21 @@ def base_for(base_id: str) -> Base:
         return _prepared[key]
 
 
+def _uri(bot: Bot, fingerprint: str) -> str:
+    return f"checkpoints/{bot}/{fingerprint[:16]}"
+
+
+def ready(corpus: Corpus, base: Base, spec: Spec) -> AbstractContextManager[None]:
+    """Within the block another bot that is trained may take this one along, if it needs training.
+
+    How many are trained at once is a setting; `finetune` finds what came of it.
+    """
+    checkpoint = _uri(corpus.bot, fingerprint_of(corpus, base, spec))
+    if storage_root().exists(f"{checkpoint}/{MANIFEST}"):
+        return nullcontext()
+    return waiting(corpus, base, spec)
+
+
 @task(name="finetune", task_run_name="finetune @{bot}", **RETRY, **cached("finetune"))
 def finetune_task(bot: Bot, corpus: Corpus, base: Base, spec: Spec) -> Checkpoint:
     """Train, and store the best weights with their manifest.
@@ -63,7 +80,7 @@ def finetune_task(bot: Bot, corpus: Corpus, base: Base, spec: Spec) -> Checkpoin
     storage = storage_root()
     texts = read_corpus(storage, corpus)
     fingerprint = fingerprint_of(corpus, base, spec)
-    uri = f"checkpoints/{bot}/{fingerprint[:16]}"
+    uri = _uri(bot, fingerprint)
     seconds = settings().checkpoint_seconds
     unfinished = Resume(storage, f"{RESUME}/{bot}/{fingerprint[:16]}", fingerprint, seconds)
     with storage.new_folder(uri) as folder:
@@ -78,6 +95,7 @@ def finetune_task(bot: Bot, corpus: Corpus, base: Base, spec: Spec) -> Checkpoin
             uri=uri,
             on_progress=reporter(bot),
             resume=unfinished if seconds else None,
+            trainer=Company(storage, corpus, settings().at_once),
         )
     storage.delete(unfinished.key)
     return checkpoint

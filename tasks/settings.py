@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     )
     keep_releases: int = Field(3, ge=1, description="Releases of a bot kept locally")
 
+    at_once: int = Field(
+        1, ge=1, description="Bots of a batch, ready at the same time, trained in the same steps"
+    )
     checkpoint_seconds: float = Field(
         60.0, ge=0, description="How often a training is kept to be resumed; 0: never"
     )

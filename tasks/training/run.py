@@ -19,7 +19,7 @@ from tasks.training.adapters import Adapter
 from tasks.training.engine import Engine, Trained, engine_for
 from tasks.training.exporting import WEIGHTS, export_adapter, export_model
 from tasks.training.resuming import Resume
-from tasks.training.together import train_bot
+from tasks.training.together import Trainer, train_bot
 
 
 def train_checkpoint(  # noqa: PLR0913 - what goes in, where to, and under which name
@@ -34,16 +34,18 @@ def train_checkpoint(  # noqa: PLR0913 - what goes in, where to, and under which
     uri: str,
     on_progress: Callable[[Progress], None],
     resume: Resume | None = None,
+    trainer: Trainer = train_bot,
 ) -> Checkpoint:
     """Train a bot and fill `folder` with its best weights, or its adapter, the manifest last.
 
     handles: whose post each training text is. uri: the key under which the folder will be found.
     resume: where an unfinished training is kept; whoever installs the folder removes it.
+    trainer: what is called as `train_bot` is, and leaves what that does.
     Raises BaseUnavailable.
     """
     engine = engine_for(base)
     with engine.busy:
-        trained, adapter = train_bot(
+        trained, adapter = trainer(
             engine, train, held_out, spec, handles=handles, on_progress=on_progress, resume=resume
         )
         begun = time.monotonic()

@@ -40,6 +40,8 @@ log = logging.getLogger("huggingtweets")
 
 # Bots in a step on a GPU.
 AT_ONCE = 8
+# `train_bot`, or what trains a bot in its place.
+Trainer = Callable[..., tuple[Trained, Adapter | None]]
 
 
 @dataclass(frozen=True)
