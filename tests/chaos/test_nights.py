@@ -246,7 +246,10 @@ def test_a_night_in_a_terminal_is_killed_and_started_again(tmp_path: Path, tiny_
     below = psutil.Process(process.pid).children(recursive=True)
     time.sleep(1)  # into the training of the next
     process.kill()
-    process.communicate()
+    process.wait()
+    for each in below:  # the server that the command had started for itself
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
     begun, ended = time.monotonic(), set(storage.glob("outcomes/*.json"))
     assert len(ended) < 6
     out, err = night(tmp_path, path, str(storage)).communicate(timeout=300)
@@ -255,5 +258,3 @@ def test_a_night_in_a_terminal_is_killed_and_started_again(tmp_path: Path, tiny_
     told("SIGKILL of a night in a terminal", summary["counts"], time.monotonic() - begun)
     assert sum(summary["counts"].get(end, 0) for end in ("released", "unchanged")) == 6, summary
     assert len(list(storage.glob("releases/*/2*"))) == 6, "all, and each once"
-    for each in psutil.wait_procs(below, timeout=10)[1]:
-        each.kill()  # the server that the command had started
