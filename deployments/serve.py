@@ -33,6 +33,24 @@ ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 POOLS = ("cpu", "train")
 SERVER = "deployments.prefect_server"
+# What Prefect is told in every process of a site, the server's included.
+PREFECT = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    # In memory, the default, slots would stay held after a restart of the server.
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
+        "prefect.server.concurrency.lease_storage.filesystem"
+    ),
+    # The UI asks the server that it came from; pages of others must not start or delete anything.
+    "PREFECT_SERVER_UI_API_URL": "/api",
+    "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": "none",
+    # Each client asks first for a token that this server does not give: every third request.
+    "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "false",
+    "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+    # A flow waits for a server that is away for eight minutes, not for one.
+    "PREFECT_CLIENT_MAX_RETRIES": "8",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "huggingtweets",
+}
 _START = 120.0  # seconds that a server may take to answer
 _PATIENCE = 10.0  # seconds that a process has to end by itself
 _LOOK = 1.0  # seconds between two looks at the processes
@@ -136,16 +154,8 @@ def _until_stopped() -> Iterator[Parts]:
 
 def _environment(host: str, port: int) -> dict[str, str]:
     own = {
+        **PREFECT,
         "PREFECT_API_URL": f"http://{host}:{port}/api",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        # In memory, the default, slots would stay held after a restart of the server.
-        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
-            "prefect.server.concurrency.lease_storage.filesystem"
-        ),
-        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
-        # A flow waits for a server that is away for eight minutes, not for one.
-        "PREFECT_CLIENT_MAX_RETRIES": "8",
-        "PREFECT_LOGGING_EXTRA_LOGGERS": "huggingtweets",
         # Settings of ours that are paths mean this folder, wherever a flow is started.
         "HUGGINGTWEETS_STORAGE": storage_root().url
         if "://" in settings().storage

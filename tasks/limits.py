@@ -20,7 +20,7 @@ from functools import partial
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.concurrency.sync import concurrency, rate_limit
-from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.exceptions import ObjectAlreadyExists
 from prefect.settings import get_current_settings
 
 from tasks.names import Bot
@@ -174,15 +174,11 @@ def make(limit: Limit) -> bool:
 
 
 def _made(client: SyncPrefectClient, limit: Limit) -> bool:
+    wanted = GlobalConcurrencyLimitCreate(
+        name=limit.name, limit=limit.places, slot_decay_per_second=limit.a_second
+    )
     try:
-        client.read_global_concurrency_limit_by_name(limit.name)
-    except ObjectNotFound:
-        wanted = GlobalConcurrencyLimitCreate(
-            name=limit.name, limit=limit.places, slot_decay_per_second=limit.a_second
-        )
-        try:
-            client.create_global_concurrency_limit(wanted)
-        except ObjectAlreadyExists:
-            return False  # another worker was faster
-        return True
-    return False
+        client.create_global_concurrency_limit(wanted)
+    except ObjectAlreadyExists:
+        return False
+    return True

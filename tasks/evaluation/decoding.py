@@ -10,20 +10,19 @@ goes into launching hundreds of small kernels, and finished rows cost next to no
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from tasks.evaluation.lean_layers import LeanLlamaLayer
 from tasks.evaluation.mentions import MentionGuard
-from tasks.training.precision import has_fast_bf16
 
 TOP_P = 0.95
 # The nucleus is sought among so many: what lies beyond has no weight worth sorting for.
 TOP_K = 1024
+# Tokens of one group, of which only the likeliest is looked at first.
+GROUP = 8
 # Buffers grow by so many tokens. Between, shapes stay the same, and kernels are built for shapes.
 COLUMNS = 32
 # Finished rows leave when they are this share of the batch: leaving copies all keys and values.
@@ -77,35 +76,6 @@ def write(
             step = _captured(writing.step)
         step()
     return writing.texts()
-
-
-def writer_of(model: Any) -> Any:
-    """The model for writing: in bf16 where that is faster, else with the very same weights.
-
-    The model itself stays as it is.
-    """
-    parameter = next(model.parameters())
-    dtype = torch.bfloat16 if has_fast_bf16(parameter.device) else parameter.dtype
-    # Copied in their new type at once; buffers, such as the positions' frequencies, keep theirs.
-    weights = {
-        id(parameter): torch.nn.Parameter(parameter.detach().to(dtype), requires_grad=False)
-        for parameter in model.parameters()
-    }
-    writer = copy.deepcopy(model, weights)
-    if model.config.model_type == "llama":
-        layers = [LeanLlamaLayer(layer) for layer in writer.model.layers]
-        writer.model.layers = torch.nn.ModuleList(layers)
-    writer.get_output_embeddings().register_forward_pre_hook(_in_one_piece)
-    return writer
-
-
-def _in_one_piece(_head: Any, inputs: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
-    """The head's input without gaps.
-
-    The last token of each prompt has the others between; of such a product torch copies the head's
-    weights once for each row, which took ten of the thirteen seconds for 100 posts, and gigabytes.
-    """
-    return (inputs[0].contiguous(),)
 
 
 def _can_be_captured(model: Any) -> bool:
@@ -195,7 +165,10 @@ class _Writing:
         self.mask = self.mask.masked_fill(seen[:, None, None], 0).to(self.dtype)
 
     def _read_prompts(self) -> None:
-        """All prompts in one pass, with their last tokens in one column, and a token for each."""
+        """All prompts in one pass, with their last tokens in one column, and a token for each.
+
+        Equal prompts are read once.
+        """
         if self.guard:
             self.bans = self.guard.penalty.new_empty(len(self.rows), self.guard.penalty.size(1))
             states = [self.guard.after(prompt) for prompt in self.prompts]
@@ -206,7 +179,13 @@ class _Writing:
         # Padding sees itself, since a softmax over nothing is no number.
         mask[:, :, places, places] = 0
         positions = (self.positions[:, None] - places.flip(0)).clamp(min=0)
-        self._take(self._logits(self.tokens[:, : self.begin], mask, positions))
+        numbers: dict[tuple[int, ...], int] = {}
+        prompts = [numbers.setdefault(tuple(prompt), len(numbers)) for prompt in self.prompts]
+        firsts = [prompts.index(number) for number in range(len(numbers))]
+        tokens = self.tokens[firsts, : self.begin]
+        logits = self._logits(tokens, mask[firsts], positions[firsts])
+        self.memory.rebuild(lambda part: part[prompts])
+        self._take(logits[prompts])
         self.memory.columns = self.column
 
     def step(self) -> None:
@@ -285,7 +264,7 @@ def draw(logits: torch.Tensor, chances: torch.Tensor) -> torch.Tensor:
 
     chances: one number a row, 0 up to 1; equal numbers draw equal tokens.
     """
-    top, tokens = logits.topk(min(TOP_K, logits.size(-1)))
+    top, tokens = likeliest(logits, min(TOP_K, logits.size(-1)))
     reached = top.float().softmax(-1).cumsum(-1)
     # A token is in the nucleus if those before it do not reach TOP_P.
     before = torch.nn.functional.pad(reached[:, :-1], (1, 0))
@@ -293,6 +272,24 @@ def draw(logits: torch.Tensor, chances: torch.Tensor) -> torch.Tensor:
     aim = chances[:, None] * reached.gather(1, last)
     chosen = torch.searchsorted(reached, aim, right=True).minimum(last)
     return tokens.gather(1, chosen)[:, 0]
+
+
+def likeliest(logits: torch.Tensor, number: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The `number` highest of each row, the highest first, and their places; as `topk`, but faster.
+
+    They are in the `number` groups with the highest peaks, so that most of a row is only compared
+    with its group: 100 rows of 49,152 in bf16 take 9 ms instead of 20 on two cores.
+    """
+    width = logits.size(-1) // GROUP
+    if width <= number:
+        return logits.topk(number)
+    grouped = logits[:, : GROUP * width].view(-1, GROUP, width)
+    groups = grouped.amax(1).topk(number, sorted=False).indices
+    members = torch.arange(GROUP, device=logits.device)[:, None] * width + groups[:, None]
+    rest = torch.arange(GROUP * width, logits.size(-1), device=logits.device)
+    places = torch.cat([members.flatten(1), rest.expand(len(logits), -1)], 1)
+    top, chosen = logits.gather(1, places).topk(number)
+    return top, places.gather(1, chosen)
 
 
 def _rounded(columns: int) -> int:

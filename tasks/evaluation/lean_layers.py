@@ -30,10 +30,13 @@ class LeanLlamaLayer(torch.nn.Module):
 
     def __init__(self, layer: Any) -> None:
         super().__init__()
-        self.layer = layer
         attention, mlp = layer.self_attn, layer.mlp
-        self.asking = _joined([attention.q_proj, attention.k_proj, attention.v_proj])
-        self.rising = _joined([mlp.gate_proj, mlp.up_proj])
+        self.first_norm, self.second_norm = layer.input_layernorm, layer.post_attention_layernorm
+        self.ask = _joined([attention.q_proj, attention.k_proj, attention.v_proj])
+        self.answer = attention.o_proj
+        self.rise = _joined([mlp.gate_proj, mlp.up_proj])
+        self.act, self.fall = mlp.act_fn, mlp.down_proj
+        self.number, self.scaling = attention.layer_idx, attention.scaling
         self.size = attention.head_dim
         self.shared = attention.k_proj.out_features // self.size
         self.heads = attention.q_proj.out_features // self.size
@@ -47,29 +50,26 @@ class LeanLlamaLayer(torch.nn.Module):
         **_others: Any,
     ) -> torch.Tensor:
         """As transformers calls a layer."""
-        attention, mlp = self.layer.self_attn, self.layer.mlp
-        asked = functional.linear(_normed(self.layer.input_layernorm, hidden_states), *self.asking)
+        asked = self.ask(_normed(self.first_norm, hidden_states))
         parts = asked.view(*asked.shape[:2], -1, self.size).transpose(1, 2)
         turned = _turned(parts[:, : self.heads + self.shared], *position_embeddings)
         key, value = past_key_values.update(
-            turned[:, self.heads :], parts[:, self.heads + self.shared :], attention.layer_idx
+            turned[:, self.heads :], parts[:, self.heads + self.shared :], self.number
         )
-        query = turned[:, : self.heads]
-        found = attend(query, key, value, attention_mask, attention.scaling)
-        hidden = hidden_states + attention.o_proj(found.transpose(1, 2).flatten(2))
-        rising = functional.linear(
-            _normed(self.layer.post_attention_layernorm, hidden), *self.rising
-        )
-        gate, up = rising.chunk(2, -1)
-        return hidden + mlp.down_proj(mlp.act_fn(gate) * up)  # type: ignore[no-any-return]  # transformers is untyped
+        found = attend(turned[:, : self.heads], key, value, attention_mask, self.scaling)
+        hidden = hidden_states + self.answer(found.transpose(1, 2).flatten(2))
+        gate, up = self.rise(_normed(self.second_norm, hidden)).chunk(2, -1)
+        return hidden + self.fall(self.act(gate) * up)  # type: ignore[no-any-return]  # transformers is untyped
 
 
-def _joined(products: list[Any]) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Weights and biases of several linear modules as one's."""
-    weight = torch.cat([product.weight.detach() for product in products])
-    if products[0].bias is None:
-        return weight, None
-    return weight, torch.cat([product.bias.detach() for product in products])
+def _joined(products: list[Any]) -> torch.nn.Linear:
+    """Several linear modules side by side as one."""
+    inputs, outputs = products[0].in_features, sum(product.out_features for product in products)
+    joint = torch.nn.Linear(inputs, outputs, bias=products[0].bias is not None, device="meta")
+    for name, _ in list(joint.named_parameters()):
+        parts = torch.cat([getattr(product, name).detach() for product in products])
+        setattr(joint, name, torch.nn.Parameter(parts, requires_grad=False))
+    return joint
 
 
 def _normed(norm: Any, hidden: torch.Tensor) -> torch.Tensor:

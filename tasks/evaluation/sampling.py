@@ -9,8 +9,9 @@ from typing import Any
 import torch
 
 from tasks.evaluation.adapter_base import base_of
-from tasks.evaluation.decoding import Limits, write, writer_of
+from tasks.evaluation.decoding import Limits, write
 from tasks.evaluation.mentions import mention_guard
+from tasks.evaluation.writers import writer_of
 from tasks.training.adapter_files import has_adapter
 from tasks.training.documents import context_of, marks_of
 from tasks.training.exporting import import_weights

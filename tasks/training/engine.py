@@ -24,7 +24,7 @@ from tasks.training.documents import Document, check_vocabulary, context_of, enc
 from tasks.training.flat import Flat
 from tasks.training.flops import peak_flops, training_flops
 from tasks.training.graphs import Graphs
-from tasks.training.loading import load_model, load_tokenizer
+from tasks.training.loading import check_causal, load_model, load_tokenizer
 from tasks.training.losses import EVALUATION_TOKENS
 from tasks.training.memory import keep_memory, peak_memory
 from tasks.training.paths import choose_path
@@ -86,6 +86,7 @@ class Engine:
         self.model: Any = load_model(folder, self.device, torch.float32)
         self._config = self.model.config.get_text_config()
         check_vocabulary(self.tokenizer, self._config)
+        check_causal(self.model, base.id)
         self.busy = threading.RLock()
         self.flat = Flat(self.model)
         self.path = choose_path(self.model, self.flat)

@@ -54,5 +54,22 @@ def load_model(folder: Path, device: torch.device, dtype: torch.dtype) -> Any:
     return model.to(device).eval()
 
 
+@torch.no_grad()
+def check_causal(model: Any, name: str) -> None:
+    """Raises BaseUnavailable for a model whose tokens see those after them, such as BERT.
+
+    transformers loads such a model as a causal one all the same; trained, it has a low loss, since
+    every token can be copied, and writes nonsense.
+    """
+    ids = torch.zeros((2, 4), dtype=torch.long, device=next(model.parameters()).device)
+    ids[1, -1] = 1
+    first, second = model(input_ids=ids, use_cache=False).logits[:, 0].float()
+    if not torch.allclose(first, second, rtol=1e-4, atol=1e-5, equal_nan=True):
+        raise BaseUnavailable(
+            f"base {name}: what it says of a token depends on the tokens after it; "
+            "choose a causal language model"
+        )
+
+
 def _first(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -24,7 +24,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from deployments.serve import SERVER
+from deployments.serve import PREFECT, SERVER
 
 ROOT = Path(__file__).parents[2]
 DEPLOYMENTS = ROOT / "deployments" / "prefect.yaml"
@@ -57,16 +57,9 @@ class Site:
             **own,
             "HUGGINGTWEETS_TRACKING": "false",
             **ours,
+            **PREFECT,
             "PREFECT_HOME": str(self.folder / home),
             "PREFECT_API_URL": self.url,
-            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            # Leases that outlive a restart of the server, or slots would stay held.
-            "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
-                "prefect.server.concurrency.lease_storage.filesystem"
-            ),
-            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
-            "PREFECT_CLIENT_MAX_RETRIES": "8",
-            "PREFECT_LOGGING_EXTRA_LOGGERS": "huggingtweets",
             "OMP_NUM_THREADS": "1",
             "PYTHONPATH": str(ROOT),
         }

@@ -11,9 +11,12 @@ from transformers import (
     TopKLogitsWarper,
     TopPLogitsWarper,
 )
+from transformers.pytorch_utils import Conv1D
 
-from tasks.evaluation.decoding import TOP_K, TOP_P, Limits, draw, write, writer_of
+from tasks.evaluation.decoding import TOP_K, TOP_P, Limits, draw, likeliest, write
 from tasks.evaluation.lean_layers import LeanLlamaLayer
+from tasks.evaluation.packed_products import PackedProduct, can_pack, pack
+from tasks.evaluation.writers import writer_of
 from tasks.training.engine import Engine
 from tests.tiny import make_tiny_base
 
@@ -74,8 +77,32 @@ def test_the_model_stays_as_it_is(model: object) -> None:
     for name, weight in model.named_parameters():
         assert torch.equal(weight, before[name])
         assert weight.requires_grad
-    tied = writer.get_output_embeddings().weight is writer.get_input_embeddings().weight
-    assert tied, "tied embeddings are cast once"
+
+
+@pytest.mark.skipif(not can_pack(torch.zeros(1, dtype=torch.bfloat16)), reason="needs fast bf16")
+@pytest.mark.parametrize(
+    "plain",
+    [torch.nn.Linear(48, 80), torch.nn.Linear(48, 80, bias=False), Conv1D(80, 48)],
+    ids=["linear", "no bias", "conv1d"],
+)
+@torch.no_grad()
+def test_a_packed_product_is_the_same(plain: torch.nn.Module) -> None:
+    plain.to(torch.bfloat16)
+    inputs = torch.randn(3, 5, 48, dtype=torch.bfloat16)[:, -1:]  # with gaps
+    expected = plain(inputs)
+    holder = torch.nn.Sequential(plain)
+    pack(holder)
+    assert isinstance(holder[0], PackedProduct)
+    torch.testing.assert_close(holder(inputs), expected, rtol=0.016, atol=1e-3)
+
+
+@pytest.mark.parametrize("columns", [3000, 3001, 8192, 300])
+def test_the_likeliest_are_those_of_topk(columns: int) -> None:
+    logits = torch.randn(5, columns, generator=torch.Generator().manual_seed(columns))
+    number = min(64, columns)
+    top, places = likeliest(logits, number)
+    assert torch.equal(top, logits.topk(number).values)
+    assert torch.equal(places, logits.topk(number).indices)
 
 
 @pytest.mark.parametrize("bias", [False, True])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import BertConfig, BertLMHeadModel
 
 from tasks.errors import BadInput, BaseUnavailable
 from tasks.records import Base, Progress, Spec
@@ -156,6 +157,14 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "base" / "model.safetensors").unlink()
     with pytest.raises(BaseUnavailable, match="safetensors"):
         Engine(Base("x", str(tmp_path / "base"), "1", "nowhere"))
+
+
+def test_a_model_that_sees_what_comes_is_refused(tmp_path: Path) -> None:
+    base = make_tiny_base(tmp_path)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    BertLMHeadModel(BertConfig(vocab_size=400, **sizes)).save_pretrained(tmp_path)
+    with pytest.raises(BaseUnavailable, match="tokens after it; choose a causal"):
+        Engine(base)
 
 
 @pytest.mark.parametrize("schedule", ["linear", "cosine"])
