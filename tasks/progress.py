@@ -37,16 +37,19 @@ def reporter(bot: Bot) -> Callable[[Progress], None]:
             "UUID", create_progress_artifact(progress=0.0, description=f"Training of @{bot}")
         )
     )
-    last = 0.0
+    last, drawn = time.monotonic(), 0.0
 
     def report(progress: Progress) -> None:
-        nonlocal last
+        nonlocal last, drawn
         finished = progress.done >= progress.total
         if not finished and time.monotonic() - last < SECONDS_BETWEEN:
             return
         last = time.monotonic()
         log.info("%s", describe(bot, progress))
-        _draw(artifact, 100 * progress.done / max(progress.total, 1))
+        percent = 100 * progress.done / max(progress.total, 1)
+        if percent != drawn:  # the end is reported after the last step, and after its evaluation
+            _draw(artifact, percent)
+        drawn = percent
 
     return report
 

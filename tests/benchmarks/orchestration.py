@@ -23,6 +23,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from deployments.serve import PREFECT
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as in the tests: tiny models gain nothing by more
 SPEC = {"epochs": 1, "precision": "fp32"}
 TARGETS = {"changed": 0.5, "unchanged": 0.05, "selection": 5.0}
@@ -34,6 +36,7 @@ def main(words: list[str]) -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         os.environ |= {
+            **PREFECT,
             "HUGGINGTWEETS_STORAGE": str(folder / "storage"),
             "HUGGINGTWEETS_TRACKING": "false",
             "HUGGINGTWEETS_GATE_REPEATS": "1",
