@@ -25,7 +25,7 @@ log = logging.getLogger("huggingtweets")
 
 @flow(name="backfill", persist_result=True, result_serializer="json")
 async def backfill(
-    handles: list[HandleName] | None = None,
+    handles: tuple[HandleName, ...] = (),
     file: str = "",
     source: Literal["x_api", "bluesky", "stored"] = "x_api",
     options: RetrainOptions | None = None,
@@ -49,7 +49,7 @@ async def backfill(
         How many came to which outcome. The run has failed if a bot has, or a line is no handle.
     """
     options = options or RetrainOptions()
-    listed = read_list(handles or [], Path(file) if file else None)
+    listed = read_list(handles, Path(file) if file else None)
     if listed.wrong:
         show_table(listed.wrong, "Lines that name no account")
         for line in listed.wrong:

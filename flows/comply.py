@@ -45,16 +45,16 @@ class Checked:
 
 
 @flow(name="comply", persist_result=True, result_serializer="json")
-def comply(handles: list[HandleName] | None = None) -> Any:
+def comply(handles: tuple[HandleName, ...] = ()) -> Any:
     """Drop posts that X no longer shows from the lake and the corpora, and make their bots due.
 
     Args:
-        handles: The accounts to check; left out, all whose posts came from the X API.
+        handles: The accounts to check; none: all whose posts came from the X API.
 
     Returns:
         What was found for each account. The run has failed if one could not be checked.
     """
-    asked = [Handle.parse(name) for name in handles or ()] or handles_of_x(storage_root())
+    asked = [Handle.parse(name) for name in handles] or handles_of_x(storage_root())
     checked: list[Checked] = []
     for handle in asked:
         try:
