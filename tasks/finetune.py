@@ -9,6 +9,7 @@ from prefect import task
 from prefect.runtime import flow_run
 
 from tasks.curation.writing import read_corpus
+from tasks.lake.opt_outs import refuse_opted_out
 from tasks.names import Bot
 from tasks.policies import RETRY, cached
 from tasks.progress import reporter
@@ -97,7 +98,9 @@ def finetune_task(bot: Bot, corpus: Corpus, base: Base, spec: Spec) -> Checkpoin
             resume=unfinished if seconds else None,
             trainer=Company(storage, corpus, settings().at_once),
         )
-    storage.delete(unfinished.key)
+        storage.delete(unfinished.key)
+        # Its owner may have asked meanwhile; what is in the folder then goes with it.
+        refuse_opted_out(storage, *bot.handles)
     return checkpoint
 
 

@@ -47,8 +47,7 @@ class Inputs:
         Raises BadInput for a file that cannot be read, OptedOut.
         """
         storage = storage_root()
-        for handle in self.bot.handles:
-            refuse_opted_out(storage, handle)
+        refuse_opted_out(storage, *self.bot.handles)
         files = {name: path for name, path in self.sources.items() if Path(path).exists()}
         return digest(
             RECIPE,

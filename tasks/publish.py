@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from tasks.errors import BadInput
 from tasks.evaluation.gate import verdict_on
 from tasks.lake.accounts import load_profile
+from tasks.lake.opt_outs import refuse_opted_out
 from tasks.limits import publishing_place
 from tasks.names import Bot
 from tasks.policies import RETRY
@@ -66,8 +67,12 @@ def publish(
     *,
     for_hub: bool,
 ) -> Release:
-    """Put the release into the storage: whole, or not at all. Its card names where it will be."""
+    """Put the release into the storage: whole, or not at all. Its card names where it will be.
+
+    Raises OptedOut where an owner asked for that since the posts were read.
+    """
     storage = storage_root()
+    refuse_opted_out(storage, *bot.handles)
     now = datetime.now(UTC)
     profiles = tuple(load_profile(storage, h) or Profile(h, h.name) for h in bot.handles)
     context = ReleaseContext(
@@ -120,14 +125,16 @@ def push(
     visibility: Literal["private", "public"] | None = None,
     gated: Literal["auto", "manual"] | None = None,
 ) -> Release:
-    """Put the release on the Hub, in one commit. Raises BadInput without token or namespace.
+    """Put the release on the Hub, in one commit.
 
+    Raises BadInput without token or namespace, OptedOut as `publish` does.
     visibility, gated: the bot's own; None for the settings'. Only the bot's own visibility changes
     that of a repository that is there already.
     """
     from tasks.publishing.hub import Access, push_release
 
     token, namespace = hub_access(release.bot)
+    refuse_opted_out(storage_root(), *release.bot.handles)
     with publishing_place(settings().hub_pushes):
         url = push_release(
             storage_root(),

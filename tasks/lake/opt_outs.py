@@ -19,15 +19,16 @@ def opt_out(storage: Storage, handle: Handle, at: datetime) -> None:
         storage.write_json(key, {"handle": handle.name, "at": at.isoformat(timespec="seconds")})
 
 
-def refuse_opted_out(storage: Storage, handle: Handle) -> None:
-    """Raises OptedOut for an account that is not to be used."""
-    key = f"{FOLDER}/{handle}.json"
-    if storage.exists(key):
-        raise OptedOut(
-            f"@{handle}: opted out: the owner asked not to be used, so its posts are neither "
-            f"fetched nor trained on: take it out of the list of bots (the note is "
-            f"{storage.full(key)})"
-        )
+def refuse_opted_out(storage: Storage, *handles: Handle) -> None:
+    """Raises OptedOut where one of the accounts is not to be used."""
+    for handle in handles:
+        key = f"{FOLDER}/{handle}.json"
+        if storage.exists(key):
+            raise OptedOut(
+                f"@{handle}: opted out: the owner asked not to be used, so its posts are neither "
+                f"fetched nor trained on: take it out of the list of bots (the note is "
+                f"{storage.full(key)})"
+            )
 
 
 def opted_out(storage: Storage) -> list[str]:

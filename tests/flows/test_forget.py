@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,6 +76,35 @@ def test_a_forgotten_account_leaves_an_opt_out_and_a_receipt(
         assert outcomes["ursula"].status is Status.FAILED
         assert "opted out" in outcomes["ursula"].reason
         assert outcomes["vito"].status is Status.UNCHANGED
+
+
+class OptsOut(logging.Handler):
+    """Notes that an account is not to be used at the moment when its training says that it runs."""
+
+    def __init__(self, storage: Storage, handle: Handle) -> None:
+        super().__init__()
+        self.storage, self.account = storage, handle
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.getMessage().startswith("training in"):
+            opt_out(self.storage, self.account, datetime.now(UTC))
+
+
+def test_what_is_forgotten_while_it_is_trained_leaves_nothing_trained(
+    tmp_path: Path, tiny_base: Path, storage: Storage
+) -> None:
+    """As another machine's `forget` does it, which does not know of this training."""
+    table = write_table(tmp_path / "xena.csv", posts=200)
+    observer = OptsOut(storage, Handle("xena"))
+    logging.getLogger("huggingtweets").addHandler(observer)
+    try:
+        _, outcomes = run([BotRequest(name="xena", sources={"xena": str(table)})], tiny_base)
+    finally:
+        logging.getLogger("huggingtweets").removeHandler(observer)
+    assert outcomes["xena"].status is Status.FAILED
+    assert "opted out" in outcomes["xena"].reason
+    for folder in ("checkpoints", "resume", "releases"):
+        assert not storage.files(folder), folder
 
 
 def test_what_the_hub_interrupts_is_finished_by_the_next_call(
