@@ -72,6 +72,7 @@ def measure(job: Job) -> list[Measured]:
             model.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
         watch.lap("save")
+    watch.skip()  # the removal of the folder
     _sample(model, tokenizer, 0 if job.most_steps else job.samples)
     watch.lap("samples")
     tokens = sum(len(block["input_ids"]) for block in dataset)

@@ -90,6 +90,7 @@ def _save_and_sample(engine: Any, samples: int, watch: Stopwatch) -> None:
     with tempfile.TemporaryDirectory() as folder:
         export_model(engine.model, engine.bots_tokenizer, Path(folder))
         watch.lap("save")
+    watch.skip()  # the removal of the folder
     sample(engine.model, engine.tokenizer, STARTS, -(-samples // len(STARTS)), seed=0)
     wait_for_gpu()
     watch.lap("samples")
