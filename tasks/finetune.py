@@ -9,6 +9,7 @@ from prefect import task
 from prefect.runtime import flow_run
 
 from tasks.curation.writing import read_corpus
+from tasks.errors import OptedOut
 from tasks.lake.opt_outs import refuse_opted_out
 from tasks.names import Bot
 from tasks.policies import RETRY, cached
@@ -84,23 +85,27 @@ def finetune_task(bot: Bot, corpus: Corpus, base: Base, spec: Spec) -> Checkpoin
     uri = _uri(bot, fingerprint)
     seconds = settings().checkpoint_seconds
     unfinished = Resume(storage, f"{RESUME}/{bot}/{fingerprint[:16]}", fingerprint, seconds)
-    with storage.new_folder(uri) as folder:
-        checkpoint = train_checkpoint(
-            texts.train,
-            texts.held_out,
-            texts.train_handles,
-            base,
-            spec,
-            folder,
-            fingerprint=fingerprint,
-            uri=uri,
-            on_progress=reporter(bot),
-            resume=unfinished if seconds else None,
-            trainer=Company(storage, corpus, settings().at_once),
-        )
+    try:
+        with storage.new_folder(uri) as folder:
+            checkpoint = train_checkpoint(
+                texts.train,
+                texts.held_out,
+                texts.train_handles,
+                base,
+                spec,
+                folder,
+                fingerprint=fingerprint,
+                uri=uri,
+                on_progress=reporter(bot),
+                resume=unfinished if seconds else None,
+                trainer=Company(storage, corpus, settings().at_once),
+            )
+            # Its owner may have asked meanwhile; what is in the folder then goes with it.
+            refuse_opted_out(storage, *bot.handles)
+    except OptedOut:
         storage.delete(unfinished.key)
-        # Its owner may have asked meanwhile; what is in the folder then goes with it.
-        refuse_opted_out(storage, *bot.handles)
+        raise
+    storage.delete(unfinished.key)
     return checkpoint
 
 
