@@ -1,4 +1,4 @@
-"""The base of an adapter: the very weights that it was trained on, or none."""
+"""The model of a release: an adapter's on the very base that it was trained on, or none."""
 
 from __future__ import annotations
 
@@ -6,8 +6,24 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from tasks.errors import BaseUnavailable
 from tasks.records import MANIFEST, Base
+from tasks.training.adapter_files import has_adapter
+from tasks.training.exporting import import_weights
+from tasks.training.loading import load_model
+
+
+def load_release(
+    release: Path, device: torch.device, dtype: torch.dtype, base_id: str | None = None
+) -> Any:
+    """The model of a release's folder. Raises as `base_of` does; base_id: as there."""
+    if not has_adapter(release):
+        return load_model(release, device, dtype)
+    model = load_model(Path(base_of(release, base_id).folder), device, dtype)
+    import_weights(model, release)
+    return model
 
 
 def base_of(release: Path, base_id: str | None = None) -> Base:

@@ -173,17 +173,16 @@ class _Writing:
             self.bans = self.guard.penalty.new_empty(len(self.rows), self.guard.penalty.size(1))
             states = [self.guard.after(prompt) for prompt in self.prompts]
             self.states = torch.tensor(states, device=self.device)
-        places = torch.arange(self.begin, device=self.device)
-        later = torch.arange(self.mask.size(3), device=self.device) > places[:, None]
-        mask = self.mask.expand(-1, -1, self.begin, -1).masked_fill(later, -torch.inf)
-        # Padding sees itself, since a softmax over nothing is no number.
-        mask[:, :, places, places] = 0
-        positions = (self.positions[:, None] - places.flip(0)).clamp(min=0)
         numbers: dict[tuple[int, ...], int] = {}
         prompts = [numbers.setdefault(tuple(prompt), len(numbers)) for prompt in self.prompts]
         firsts = [prompts.index(number) for number in range(len(numbers))]
-        tokens = self.tokens[firsts, : self.begin]
-        logits = self._logits(tokens, mask[firsts], positions[firsts])
+        places = torch.arange(self.begin, device=self.device)
+        later = torch.arange(self.mask.size(3), device=self.device) > places[:, None]
+        mask = self.mask[firsts].expand(-1, -1, self.begin, -1).masked_fill(later, -torch.inf)
+        # Padding sees itself, since a softmax over nothing is no number.
+        mask[:, :, places, places] = 0
+        positions = (self.positions[firsts, None] - places.flip(0)).clamp(min=0)
+        logits = self._logits(self.tokens[firsts, : self.begin], mask, positions)
         self.memory.rebuild(lambda part: part[prompts])
         self._take(logits[prompts])
         self.memory.columns = self.column

@@ -6,20 +6,18 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
 
 from tasks.errors import HuggingtweetsError
-from tasks.evaluation.adapter_base import base_of
+from tasks.evaluation.adapter_base import load_release
 from tasks.evaluation.predictions import let_write
 from tasks.records import Base, Evaluation, Spec
-from tasks.training.adapter_files import has_adapter
 from tasks.training.documents import context_of, encode, scored
 from tasks.training.engine import Engine, engine_for
 from tasks.training.exporting import import_weights
-from tasks.training.loading import load_model, load_tokenizer
+from tasks.training.loading import load_tokenizer
 from tasks.training.losses import mean_loss
 from tasks.training.precision import choose_precision
 
@@ -120,17 +118,8 @@ def _nats_of(engine: Engine, rival: Rival, texts: Sequence[str], spec: Spec) -> 
         engine.restore()  # an adapter is merged into the base's weights
         import_weights(engine.model, rival.folder)
         return engine.mean_loss(documents) * scored(documents)
-    model = _loaded(rival.folder, engine.device)
+    model = load_release(rival.folder, engine.device, torch.float32)
     context = context_of(model.config.get_text_config(), spec.max_tokens)
     documents = encode(load_tokenizer(rival.folder), texts, context)
     precision = choose_precision(spec.precision, engine.device)
     return mean_loss(model, documents, precision) * scored(documents)
-
-
-def _loaded(release: Path, device: torch.device) -> Any:
-    """The model of a release, an adapter's on top of its own base."""
-    if not has_adapter(release):
-        return load_model(release, device, torch.float32)
-    model = load_model(Path(base_of(release).folder), device, torch.float32)
-    import_weights(model, release)
-    return model

@@ -8,14 +8,12 @@ from typing import Any
 
 import torch
 
-from tasks.evaluation.adapter_base import base_of
+from tasks.evaluation.adapter_base import load_release
 from tasks.evaluation.decoding import Limits, write
 from tasks.evaluation.mentions import mention_guard
 from tasks.evaluation.writers import writer_of
-from tasks.training.adapter_files import has_adapter
 from tasks.training.documents import context_of, marks_of
-from tasks.training.exporting import import_weights
-from tasks.training.loading import load_model, load_tokenizer
+from tasks.training.loading import load_tokenizer
 from tasks.training.precision import has_fast_bf16
 
 MIN_TOKENS = 10
@@ -74,11 +72,7 @@ def generate(
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = torch.bfloat16 if has_fast_bf16(device) else torch.float32
-    if has_adapter(folder):
-        model = load_model(Path(base_of(folder, base_id).folder), device, dtype)
-        import_weights(model, folder)
-    else:
-        model = load_model(folder, device, dtype)
+    model = load_release(folder, device, dtype, base_id)
     tokenizer = load_tokenizer(folder)
     return sample(model, tokenizer, [start], number, seed=seed, keep_mentions=keep_mentions)[0]
 

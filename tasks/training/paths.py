@@ -142,13 +142,17 @@ def agree(expected: Sequence[float], found: Sequence[float], within: float = AGR
     return all(abs(a - b) <= within * abs(a) for a, b in zip(expected, found, strict=True))
 
 
+def short_documents(model: Any) -> Batch:
+    """A few documents to compare ways by, as good as any."""
+    vocabulary = model.get_input_embeddings().weight.shape[0]
+    return pad([[(7 * n + k) % vocabulary for n in range(k)] for k in (5, 9, 16)])
+
+
 def _probe(path: Plain) -> tuple[float, float]:
     """The loss of a few documents and its gradient's norm."""
-    vocabulary = path.model.get_input_embeddings().weight.shape[0]
-    documents = [[(7 * n + k) % vocabulary for n in range(k)] for k in (5, 9, 16)]
     path.flat.grads.zero_()
     with path.open():
-        loss = float(path.backward(pad(documents)))
+        loss = float(path.backward(short_documents(path.model)))
     norm = float(path.flat.norm())
     path.flat.grads.zero_()
     return loss, norm

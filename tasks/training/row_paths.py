@@ -22,7 +22,7 @@ from tasks.records import Spec
 from tasks.training.batches import IGNORED, ROUND_TO, Batch, pad
 from tasks.training.chunked_loss import loss_and_gradient, loss_only
 from tasks.training.documents import context_of
-from tasks.training.paths import UNFIT, Plain, agree
+from tasks.training.paths import UNFIT, Plain, agree, short_documents
 from tasks.training.rows import Rows, in_rows, rows_of
 from tasks.training.stack import Places, Stack
 
@@ -192,8 +192,7 @@ def _tried(compute: Callable[[], list[float]]) -> list[float]:
 def _probes(engine: Engine, context: int) -> tuple[Batch, Batch]:
     """A few short documents, and one as long as there can be."""
     vocabulary = engine.model.get_input_embeddings().weight.shape[0]
-    short = [[(7 * n + k) % vocabulary for n in range(k)] for k in (5, 9, 16)]
-    return pad(short), pad([[(5 * n + 3) % vocabulary for n in range(context)]])
+    return short_documents(engine.model), pad([[(5 * n + 3) % vocabulary for n in range(context)]])
 
 
 def _alone(engine: Engine, layers: Layers, numbers: torch.Tensor, batch: Batch) -> float:
