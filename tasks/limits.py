@@ -72,7 +72,7 @@ def permit(service: str) -> None:
 def scraping(service: str) -> Iterator[None]:
     """Hold one of the places for accounts of a service; a missing limit is an error."""
     _, accounts = limits_of(service)
-    with _held(accounts) if _has_server() else _place(accounts):
+    with _slot(accounts):
         yield
 
 
@@ -96,13 +96,17 @@ def publishing_place(at_once: int) -> Iterator[None]:
     pushes = Limit(PUSHES, at_once)
     if _has_server():
         _make_once(pushes)
-    with _held(pushes) if _has_server() else _place(pushes):
+    with _slot(pushes):
         yield
 
 
 def _has_server() -> bool:
     """Whether there is a server that outlives this process, and so ends the leases of the dead."""
     return get_current_settings().api.url is not None
+
+
+def _slot(limit: Limit) -> AbstractContextManager[None]:
+    return _held(limit) if _has_server() else _place(limit)
 
 
 def _place(limit: Limit) -> AbstractContextManager[None]:

@@ -13,6 +13,7 @@ from tasks.names import Bot
 from tasks.records import Base, Checkpoint, Corpus, Evaluation, Spec, TrackedRun
 from tasks.settings import settings
 from tasks.storage import Storage, storage_root
+from tasks.tracking.removal import SWEEPS
 from tasks.tracking.things import Tables
 
 
@@ -51,7 +52,7 @@ def track_sweep(name: str, rows: list[dict[str, Any]]) -> str | None:
     from tasks.tracking.environment import tracking_folder
     from tasks.tracking.sweeps import track_trials
 
-    folder = tracking_folder(storage_root(), settings()) / "sweeps"
+    folder = tracking_folder(storage_root(), settings()) / SWEEPS
     return track_trials(name, rows, folder=folder, settings=settings())
 
 

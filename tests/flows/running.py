@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from flows.requests import BotRequest, RetrainOptions
 from flows.retrain import retrain
 from tasks.records import Outcome, Spec
+from tasks.settings import settings
+from tests.servers.hub import TOKEN, Hub
 
 QUICK = Spec(epochs=1, precision="fp32")
 
@@ -23,3 +30,26 @@ def run(requests: list[BotRequest], base: Path, **options: Any) -> tuple[str, di
         return state.name, {outcome.bot: outcome for outcome in outcomes}
 
     return asyncio.run(story())
+
+
+def use_hub(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what is pushed go to this Hub."""
+    for name, value in {"ENDPOINT": hub.url, "TOKEN": TOKEN, "NAMESPACE": "me"}.items():
+        monkeypatch.setenv(f"HUGGINGTWEETS_HUB_{name}", value)
+    settings.cache_clear()
+
+
+def run_alone(hub: Hub, program: str, *words: str) -> str:
+    """What a user's program prints, in a process that knows nothing of this project but the Hub."""
+    loads_from_here = {
+        "HF_ENDPOINT": hub.url,
+        "HF_TOKEN": TOKEN,
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HOME": str(Path.cwd() / "hf"),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words],
+        capture_output=True, text=True, check=False, env={**os.environ, **loads_from_here},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,8 +13,8 @@ from flows.requests import BotRequest
 from tasks.records import Spec, Status
 from tasks.settings import settings
 from tasks.storage import Storage
-from tests.flows.running import run
-from tests.servers.hub import TOKEN, Hub, running_hub
+from tests.flows.running import run, run_alone, use_hub
+from tests.servers.hub import Hub, running_hub
 from tests.tiny import make_tiny_base
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -38,22 +35,6 @@ def snippet_of(card: str) -> str:
     return shown
 
 
-def run_alone(program: str, hub: Hub) -> str:
-    """What a user's program prints, in a process that knows nothing of this project."""
-    loads_from_here = {
-        "HF_ENDPOINT": hub.url,
-        "HF_TOKEN": TOKEN,
-        "HF_HUB_DISABLE_XET": "1",
-        "HF_HOME": str(Path.cwd() / "hf"),
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True, text=True, check=False, env={**os.environ, **loads_from_here},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def test_an_adapter_is_released_loaded_and_compared(
     table: Path,
     tiny_base: Path,
@@ -65,10 +46,8 @@ def test_an_adapter_is_released_loaded_and_compared(
     request = BotRequest(name="rosalind", sources={"rosalind": str(table)})
     with running_hub() as hub:
         serve_base(hub, tmp_path / "base")
-        for name, value in {"ENDPOINT": hub.url, "TOKEN": TOKEN, "NAMESPACE": "me"}.items():
-            monkeypatch.setenv(f"HUGGINGTWEETS_HUB_{name}", value)
         monkeypatch.setenv("HUGGINGTWEETS_CACHE", str(tmp_path / "cache"))
-        settings.cache_clear()
+        use_hub(hub, monkeypatch)
         _, outcomes = run([request], Path("me/base"), push=True, training=SPEC)
         assert outcomes["rosalind"].status is Status.RELEASED, outcomes["rosalind"].reason
         held = hub.repositories["me/rosalind"].head.files
@@ -82,7 +61,7 @@ def test_an_adapter_is_released_loaded_and_compared(
         assert CALL in program
         told = f"posts = {CALL}".join(program.rsplit(CALL, 1))
         told += "print(len(posts), len({each['generated_text'] for each in posts}))"
-        assert run_alone(told, hub) == "5 5\n", "five posts, drawn and not always the same"
+        assert run_alone(hub, told) == "5 5\n", "five posts, drawn and not always the same"
 
         # A later commit of the base, even another model, does not take the bot its own.
         hub.add_commit("me/base", "another", {"README.md": b"nothing is left here"})

@@ -17,9 +17,9 @@ from tasks.names import Handle
 from tasks.records import Status
 from tasks.settings import settings
 from tasks.storage import Storage
-from tests.flows.running import run
+from tests.flows.running import run, use_hub
 from tests.sample_posts import write_table
-from tests.servers.hub import TOKEN, Fault, Hub, running_hub
+from tests.servers.hub import Fault, running_hub
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -32,12 +32,6 @@ def traces(storage: Storage, name: str) -> set[str]:
         if name in str(path.relative_to(storage.path)).lower() or name.encode() in inside:
             found.add(path.relative_to(storage.path).as_posix())
     return found
-
-
-def use(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"ENDPOINT": hub.url, "TOKEN": TOKEN, "NAMESPACE": "me"}.items():
-        monkeypatch.setenv(f"HUGGINGTWEETS_HUB_{name}", value)
-    settings.cache_clear()
 
 
 def test_a_forgotten_account_leaves_an_opt_out_and_a_receipt(
@@ -53,7 +47,7 @@ def test_a_forgotten_account_leaves_an_opt_out_and_a_receipt(
         BotRequest(name="vito", sources={"vito": sources["vito"]}),
     ]
     with running_hub() as hub:
-        use(hub, monkeypatch)
+        use_hub(hub, monkeypatch)
         _, outcomes = run(requests, tiny_base, push=True)
         assert {each.status for each in outcomes.values()} == {Status.RELEASED}
         kept = traces(storage, "vito")
@@ -112,7 +106,7 @@ def test_what_the_hub_interrupts_is_finished_by_the_next_call(
 ) -> None:
     request = BotRequest(name="walter", sources={"walter": str(table)})
     with running_hub() as hub:
-        use(hub, monkeypatch)
+        use_hub(hub, monkeypatch)
         run([request], tiny_base, push=True)
         hub.faults["delete"] = [Fault(403)]
         state = forget("walter", confirmed=True, return_state=True)
@@ -131,12 +125,12 @@ def test_without_a_token_the_hub_is_not_forgotten_silently(
 ) -> None:
     run([BotRequest(name="yara", sources={"yara": str(table)})], tiny_base)
     with running_hub() as hub:
-        use(hub, monkeypatch)
+        use_hub(hub, monkeypatch)
         monkeypatch.delenv("HUGGINGTWEETS_HUB_TOKEN")
         settings.cache_clear()
         state = forget("yara", confirmed=True, return_state=True)
         assert "HUGGINGTWEETS_HUB_TOKEN" in state.message
-        use(hub, monkeypatch)
+        use_hub(hub, monkeypatch)
         assert forget("yara", confirmed=True).bots == ("yara",), "it never was on the Hub"
 
 

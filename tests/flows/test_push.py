@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,29 +9,12 @@ import pytest
 
 from flows.requests import BotRequest
 from tasks.records import Spec, Status
-from tasks.settings import settings
 from tasks.storage import Storage
-from tests.flows.running import run
-from tests.servers.hub import TOKEN, Hub, running_hub
+from tests.flows.running import run, run_alone, use_hub
+from tests.servers.hub import TOKEN, running_hub
 from tests.tasks.training.pipeline import SCRIPT
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
-
-
-def written_by(repository: str, hub: Hub) -> str:
-    """How many posts the pipeline writes for a start, and for none, with the Hub's files."""
-    loads_from_here = {
-        "HF_ENDPOINT": hub.url,
-        "HF_TOKEN": TOKEN,
-        "HF_HUB_DISABLE_XET": "1",
-        "HF_HOME": str(Path.cwd() / "hf"),
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, repository],
-        capture_output=True, text=True, check=False, env={**os.environ, **loads_from_here},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def test_a_release_is_pushed_and_pushing_it_again_changes_nothing(
@@ -42,10 +22,7 @@ def test_a_release_is_pushed_and_pushing_it_again_changes_nothing(
 ) -> None:
     request = BotRequest(name="ivan", sources={"ivan": str(table)})
     with running_hub() as hub:
-        monkeypatch.setenv("HUGGINGTWEETS_HUB_ENDPOINT", hub.url)
-        monkeypatch.setenv("HUGGINGTWEETS_HUB_TOKEN", TOKEN)
-        monkeypatch.setenv("HUGGINGTWEETS_HUB_NAMESPACE", "me")
-        settings.cache_clear()
+        use_hub(hub, monkeypatch)
         _, outcomes = run([request], tiny_base, push=True, visibility="public", gated="auto")
         first = outcomes["ivan"]
         assert first.status is Status.RELEASED
@@ -65,7 +42,7 @@ def test_a_release_is_pushed_and_pushing_it_again_changes_nothing(
         assert outcomes["ivan"].status is Status.UNCHANGED
         assert outcomes["ivan"].release == first.release
         assert len(hub.repositories["me/ivan"].commits) == commits
-        assert written_by("me/ivan", hub) == "5 1\n"
+        assert run_alone(hub, SCRIPT, "me/ivan") == "5 1\n"
     assert TOKEN not in str(outcomes)
 
 
@@ -75,10 +52,7 @@ def test_what_is_held_back_is_tracked_and_not_pushed(
     request = BotRequest(name="judy", sources={"judy": str(table)})
     good = Spec(epochs=3, precision="fp32", learning_rate=1e-2)
     with running_hub() as hub:
-        monkeypatch.setenv("HUGGINGTWEETS_HUB_ENDPOINT", hub.url)
-        monkeypatch.setenv("HUGGINGTWEETS_HUB_TOKEN", TOKEN)
-        monkeypatch.setenv("HUGGINGTWEETS_HUB_NAMESPACE", "me")
-        settings.cache_clear()
+        use_hub(hub, monkeypatch)
         run([request], tiny_base, push=True, training=good)
         head = hub.repositories["me/judy"].head
         before = tracked_with(storage, "")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import platform
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,24 +18,10 @@ from tasks.lake.opt_outs import opt_out
 from tasks.lake.scrapes import stop_of, stop_run
 from tasks.names import Handle
 from tasks.settings import Settings
-from tasks.storage import Storage, open_storage
-from tests.servers.s3 import KEYS, S3, running_s3
+from tasks.storage import Storage
 from tests.tasks.tracking.tracked import track, training
 
 ALICE, NOW = Handle("alice"), datetime(2026, 1, 2, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[S3]:
-    with running_s3() as server:
-        yield server
-
-
-@pytest.fixture
-def store(s3: S3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Storage:
-    for name, value in KEYS.items():
-        monkeypatch.setenv(name, value)
-    return open_storage(s3.url(tmp_path.name))
 
 
 class Machine:
@@ -68,15 +53,15 @@ class Machine:
 
 
 @pytest.fixture
-def machine(store: Storage, tmp_path: Path) -> Machine:
-    return Machine(store, tmp_path / "one")
+def machine(bucket: Storage, tmp_path: Path) -> Machine:
+    return Machine(bucket, tmp_path / "one")
 
 
 def test_runs_and_results_in_the_cache_go_and_the_receipt_tells(
-    store: Storage, machine: Machine
+    bucket: Storage, machine: Machine
 ) -> None:
     machine.work("alice", "alice-bob", "bob")
-    plan = plan_removal(store, ALICE, machine.settings, [machine.here])
+    plan = plan_removal(bucket, ALICE, machine.settings, [machine.here])
     assert {str(each) for each in plan.kept} == {
         f"{name} on {platform.node()}"
         for name in ("wandb/alice", "wandb/alice-bob", "results of Prefect")
@@ -84,17 +69,17 @@ def test_runs_and_results_in_the_cache_go_and_the_receipt_tells(
     assert all(each.files and each.bytes for each in plan.kept)
     assert machine.names() == {"alice", "alice-bob", "bob"}, "looking removes nothing"
 
-    receipt = forget_account(store, ALICE, machine.settings, NOW, [machine.here])
+    receipt = forget_account(bucket, ALICE, machine.settings, NOW, [machine.here])
     assert machine.names() == {"bob"}
     assert set(plan.kept) <= set(receipt.removed)
     assert any("other machines may hold" in sentence for sentence in receipt.left)
-    assert store.read_json(receipt.key)["left"] == list(receipt.left)
-    again = forget_account(store, ALICE, machine.settings, NOW, [machine.here])
+    assert bucket.read_json(receipt.key)["left"] == list(receipt.left)
+    again = forget_account(bucket, ALICE, machine.settings, NOW, [machine.here])
     assert again.removed == ()
 
 
 def test_what_an_interrupted_call_had_planned_is_in_the_receipt_of_the_next(
-    store: Storage, machine: Machine
+    bucket: Storage, machine: Machine
 ) -> None:
     machine.work("alice")
 
@@ -106,51 +91,51 @@ def test_what_an_interrupted_call_had_planned_is_in_the_receipt_of_the_next(
             raise OSError("the power went")
 
     with pytest.raises(OSError, match="power"):
-        forget_account(store, ALICE, machine.settings, NOW, [machine.here, Full()])
+        forget_account(bucket, ALICE, machine.settings, NOW, [machine.here, Full()])
     assert machine.names() == set(), "the first neighbour was done"
-    receipt = forget_account(store, ALICE, machine.settings, NOW, [machine.here])
+    receipt = forget_account(bucket, ALICE, machine.settings, NOW, [machine.here])
     told = {str(each) for each in receipt.removed}
     assert {f"wandb/alice on {platform.node()}", "somewhere"} <= told
     assert not any("another machine" in each for each in told), "that one has to tell"
-    assert store.files("forgetting") == {}
+    assert bucket.files("forgetting") == {}
 
 
 def test_every_other_machine_cleans_itself_with_its_next_run(
-    store: Storage, machine: Machine, tmp_path: Path
+    bucket: Storage, machine: Machine, tmp_path: Path
 ) -> None:
-    other = Machine(store, tmp_path / "two")
+    other = Machine(bucket, tmp_path / "two")
     for each in (machine, other):
         each.work("alice", "bob", "carol")
-    forget_account(store, ALICE, machine.settings, NOW, [machine.here])
+    forget_account(bucket, ALICE, machine.settings, NOW, [machine.here])
     assert other.names() == {"alice", "bob", "carol"}
     other.here.clear_opted_out()
     assert other.names() == {"bob", "carol"}
-    opt_out(store, Handle("carol"), NOW)
+    opt_out(bucket, Handle("carol"), NOW)
     other.here.clear_opted_out()
     assert other.names() == {"bob"}
 
 
 def test_a_list_that_has_not_changed_is_not_searched_for_again(
-    store: Storage, machine: Machine
+    bucket: Storage, machine: Machine
 ) -> None:
-    opt_out(store, ALICE, NOW)
+    opt_out(bucket, ALICE, NOW)
     machine.here.clear_opted_out()
     machine.work("alice")
     machine.here.clear_opted_out()
     assert machine.names() == {"alice"}
-    ThisMachine(store, machine.settings, None).clear_opted_out()
+    ThisMachine(bucket, machine.settings, None).clear_opted_out()
     assert machine.names() == {"alice"}, "of the results; the runs are gone"
     assert list(machine.runs.iterdir()) == []
 
 
-def test_nobody_opted_out_nothing_is_written(store: Storage, machine: Machine) -> None:
+def test_nobody_opted_out_nothing_is_written(bucket: Storage, machine: Machine) -> None:
     machine.here.clear_opted_out()
     assert not machine.settings.cache.exists()
 
 
-def test_results_in_a_block_are_told_to_be_left(store: Storage, machine: Machine) -> None:
-    here = ThisMachine(store, machine.settings, None)
-    receipt = forget_account(store, ALICE, machine.settings, NOW, [here])
+def test_results_in_a_block_are_told_to_be_left(bucket: Storage, machine: Machine) -> None:
+    here = ThisMachine(bucket, machine.settings, None)
+    receipt = forget_account(bucket, ALICE, machine.settings, NOW, [here])
     assert any("PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK" in sentence for sentence in receipt.left)
 
 
@@ -188,26 +173,26 @@ def test_in_a_local_storage_runs_are_the_storages(tmp_path: Path, storage: Stora
     assert storage.files("wandb") == {}
 
 
-def test_sweeps_lose_the_column_of_the_account(store: Storage, machine: Machine) -> None:
+def test_sweeps_lose_the_column_of_the_account(bucket: Storage, machine: Machine) -> None:
     row = {"epochs": 1, "held-out loss": 3.0}
-    store.write_json("sweeps/fox.json", [{**row, "@alice-bob": 3.0, "@bob": 3.0}])
-    store.write_json("sweeps/owl.json", [{**row, "@malice": 3.0, "alice": 1}])
-    forget_account(store, ALICE, machine.settings, NOW)
-    assert store.read_json("sweeps/fox.json") == [{**row, "@bob": 3.0}]
-    assert store.read_json("sweeps/owl.json") == [{**row, "@malice": 3.0, "alice": 1}]
+    bucket.write_json("sweeps/fox.json", [{**row, "@alice-bob": 3.0, "@bob": 3.0}])
+    bucket.write_json("sweeps/owl.json", [{**row, "@malice": 3.0, "alice": 1}])
+    forget_account(bucket, ALICE, machine.settings, NOW)
+    assert bucket.read_json("sweeps/fox.json") == [{**row, "@bob": 3.0}]
+    assert bucket.read_json("sweeps/owl.json") == [{**row, "@malice": 3.0, "alice": 1}]
 
 
-def test_why_a_source_stopped_names_it_no_more(store: Storage, machine: Machine) -> None:
-    stop_run(store, "night", "x_api", "@alice: X asks for a payment", NOW)
-    stop_run(store, "day", "x_api", "@malice: X asks for a payment", NOW)
-    forget_account(store, ALICE, machine.settings, NOW)
-    assert stop_of(store, "night", "x_api") == "@…: X asks for a payment"
-    assert stop_of(store, "day", "x_api") == "@malice: X asks for a payment"
+def test_why_a_source_stopped_names_it_no_more(bucket: Storage, machine: Machine) -> None:
+    stop_run(bucket, "night", "x_api", "@alice: X asks for a payment", NOW)
+    stop_run(bucket, "day", "x_api", "@malice: X asks for a payment", NOW)
+    forget_account(bucket, ALICE, machine.settings, NOW)
+    assert stop_of(bucket, "night", "x_api") == "@…: X asks for a payment"
+    assert stop_of(bucket, "day", "x_api") == "@malice: X asks for a payment"
 
 
-def test_what_w_and_b_was_sent_is_told_to_stay(store: Storage, tmp_path: Path) -> None:
+def test_what_w_and_b_was_sent_is_told_to_stay(bucket: Storage, tmp_path: Path) -> None:
     settings = Settings(cache=tmp_path, wandb_api_key="k" * 40, wandb_entity="team")
-    receipt = forget_account(store, ALICE, settings, NOW)
+    receipt = forget_account(bucket, ALICE, settings, NOW)
     (sentence,) = receipt.left
     assert "team/huggingtweets" in sentence
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from pyarrow import fs as pafs
@@ -16,20 +14,7 @@ from tasks.object_store import without_key
 from tasks.records import MANIFEST
 from tasks.storage import Storage, open_storage
 from tasks.storage_errors import explained
-from tests.servers.s3 import KEYS, S3, free_port, running_s3
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[S3]:
-    with running_s3() as server:
-        yield server
-
-
-@pytest.fixture
-def bucket(s3: S3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Storage:
-    for name, value in KEYS.items():
-        monkeypatch.setenv(name, value)
-    return open_storage(s3.url(tmp_path.name))
+from tests.servers.s3 import S3, free_port
 
 
 def test_files_are_written_read_listed_and_deleted(bucket: Storage) -> None:
