@@ -25,8 +25,6 @@ TOP_K = 1024
 GROUP = 8
 # Buffers grow by so many tokens. Between, shapes stay the same, and kernels are built for shapes.
 COLUMNS = 32
-# Finished rows leave when they are this share of the batch: leaving copies all keys and values.
-LEAVING = 1 / 8
 # On a GPU it is asked only every so many tokens whether all rows are finished: asking waits.
 ASKED_EVERY = 16
 # Passes before one is captured as a CUDA graph, in which libraries set up what they keep.
@@ -226,21 +224,28 @@ class _Writing:
 
     def make_room(self) -> bool:
         """Let finished rows go, widen the buffers if the next token needs it; False at the end."""
-        finished = int(self.done.sum())
-        if finished == len(self.rows):
-            return False
-        if not self.fixed:
-            if finished >= LEAVING * len(self.rows):
-                self._keep((~self.done).nonzero()[:, 0])
+        going_on = len(self.rows) - int(self.done.sum())
+        if going_on and not self.fixed:
+            if going_on < len(self.rows):
+                self._close_up(going_on)
             if int(self.column) >= self.mask.size(3):
                 self._widen()
-        return True
+        return going_on > 0
 
-    def _keep(self, kept: torch.Tensor) -> None:
-        self.rows, self.positions, self.states, self.done, self.mask = (
-            part[kept] for part in (self.rows, self.positions, self.states, self.done, self.mask)
-        )
-        self.memory.rebuild(lambda part: part[kept])
+    def _close_up(self, number: int) -> None:
+        """Put the unfinished rows behind the first `number` in the places of finished ones there.
+
+        So that little is copied of all keys and values.
+        """
+        moved = number + (~self.done[number:]).nonzero()[:, 0]
+        places = self.done[:number].nonzero()[:, 0]
+
+        def closed(part: torch.Tensor) -> torch.Tensor:
+            return part.index_copy_(0, places, part[moved])[:number]
+
+        parts = (self.rows, self.positions, self.states, self.done, self.mask)
+        self.rows, self.positions, self.states, self.done, self.mask = map(closed, parts)
+        self.memory.rebuild(closed)
 
     def _widen(self) -> None:
         pad = torch.nn.functional.pad
