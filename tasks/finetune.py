@@ -20,7 +20,7 @@ from tasks.storage import storage_root
 from tasks.waiting import Company, waiting
 
 # Raised whenever the same corpus, base and spec would give other weights than before.
-RECIPE = 3
+RECIPE = 4
 # The storage's folder of unfinished trainings, by bot and fingerprint.
 RESUME = "resume"
 

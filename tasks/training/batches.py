@@ -13,6 +13,9 @@ from tasks.training.documents import Document
 IGNORED = -100
 # Padded lengths are multiples of this: matrix kernels are fastest there, and few shapes occur.
 ROUND_TO = 8
+# Padded, a batch has at most so many times the tokens that it may have: attention on a CPU computes
+# the padding, and many short documents beside a long one would fill the memory.
+PADDED = 1.5
 # Documents are sorted by length within so many batches: enough for little padding, few enough
 # that each epoch mixes anew.
 SORTED_TOGETHER = 32
@@ -47,13 +50,17 @@ def pad(documents: Sequence[Document]) -> Batch:
 
 
 def batches_of(documents: Sequence[Document], batch_tokens: int) -> list[Batch]:
-    """All documents by length, in batches of `batch_tokens` padded tokens at most, if two fit."""
+    """All documents by length, in batches of `batch_tokens` at most, a longer one by itself."""
     groups: list[list[Document]] = []
+    tokens = 0
     for document in sorted(documents, key=len):
         width = -(-len(document) // ROUND_TO) * ROUND_TO
-        if not groups or (len(groups[-1]) + 1) * width > batch_tokens:
+        padded = width * (len(groups[-1]) + 1) if groups else 0
+        if not groups or tokens + len(document) > batch_tokens or padded > PADDED * batch_tokens:
             groups.append([])
+            tokens = 0
         groups[-1].append(document)
+        tokens += len(document)
     return [pad(group) for group in groups]
 
 

@@ -27,6 +27,7 @@ from tasks.training.graphs import Graphs
 from tasks.training.loading import check_causal, load_model, load_tokenizer
 from tasks.training.losses import EVALUATION_TOKENS
 from tasks.training.memory import keep_memory, peak_memory
+from tasks.training.openings import Openings
 from tasks.training.paths import choose_path
 from tasks.training.precision import choose_precision
 from tasks.training.resuming import Keeper, Resume
@@ -90,6 +91,7 @@ class Engine:
         self.busy = threading.RLock()
         self.flat = Flat(self.model)
         self.path = choose_path(self.model, self.flat)
+        self.openings = Openings(self.model, self.device)
         self.graphs = Graphs() if self.device.type == "cuda" else None
         self._base_losses: dict[str, float] = {}
         self._seconds_to_load = time.monotonic() - begun

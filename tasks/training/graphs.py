@@ -15,6 +15,8 @@ from tasks.training.batches import IGNORED, Batch
 
 # The padded widths that there are. Each shape costs a capture, and memory of its own.
 WIDTHS = (16, 24, 32, 40, 48, 64, 80, 96, 128, 192, 256, 384, 512, 768, 1024)
+# For the epochs of three real accounts these made 14 shapes, of 1.5 to 1.9 times the real tokens.
+ROWS = 8
 # Passes before a capture, in which libraries set up what they keep.
 WARM_UP = 2
 
@@ -22,14 +24,13 @@ Work = Callable[[Batch, torch.Tensor, torch.Tensor], torch.Tensor]
 Capture = Callable[[Callable[[], torch.Tensor]], tuple[torch.Tensor, Callable[[], None]]]
 
 
-def fixed_shape(batch: Batch, batch_tokens: int) -> Batch:
-    """The batch in one of few shapes: a width of WIDTHS, and as many rows as that can have."""
+def fixed_shape(batch: Batch) -> Batch:
+    """The batch in one of few shapes: a width of WIDTHS; 1, 2, 4 rows, or a multiple of ROWS."""
     rows, width = batch.ids.shape
     fitting = [known for known in WIDTHS if known >= width]
     if not fitting:
         return batch
-    narrower = max((known for known in WIDTHS if known < width), default=0)
-    most = max(rows, batch_tokens // (narrower + 1))
+    most = 1 << (rows - 1).bit_length() if rows < ROWS else -(-rows // ROWS) * ROWS
     shape = most, fitting[0]
     ids = torch.zeros(shape, dtype=batch.ids.dtype)
     labels = torch.full(shape, IGNORED, dtype=batch.labels.dtype)

@@ -44,7 +44,9 @@ class Group:
         try:
             with self._path.layers.attached(self._stack):
                 while self._members:
-                    with dropping(self._engine.model, self._spec.dropout):
+                    # All members began together, so that all are at the same step.
+                    openings = self._engine.openings.softened(self._members[0].steps)
+                    with dropping(self._engine.model, self._spec.dropout), openings:
                         losses = self._step()
                     self._losses += losses
                     due = [row for row, member in enumerate(self._members) if member.stepped()]

@@ -51,13 +51,14 @@ def train_checkpoint(  # noqa: PLR0913 - what goes in, where to, and under which
         begun = time.monotonic()
         weights = _export(engine, adapter, folder)
         trained.seconds_in["save"] = time.monotonic() - begun
-    _write_manifest(folder, base, spec, trained, fingerprint)
+    hashes = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
+    _write_manifest(folder, base, spec, trained, fingerprint, hashes)
     figures = asdict(trained)
     del figures["base_loss"]  # the evaluation's, which measures what was saved
     return Checkpoint(
         uri=uri,
         fingerprint=fingerprint,
-        weights=FileRef(f"{uri}/{weights}", sha256_of(folder / weights)),
+        weights=FileRef(f"{uri}/{weights}", hashes[weights]),
         **figures,
     )
 
@@ -73,7 +74,12 @@ def _export(engine: Engine, adapter: Adapter | None, folder: Path) -> str:
 
 
 def _write_manifest(
-    folder: Path, base: Base, spec: Spec, trained: Trained, fingerprint: str
+    folder: Path,
+    base: Base,
+    spec: Spec,
+    trained: Trained,
+    fingerprint: str,
+    hashes: dict[str, str],
 ) -> None:
     manifest = {
         "fingerprint": fingerprint,
@@ -86,6 +92,6 @@ def _write_manifest(
             "transformers": transformers.__version__,
         },
         "threads": torch.get_num_threads(),
-        "files": {path.name: sha256_of(path) for path in sorted(folder.iterdir())},
+        "files": hashes,
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")

@@ -57,7 +57,7 @@ class Run:
             self.rate * share(n, self.steps_planned, spec.warmup, spec.schedule)
             for n in range(self.steps_planned)
         ]
-        self.step = Steps(engine.path, engine.flat, spec, rates, engine.graphs)
+        self.step = Steps(engine, spec, rates)
         self.parts = [[self.step.prepared(batch) for batch in part] for part in parts]
         self.best_loss, self.without_gain = base_loss, 0
         self.best_weights: torch.Tensor | None = None

@@ -3,37 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from tasks.records import Spec
 from tasks.training.batches import Batch
-from tasks.training.flat import Flat
-from tasks.training.graphs import Graphs, fixed_shape
+from tasks.training.graphs import fixed_shape
 from tasks.training.memory import Pieces
-from tasks.training.paths import Padded, Plain
+from tasks.training.paths import Padded
+
+if TYPE_CHECKING:
+    from tasks.training.engine import Engine
 
 
 class Steps:
     """Does the steps of one training. No step waits for the device.
 
-    path: open. rates: the learning rate of each step. graphs: the warm process's, on a GPU.
+    engine: its path is open when a step is asked for. rates: the learning rate of each step.
     """
 
-    def __init__(
-        self, path: Plain, flat: Flat, spec: Spec, rates: Sequence[float], graphs: Graphs | None
-    ) -> None:
-        self._path, self._flat, self._spec = path, flat, spec
-        self._rates = torch.tensor(list(rates), device=flat.weights.device)
-        self._graphs = graphs if isinstance(path, Padded) else None
+    def __init__(self, engine: Engine, spec: Spec, rates: Sequence[float]) -> None:
+        self._path, self._flat, self._spec = engine.path, engine.flat, spec
+        self._openings = engine.openings
+        self._rates = torch.tensor(list(rates), device=engine.device)
+        self._graphs = engine.graphs if isinstance(engine.path, Padded) else None
         self._pieces = Pieces()
 
     def prepared(self, batch: Batch) -> Batch:
         """The batch as the device wants it: on a GPU there already, in one of few shapes."""
         device = self._flat.weights.device
         if self._graphs:
-            batch = fixed_shape(batch, self._spec.batch_tokens)
+            batch = fixed_shape(batch)
         if device.type == "cuda":  # pragma: no cover - needs a GPU
             ids, labels = (part.pin_memory() for part in (batch.ids, batch.labels))
             ids, labels = (part.to(device, non_blocking=True) for part in (ids, labels))
@@ -45,6 +46,10 @@ class Steps:
 
         It lies on the device, and the next step may overwrite it.
         """
+        with self._openings.softened(number):
+            return self._step(batch, number)
+
+    def _step(self, batch: Batch, number: int) -> torch.Tensor:
         rate = self._rates[number]
         share = torch.full_like(rate, 1 / batch.tokens)
         if self._graphs and not self._pieces.needed:

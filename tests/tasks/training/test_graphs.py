@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tasks.records import Spec
 from tasks.training.batches import IGNORED, Batch, pad
 from tasks.training.engine import Engine
-from tasks.training.graphs import WIDTHS, Graphs, fixed_shape
+from tasks.training.graphs import ROWS, WIDTHS, Graphs, fixed_shape
 from tasks.training.paths import Padded
 from tests.sample_posts import sentences
 from tests.tiny import make_tiny_base
@@ -78,9 +78,11 @@ def test_without_memory_for_a_graph_it_trains_all_the_same(engine: Engine) -> No
 @given(st.lists(st.lists(st.integers(1, 9), min_size=2, max_size=90), min_size=1, max_size=9))
 def test_shapes_are_few_and_hold_the_same_tokens(documents: list[list[int]]) -> None:
     batch = pad(documents)
-    fixed = fixed_shape(batch, 512)
+    fixed = fixed_shape(batch)
     rows, width = batch.ids.shape
     assert fixed.ids.shape[1] in WIDTHS
+    assert len(fixed.ids) in (1, 2, 4) or len(fixed.ids) % ROWS == 0
+    assert len(fixed.ids) < max(2 * rows, rows + ROWS)
     assert torch.equal(fixed.labels[:rows, :width], batch.labels)
     assert (fixed.labels != IGNORED).sum() == (batch.labels != IGNORED).sum()
     assert fixed.tokens == batch.tokens
@@ -89,4 +91,4 @@ def test_shapes_are_few_and_hold_the_same_tokens(documents: list[list[int]]) -> 
 def test_what_is_wider_than_all_shapes_keeps_its_own() -> None:
     wide = torch.ones(1, WIDTHS[-1] + 8, dtype=torch.long)
     batch = Batch(wide, wide, WIDTHS[-1] + 7)
-    assert fixed_shape(batch, 512) is batch
+    assert fixed_shape(batch) is batch
