@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-import httpx
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments.flow_runs import arun_deployment
@@ -19,7 +18,7 @@ from prefect.exceptions import ObjectNotFound
 from flows.requests import BotRequest, RetrainOptions
 from flows.retrain import retrain
 from tasks.crashed import take_up_crashed
-from tasks.patience import is_away
+from tasks.patience import unless_away
 from tasks.records import Outcome, Status
 
 log = logging.getLogger("huggingtweets")
@@ -128,13 +127,9 @@ def _number(runs: Sequence[tuple[Chunk, FlowRun]]) -> int:
 
 async def _answer(asked: Awaitable[Got]) -> Got | None:
     """What the server says, or None while it is away: the runs go on, and it will be back."""
-    try:
+    with unless_away("waiting for it"):
         return await asked
-    except httpx.HTTPError as error:
-        if not is_away(error):
-            raise  # it is there, and refuses us
-        log.warning("the Prefect server does not answer (%r): waiting for it", error)
-        return None
+    return None
 
 
 async def _end_of(client: PrefectClient, run: FlowRun) -> str | None:

@@ -24,7 +24,7 @@ from prefect.exceptions import ObjectAlreadyExists
 from prefect.settings import get_current_settings
 
 from tasks.names import Bot
-from tasks.patience import is_away, patiently
+from tasks.patience import patiently, unless_away
 from tasks.places import place
 
 log = logging.getLogger("huggingtweets")
@@ -136,7 +136,8 @@ def _held(*limits: Limit) -> Iterator[None]:
     try:
         yield
     finally:
-        _given_back(slots, names)
+        with unless_away(f"the slots {', '.join(names)} end with their lease"):
+            slots.__exit__(None, None, None)
 
 
 def _entered(names: list[str]) -> AbstractContextManager[None]:
@@ -145,15 +146,6 @@ def _entered(names: list[str]) -> AbstractContextManager[None]:
     )
     slots.__enter__()
     return slots
-
-
-def _given_back(slots: AbstractContextManager[None], names: list[str]) -> None:
-    try:
-        slots.__exit__(None, None, None)
-    except Exception as error:
-        if not is_away(error):
-            raise
-        log.warning("the slots %s end with their lease: the server is away (%r)", names, error)
 
 
 def bot_name(bot: Bot) -> str:

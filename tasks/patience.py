@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -37,6 +38,20 @@ def patiently(ask: Callable[[], Got], patience: float = PATIENCE, pause: float =
                 raise
             log.warning("the Prefect server does not answer (%r): asking again", error)
             time.sleep(pause)
+
+
+@contextmanager
+def unless_away(then: str) -> Iterator[None]:
+    """Within the block what is asked of the server is given up while it is away.
+
+    then: what happens instead, for the log.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_away(error):
+            raise
+        log.warning("the Prefect server does not answer (%r): %s", error, then)
 
 
 def is_away(error: BaseException) -> bool:

@@ -11,7 +11,7 @@ from uuid import UUID
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from tasks.names import Bot
-from tasks.patience import is_away, patiently
+from tasks.patience import patiently, unless_away
 from tasks.records import Progress
 
 log = logging.getLogger("huggingtweets")
@@ -48,16 +48,8 @@ def reporter(bot: Bot) -> Callable[[Progress], None]:
         log.info("%s", describe(bot, progress))
         percent = 100 * progress.done / max(progress.total, 1)
         if percent != drawn:  # the end is reported after the last step, and after its evaluation
-            _draw(artifact, percent)
+            with unless_away("training goes on"):
+                update_progress_artifact(artifact, progress=percent)
         drawn = percent
 
     return report
-
-
-def _draw(artifact: UUID, percent: float) -> None:
-    try:
-        update_progress_artifact(artifact, progress=percent)
-    except Exception as error:
-        if not is_away(error):
-            raise
-        log.warning("the Prefect server does not answer (%r): training goes on", error)

@@ -31,10 +31,10 @@ class Base:
 class Spec:
     """How a bot is trained. Sources of the defaults: the measurements in README, "Training".
 
-    learning_rate: the highest; None means 2e-4.
+    learning_rate: the highest; None means 2e-4, or 3e-4 where there are under 16 steps.
     epochs: the most there can be; the early stop may end sooner.
-    batch_tokens: tokens an optimizer step, padding included; half of it where a corpus is so small
-        that an epoch would have fewer than 8 steps.
+    batch_tokens: the most tokens an optimizer step, but for a longer post; half of it where a
+        corpus is so small that an epoch would have fewer than 8 steps.
     max_tokens: the longest post, in tokens; the rest is cut off.
     schedule: after `warmup` (a share of all steps) `linear` or `cosine`, to zero, or `constant`.
     patience: held-out evaluations without a gain before the early stop.

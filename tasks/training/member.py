@@ -15,7 +15,7 @@ from tasks.training import adapters
 from tasks.training.batches import Batch, batches_of
 from tasks.training.documents import Document, scored
 from tasks.training.run_state import parts_of
-from tasks.training.schedule import RATE, share
+from tasks.training.schedule import default_rate, share
 
 log = logging.getLogger("huggingtweets")
 
@@ -52,11 +52,11 @@ class Member:
     ) -> None:
         self.number, self.bot, self.spec = number, bot, spec
         self.lengths = [len(document) for document in train]
-        self.rate = spec.learning_rate or default_rate_of(spec)
         parts = parts_of(train, bot.handles or [""] * len(train), spec)
         self.batches = list(itertools.chain.from_iterable(parts))
         self._ends = set(itertools.accumulate(len(part) for part in parts))
         planned = len(self.batches)
+        self.rate = spec.learning_rate or _default_rate(spec, planned)
         self.rates = [
             self.rate * share(step, planned, spec.warmup, spec.schedule) for step in range(planned)
         ]
@@ -122,6 +122,5 @@ class Member:
         )
 
 
-def default_rate_of(spec: Spec) -> float:
-    """The highest learning rate where the spec names none."""
-    return adapters.RATE if spec.mode == "adapter" else RATE
+def _default_rate(spec: Spec, steps: int) -> float:
+    return adapters.RATE if spec.mode == "adapter" else default_rate(steps)

@@ -16,7 +16,7 @@ from tasks.training.batches import Batch, epoch, equal_shares, tokens_a_step
 from tasks.training.documents import Document
 from tasks.training.dropout import dropping
 from tasks.training.resuming import Keeper
-from tasks.training.schedule import RATE, share
+from tasks.training.schedule import default_rate, share
 from tasks.training.steps import Steps
 
 if TYPE_CHECKING:
@@ -49,10 +49,10 @@ class Run:
         keeper: Keeper | None,
     ) -> None:
         self.engine, self.spec, self.held_out, self.keeper = engine, spec, held_out, keeper
-        self.rate = spec.learning_rate or RATE
         parts = parts_of(train, handles, spec)
         self.steps_planned = sum(len(part) for part in parts)
         self.tokens_planned = sum(batch.tokens for part in parts for batch in part)
+        self.rate = spec.learning_rate or default_rate(self.steps_planned)
         rates = [
             self.rate * share(n, self.steps_planned, spec.warmup, spec.schedule)
             for n in range(self.steps_planned)

@@ -15,7 +15,7 @@ from tasks.training.engine import Engine, engine_for
 from tasks.training.losses import mean_loss, summed_loss
 from tasks.training.paths import Packed, Padded, Plain
 from tasks.training.precision import choose_precision
-from tasks.training.schedule import share
+from tasks.training.schedule import FEW_STEPS, share
 from tests.sample_posts import sentences
 from tests.tiny import make_tiny_base
 
@@ -181,3 +181,18 @@ def test_precision_is_chosen_or_taken() -> None:
     assert choose_precision("bf16", cpu) == "bf16"
     with pytest.raises(BadInput):
         choose_precision("fp16", cpu)
+
+
+def test_few_steps_are_larger_unless_a_rate_is_asked_for(tmp_path: Path) -> None:
+    engine = Engine(make_tiny_base(tmp_path))
+    texts = sentences(60)
+
+    def trained(number: int, rate: float | None = None) -> tuple[int, float]:
+        spec = Spec(learning_rate=rate, batch_tokens=64, epochs=1, precision="fp32")
+        found = engine.train(texts[:number], texts[50:], spec)
+        return found.steps, found.learning_rate
+
+    few, many = trained(5), trained(50)
+    assert few[0] < FEW_STEPS <= many[0]
+    assert (few[1], many[1]) == (3e-4, 2e-4)
+    assert trained(5, 1e-3)[1] == 1e-3

@@ -220,7 +220,7 @@ def test_layers_that_cannot_be_stacked_are_told(tmp_path: Path) -> None:
         StackedLayers(model, engine.flat)
 
 
-@pytest.mark.parametrize(("mode", "rate"), [("full", 2e-4), ("adapter", 1.5e-3)])
+@pytest.mark.parametrize(("mode", "rate"), [("full", 3e-4), ("adapter", 1.5e-3)])
 def test_adapters_are_trained_at_a_higher_rate(engine: Engine, mode: str, rate: float) -> None:
     bots = [replace(bot, train=bot.train[:8], handles=None) for bot in BOTS[:2]]
     spec = Spec(mode=mode, adapter_rank=2, precision="fp32", epochs=1)
