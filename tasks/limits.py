@@ -136,8 +136,7 @@ def _held(*limits: Limit) -> Iterator[None]:
     try:
         yield
     finally:
-        with unless_away(f"the slots {', '.join(names)} end with their lease"):
-            slots.__exit__(None, None, None)
+        _given_back(slots, names)
 
 
 def _entered(names: list[str]) -> AbstractContextManager[None]:
@@ -146,6 +145,11 @@ def _entered(names: list[str]) -> AbstractContextManager[None]:
     )
     slots.__enter__()
     return slots
+
+
+def _given_back(slots: AbstractContextManager[None], names: list[str]) -> None:
+    with unless_away(f"the slots {names} end with their lease"):
+        slots.__exit__(None, None, None)
 
 
 def bot_name(bot: Bot) -> str:

@@ -48,8 +48,12 @@ def reporter(bot: Bot) -> Callable[[Progress], None]:
         log.info("%s", describe(bot, progress))
         percent = 100 * progress.done / max(progress.total, 1)
         if percent != drawn:  # the end is reported after the last step, and after its evaluation
-            with unless_away("training goes on"):
-                update_progress_artifact(artifact, progress=percent)
+            _draw(artifact, percent)
         drawn = percent
 
     return report
+
+
+def _draw(artifact: UUID, percent: float) -> None:
+    with unless_away("training goes on"):
+        update_progress_artifact(artifact, progress=percent)

@@ -37,10 +37,14 @@ class Batch:
     tokens: int
 
 
+def rounded(tokens: int) -> int:
+    """The width of a row that so many tokens fit in."""
+    return -(-tokens // ROUND_TO) * ROUND_TO
+
+
 def pad(documents: Sequence[Document]) -> Batch:
     """One batch of these documents."""
-    longest = max(len(document) for document in documents)
-    width = -(-longest // ROUND_TO) * ROUND_TO
+    width = rounded(max(len(document) for document in documents))
     ids = torch.zeros((len(documents), width), dtype=torch.long)
     labels = torch.full((len(documents), width), IGNORED, dtype=torch.long)
     for row, document in enumerate(documents):
@@ -52,16 +56,16 @@ def pad(documents: Sequence[Document]) -> Batch:
 def batches_of(documents: Sequence[Document], batch_tokens: int) -> list[Batch]:
     """All documents by length, in batches of `batch_tokens` at most, a longer one by itself."""
     groups: list[list[Document]] = []
-    tokens = 0
     for document in sorted(documents, key=len):
-        width = -(-len(document) // ROUND_TO) * ROUND_TO
-        padded = width * (len(groups[-1]) + 1) if groups else 0
-        if not groups or tokens + len(document) > batch_tokens or padded > PADDED * batch_tokens:
+        if not groups or not _fits(document, groups[-1], batch_tokens):
             groups.append([])
-            tokens = 0
         groups[-1].append(document)
-        tokens += len(document)
     return [pad(group) for group in groups]
+
+
+def _fits(longest: Document, group: Sequence[Document], batch_tokens: int) -> bool:
+    padded = rounded(len(longest)) * (len(group) + 1)
+    return _tokens([*group, longest]) <= batch_tokens and padded <= PADDED * batch_tokens
 
 
 def tokens_a_step(documents: Sequence[Document], most: int) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from tasks.records import Progress, Spec
-from tasks.training.batches import ROUND_TO, Batch
+from tasks.training.batches import Batch, rounded
 from tasks.training.dropout import dropping
 from tasks.training.member import Member
 from tasks.training.memory import Pieces
@@ -62,7 +62,7 @@ class Group:
         if self._engine.graphs is None:
             return 0
         longest = max(member.longest for member in self._members)
-        return -(-max(self._spec.batch_tokens, longest) // ROUND_TO) * ROUND_TO
+        return rounded(max(self._spec.batch_tokens, longest))
 
     def _step(self) -> torch.Tensor:
         """A step of each; returns the summed losses, on the device."""

@@ -15,7 +15,7 @@ from tasks.training import adapters
 from tasks.training.batches import Batch, batches_of
 from tasks.training.documents import Document, scored
 from tasks.training.run_state import parts_of
-from tasks.training.schedule import default_rate, share
+from tasks.training.schedule import default_rate, rates
 
 log = logging.getLogger("huggingtweets")
 
@@ -57,9 +57,7 @@ class Member:
         self._ends = set(itertools.accumulate(len(part) for part in parts))
         planned = len(self.batches)
         self.rate = spec.learning_rate or _default_rate(spec, planned)
-        self.rates = [
-            self.rate * share(step, planned, spec.warmup, spec.schedule) for step in range(planned)
-        ]
+        self.rates = rates(self.rate, planned, spec)
         self.measuring = batches_of(held_out, spec.batch_tokens)
         self._held_out_tokens = scored(held_out)
         self.base_loss = self.best_loss = base_loss

@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from tasks.errors import BaseUnavailable
 from tasks.records import Spec
-from tasks.training.batches import IGNORED, ROUND_TO, Batch, pad
+from tasks.training.batches import IGNORED, Batch, pad, rounded
 from tasks.training.chunked_loss import loss_and_gradient, loss_only
 from tasks.training.documents import context_of
 from tasks.training.paths import UNFIT, Plain, agree, short_documents
@@ -137,7 +137,7 @@ def row_path_for(engine: Engine, layers: Layers, spec: Spec) -> RowPath:
     Raises BaseUnavailable where no way agrees with the model's own loss.
     """
     context = context_of(engine.model.config.get_text_config(), spec.max_tokens)
-    width = -(-max(spec.batch_tokens, context) // ROUND_TO) * ROUND_TO
+    width = rounded(max(spec.batch_tokens, context))
     known = _known.setdefault(engine, {})
     key = (type(layers), width)
     if key not in known:

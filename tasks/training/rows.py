@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from tasks.training.batches import IGNORED, ROUND_TO, Batch
+from tasks.training.batches import IGNORED, Batch, rounded
 
 _PADDING = -1
 
@@ -54,7 +54,7 @@ def in_rows(batches: Sequence[Batch], width: int = 0) -> Batch:
     """
     real = [batch.labels != IGNORED for batch in batches]
     longest = max(int(tokens.sum()) for tokens in real)
-    width = max(width, -(-longest // ROUND_TO) * ROUND_TO)
+    width = max(width, rounded(longest))
     packed = torch.zeros((4, len(batches), width), dtype=torch.long)
     packed[2], packed[3] = _PADDING, IGNORED
     for row, (batch, tokens) in enumerate(zip(batches, real, strict=True)):

@@ -16,7 +16,7 @@ from tasks.training.batches import Batch, epoch, equal_shares, tokens_a_step
 from tasks.training.documents import Document
 from tasks.training.dropout import dropping
 from tasks.training.resuming import Keeper
-from tasks.training.schedule import default_rate, share
+from tasks.training.schedule import default_rate, rates
 from tasks.training.steps import Steps
 
 if TYPE_CHECKING:
@@ -53,11 +53,7 @@ class Run:
         self.steps_planned = sum(len(part) for part in parts)
         self.tokens_planned = sum(batch.tokens for part in parts for batch in part)
         self.rate = spec.learning_rate or default_rate(self.steps_planned)
-        rates = [
-            self.rate * share(n, self.steps_planned, spec.warmup, spec.schedule)
-            for n in range(self.steps_planned)
-        ]
-        self.step = Steps(engine, spec, rates)
+        self.step = Steps(engine, spec, rates(self.rate, self.steps_planned, spec))
         self.parts = [[self.step.prepared(batch) for batch in part] for part in parts]
         self.best_loss, self.without_gain = base_loss, 0
         self.best_weights: torch.Tensor | None = None

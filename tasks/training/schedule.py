@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from tasks.records import Spec
+
 # The highest learning rate, measured with SmolLM2-135M (README, "Training"): few steps at 2e-4 do
 # not teach where posts end. After 10 steps on 42 posts of 24 tokens it wrote posts of 76 and 90, at
 # 4.43 nats; at 3e-4 of 25 and 28, at 4.37. From 18 steps on 3e-4 ended up to 0.18 higher.
@@ -14,6 +16,11 @@ FEW_STEPS = 16
 def default_rate(steps: int) -> float:
     """The highest learning rate of a training of so many steps, where none was asked for."""
     return RATE_IN_FEW if steps < FEW_STEPS else RATE
+
+
+def rates(highest: float, steps: int, spec: Spec) -> list[float]:
+    """The learning rate of each of so many steps."""
+    return [highest * share(step, steps, spec.warmup, spec.schedule) for step in range(steps)]
 
 
 def share(step: int, steps: int, warmup: float, schedule: str) -> float:

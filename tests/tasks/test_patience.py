@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import uuid4
 
 import httpx
 import pytest
 from prefect import task
-from prefect.artifacts import update_progress_artifact
 from prefect.concurrency._asyncio import ConcurrencySlotAcquisitionError
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from tasks.patience import PATIENT, is_away, of_server, patiently, unless_away
+from tasks.limits import _given_back
+from tasks.patience import PATIENT, is_away, of_server, patiently
+from tasks.progress import _draw
 
 REQUEST = httpx.Request("GET", "http://127.0.0.1/api")
 
@@ -88,18 +91,25 @@ def test_a_task_that_tells_the_server_something_is_tried_again() -> None:
     assert len(silence) == 1
 
 
-def test_what_a_server_that_is_away_need_not_hear_is_given_up(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    with (
-        temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}),
-        unless_away("training goes on"),
-    ):
-        update_progress_artifact(uuid4(), progress=50.0)
+def test_training_goes_on_though_its_bar_cannot_be_drawn(caplog: pytest.LogCaptureFixture) -> None:
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        _draw(uuid4(), 50.0)
     assert "does not answer" in caplog.text
     assert "training goes on" in caplog.text
 
 
-def test_a_server_that_refuses_is_not_away() -> None:
-    with pytest.raises(httpx.HTTPStatusError), unless_away("nothing goes on"):
-        raise answered(401)
+def test_slots_that_cannot_be_given_back_end_with_their_lease(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    @contextmanager
+    def slots(error: Exception) -> Iterator[None]:
+        yield
+        raise error
+
+    away, refused = slots(httpx.ConnectError("refused")), slots(answered(401))
+    away.__enter__()
+    _given_back(away, ["bot-ada"])
+    refused.__enter__()
+    with pytest.raises(httpx.HTTPStatusError):
+        _given_back(refused, ["bot-ada"])
+    assert "the slots ['bot-ada'] end with their lease" in caplog.text

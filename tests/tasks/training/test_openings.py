@@ -10,7 +10,7 @@ import torch
 from tasks.records import Spec
 from tasks.training.batches import IGNORED, Batch, pad
 from tasks.training.engine import Engine
-from tasks.training.openings import STEPS, Openings
+from tasks.training.openings import STEPS
 from tasks.training.paths import Packed, Padded, Plain
 from tests.sample_posts import sentences
 from tests.tiny import make_tiny_base
@@ -33,7 +33,7 @@ def gradients(engine: Engine, way: type[Plain], batch: Batch, step: int | None) 
         if step is None:
             path.backward(batch)
         else:
-            with Openings(engine.model, engine.device).softened(step):
+            with engine.openings.softened(step):
                 path.backward(batch)
     head = engine.model.get_output_embeddings().weight
     layers = [p.grad.flatten() for p in engine.model.parameters() if p is not head]
