@@ -1,11 +1,11 @@
-"""Keep a bot from mentioning people: no word right after an at sign.
+"""Keep a bot from mentioning people: no at sign, and no word after one that a start ends with.
 
 A post that says `@somebody` reaches that person on most services, and a bot that has read
 mentions writes mentions, of people who exist or might. Striking them out afterwards leaves holes in
 the sentences, and drawing again takes as long as there are mentions, so the tokens that would make
-one are banned while the post is written, and the bot goes on in another way. The rule is stricter
-than the services', `[@＠][A-Za-z0-9_]` anywhere, and so keeps out e-mail addresses as well, which
-name people too; `@ 5pm` remains possible.
+one are banned while the post is written, and the bot goes on in another way. Banning the name alone
+is not enough: of a bot that had learnt to end posts with a mention, 16 of 100 posts then ended in a
+hundred at signs. `@ 5pm` is lost with the rest, and so are e-mail addresses, which name people too.
 
 Tokens are pieces of UTF-8, and the sign may end one and the name begin another, so the rule is an
 automaton over bytes. It is run through each token of the vocabulary once, from each of its states;
@@ -81,6 +81,8 @@ def _automaton() -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     then[_FIRST, _FULL_WIDTH_AT[1]] = _SECOND
     then[_SECOND, _FULL_WIDTH_AT[2]] = _AT
     bans = np.zeros((_STATES, 256), dtype=bool)
+    bans[:, ord("@")] = True
+    bans[_SECOND, _FULL_WIDTH_AT[2]] = True
     # Bytes from 128 on are parts of letters of other scripts, among other things.
     word = [code for code in range(256) if code >= 128 or chr(code).isalnum() or code == ord("_")]
     bans[_AT, word] = True

@@ -35,7 +35,7 @@ def sample(
 
     Temperature 1, nucleus 0.95 of the 1,024 likeliest, at most 160 tokens; a post ends at the end
     mark. Of a start that leaves no room for a post its end is left out.
-    keep_mentions: whether `@somebody` may be written; a start may hold one in any case.
+    keep_mentions: whether `@somebody` may be written, or any at sign; a start may in any case.
     """
     marks = marks_of(tokenizer)
     limit = context_of(model.config.get_text_config(), MAX_TOKENS)

@@ -37,9 +37,9 @@ def marks_of(tokenizer: Any) -> Marks:
 
     Raises BaseUnavailable where it has no end mark at all.
     """
-    vocabulary = tokenizer.get_vocab()
-    if DOCUMENT_MARK in vocabulary:
-        mark = vocabulary[DOCUMENT_MARK]
+    # By name: a list of the whole vocabulary takes longer than the reading of some posts.
+    mark = tokenizer.convert_tokens_to_ids(DOCUMENT_MARK)
+    if mark is not None and tokenizer.convert_ids_to_tokens(mark) == DOCUMENT_MARK:
         return Marks(mark, mark, DOCUMENT_MARK, DOCUMENT_MARK)
     end = tokenizer.eos_token_id
     if end is None:

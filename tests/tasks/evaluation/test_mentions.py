@@ -21,7 +21,7 @@ from transformers import PreTrainedTokenizerFast
 from tasks.evaluation.mentions import mention_guard, token_bytes
 from tests.tiny import MARK, make_tiny_tokenizer
 
-MENTION = re.compile(r"[@＠]\w")
+AT_SIGN = re.compile("[@＠]")
 POSTS = [
     "hello @bob and＠ann, mail joe@example.org or come @ 5pm",
     "日本 @日本 @@bob RT @bob: (@carol) @_x @7up é@b ＠",
@@ -69,9 +69,8 @@ def byte_level() -> PreTrainedTokenizerFast:
 TOKENIZERS = {"byte-level": byte_level(), "sentencepiece": sentencepiece_like()}
 
 
-def _obeys(guard: object, ids: list[int]) -> bool:
+def _obeys(guard: object, ids: list[int], state: int = 0) -> bool:
     """Whether the guard lets these tokens be written after one another."""
-    state = 0
     for token in ids:
         if guard.penalty[state, token] == -torch.inf:
             return False
@@ -82,7 +81,7 @@ def _obeys(guard: object, ids: list[int]) -> bool:
 @pytest.mark.parametrize("kind", TOKENIZERS)
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
-def test_what_the_guard_lets_be_written_mentions_nobody(kind: str, data: st.DataObject) -> None:
+def test_what_the_guard_lets_be_written_has_no_at_sign(kind: str, data: st.DataObject) -> None:
     """Any tokens, in any order, as a model might draw them: those with at signs often."""
     tokenizer = TOKENIZERS[kind]
     guard = mention_guard(tokenizer, len(tokenizer))
@@ -96,7 +95,7 @@ def test_what_the_guard_lets_be_written_mentions_nobody(kind: str, data: st.Data
             state = int(guard.then[state, drawn])
     assert state == guard.after(written)
     text = tokenizer.decode(written, skip_special_tokens=True)
-    assert not MENTION.search(text), text
+    assert not AT_SIGN.search(text), text
 
 
 @pytest.mark.parametrize("kind", TOKENIZERS)
@@ -104,26 +103,44 @@ def test_what_the_guard_lets_be_written_mentions_nobody(kind: str, data: st.Data
     ("text", "may"),
     [
         ("hello there", True),
-        ("come @ 5pm", True),
-        ("lost at sea (@)", True),
-        ("@", True),
-        ("ends with @\nand goes on", True),
-        ("@@ @", True),
+        ("日本 é", True),
+        ("come @ 5pm", False),
+        ("@", False),
         ("hello @bob", False),
-        ("@bob", False),
         ("＠bob", False),
         ("joe@example.org", False),
-        ("@日本", False),
-        ("@_", False),
-        ("@7", False),
-        ("@@b", False),
+        ("RT @bob: (", False),
     ],
 )
-def test_only_a_word_after_an_at_sign_is_banned(kind: str, text: str, may: bool) -> None:
+def test_at_signs_are_banned(kind: str, text: str, may: bool) -> None:
     tokenizer = TOKENIZERS[kind]
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     assert tokenizer.decode(ids) == text, "else the test tests another text"
     assert _obeys(mention_guard(tokenizer, len(tokenizer)), ids) is may
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+@pytest.mark.parametrize(
+    ("start", "text", "may"),
+    [
+        ("my @", "bob", False),
+        ("my ＠", "bob", False),
+        ("@", "_", False),
+        ("@", "7", False),
+        ("@", "日本", False),
+        ("lost (@", ") at sea", True),
+        ("come @", " 5pm", True),
+        ("@bob", " sings", True),
+    ],
+)
+def test_a_word_is_banned_after_an_at_sign_that_the_start_ends_with(
+    kind: str, start: str, text: str, may: bool
+) -> None:
+    tokenizer = TOKENIZERS[kind]
+    guard = mention_guard(tokenizer, len(tokenizer))
+    before, ids = (tokenizer(part, add_special_tokens=False)["input_ids"] for part in (start, text))
+    assert tokenizer.decode([*before, *ids]) == start + text, "else the test tests another text"
+    assert _obeys(guard, ids, guard.after(before)) is may
 
 
 def test_special_tokens_between_sign_and_name_change_nothing() -> None:
@@ -132,7 +149,8 @@ def test_special_tokens_between_sign_and_name_change_nothing() -> None:
     (turn,) = tokenizer("<|turn|>", add_special_tokens=False)["input_ids"]
     sign, name = (tokenizer(part)["input_ids"] for part in ("@", "bob"))
     assert tokenizer.decode([*sign, turn, *name], skip_special_tokens=True) == "@bob"
-    assert not _obeys(guard, [*sign, turn, *name])
+    assert not _obeys(guard, [turn, *name], guard.after(sign))
+    assert not _obeys(guard, name, guard.after([*sign, turn]))
     assert _obeys(guard, [turn, *name])
 
 
