@@ -4,7 +4,8 @@ A process that is killed leaves its draft. Whoever writes into the same folder l
 the earliest a day after its last change, and never one that a living process holds, by a lock which
 the system drops when the process ends. Where the file system knows no locks, drafts stay.
 
-An object store holds no drafts, since what was not sent to its end is no object.
+An object store holds no drafts, since what was not sent to its end is no object. What is on its way
+there or back lies in folders of the same kind in the system's temporary one.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import fcntl
 import os
 import re
 import shutil
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -38,15 +40,25 @@ def draft_file(folder: Path, name: str) -> Iterator[Path]:
 
 
 @contextmanager
-def draft_folder(folder: Path, name: str) -> Iterator[Path]:
-    """An empty folder in a folder, to fill and to rename; what is left of it vanishes."""
+def draft_folder(folder: Path, name: str, *, mode: int = 0o777) -> Iterator[Path]:
+    """An empty folder in a folder, to fill and to rename; what is left of it vanishes.
+
+    mode: who may read it, less what the process never allows.
+    """
     draft = _new_path(folder, name)
-    draft.mkdir()
+    draft.mkdir(mode)
     try:
         with _held(draft):
             yield draft
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextmanager
+def spill_folder() -> Iterator[Path]:
+    """An empty temporary folder that only this user may read; it vanishes, as drafts do."""
+    with draft_folder(Path(tempfile.gettempdir()), "huggingtweets", mode=0o700) as folder:
+        yield folder
 
 
 def _new_path(folder: Path, name: str) -> Path:

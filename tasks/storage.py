@@ -10,9 +10,8 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,7 +19,7 @@ from typing import Any
 from pyarrow import ArrowInvalid
 from pyarrow import fs as pafs
 
-from tasks.drafts import draft_file, draft_folder
+from tasks.drafts import draft_file, draft_folder, spill_folder
 from tasks.errors import StorageUnusable
 from tasks.object_store import patient, without_key
 from tasks.records import MANIFEST
@@ -146,10 +145,9 @@ class Storage:
 
         What is left of it vanishes when the block ends. Raises StorageUnusable.
         """
-        with explained(self.url):
-            where = self.local(folder) if self.is_local else Path(tempfile.gettempdir())
-            with draft_file(where, PurePosixPath(folder).name) as draft:
-                yield draft
+        with explained(self.url), ExitStack() as stack:
+            where = self.local(folder) if self.is_local else stack.enter_context(spill_folder())
+            yield stack.enter_context(draft_file(where, PurePosixPath(folder).name))
 
     def install_file(self, draft: Path, key: str) -> None:
         """Make a written draft the file `key`, whole and durably. Raises StorageUnusable."""
@@ -186,9 +184,9 @@ class Storage:
             target = self.local(key)
             with draft_folder(target.parent, target.name) as draft:
                 yield draft
-        else:  # a folder that only this user may read
-            with tempfile.TemporaryDirectory(prefix="huggingtweets-") as temporary:
-                yield Path(temporary)
+        else:
+            with spill_folder() as draft:
+                yield draft
 
     def _install(self, draft: Path, key: str) -> None:
         if not self.is_local:
@@ -219,12 +217,12 @@ class Storage:
         if self.is_local:
             yield self.local(key)
             return
-        with tempfile.TemporaryDirectory(prefix="huggingtweets-") as temporary:
+        with spill_folder() as copies:
             for child in self.files(key):
-                target = Path(temporary) / child.removeprefix(f"{key}/")
+                target = copies / child.removeprefix(f"{key}/")
                 target.parent.mkdir(parents=True, exist_ok=True)
                 self._fetch(child, target)
-            yield Path(temporary)
+            yield copies
 
     def _fetch(self, key: str, target: Path) -> None:
         stream = self.filesystem.open_input_stream(self.full(key), compression=None)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import atexit
 import fcntl
 import os
-import shutil
-import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tasks.drafts import spill_folder
 from tasks.settings import Settings
 from tasks.storage import Storage
 
@@ -91,9 +90,9 @@ def _process_cache() -> str:
 
     It holds copies of what artifacts hold, so that it must not outlive them.
     """
-    folder = tempfile.mkdtemp(prefix="huggingtweets-wandb-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
+    until_exit = ExitStack()
+    atexit.register(until_exit.close)
+    return str(until_exit.enter_context(spill_folder()))
 
 
 @contextmanager

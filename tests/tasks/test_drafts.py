@@ -26,6 +26,14 @@ with storage.draft_file("posts") as one, storage.new_folder("posts/alice") as ma
     print("writing", flush=True)
     time.sleep(60)
 """
+SPILLER = """
+import sys, time
+from tasks.drafts import spill_folder
+with spill_folder() as folder:
+    (folder / "copy").write_bytes(b"half")
+    print(folder, flush=True)
+    time.sleep(float(sys.argv[1]))
+"""
 
 
 def aged(path: Path, seconds: float) -> Path:
@@ -56,6 +64,33 @@ def test_a_living_process_keeps_its_drafts_and_a_killed_one_does_not(tmp_path: P
             assert len(drafts(tmp_path / name / "posts")) == 2
             open_storage(str(tmp_path / name)).write("posts/a", b"1")
             assert len(drafts(tmp_path / name / "posts")) == left
+        living.send_signal(signal.SIGKILL)
+
+
+def spiller(folder: Path, seconds: float) -> tuple[subprocess.Popen[str], Path]:
+    """A process that holds such a folder for so long, and the folder."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SPILLER, str(seconds)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(folder)},
+    )
+    assert process.stdout is not None
+    return process, Path(process.stdout.readline().strip())
+
+
+def test_temporary_folders_vanish_though_their_process_was_killed(tmp_path: Path) -> None:
+    (dead, left), (living, held) = (spiller(tmp_path, seconds) for seconds in (60, 60))
+    with dead, living:
+        assert left.stat().st_mode & 0o777 == 0o700, "what is in it is not for others"
+        dead.send_signal(signal.SIGKILL)
+        dead.wait()
+        for folder in (left, held):
+            aged(folder, 2 * DAY)
+        last, own = spiller(tmp_path, 0)
+        with last:
+            last.wait()
+        assert [folder.exists() for folder in (left, held, own)] == [False, True, False]
         living.send_signal(signal.SIGKILL)
 
 
