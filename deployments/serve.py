@@ -1,7 +1,6 @@
 """The command that runs everything on one machine: `serve`.
 
-Server, deployments and workers are processes of their own. Each is watched: one that dies is
-started again, with all that it had started ended first, so that no flow goes on unseen. What was
+Server, deployments and workers are processes of their own, each of which is watched. What was
 running when it all ends is found by the server's automations at the next start, and tried again.
 What they forget, as happens on SQLite, is looked for here.
 """
@@ -21,10 +20,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-import psutil
 import typer
 
 from deployments import console
+from deployments.parts import Parts
 from tasks.errors import BadInput, NetworkTrouble, PermanentError
 from tasks.settings import settings
 from tasks.storage import storage_root
@@ -52,8 +51,6 @@ PREFECT = {
     "PREFECT_LOGGING_EXTRA_LOGGERS": "huggingtweets",
 }
 _START = 120.0  # seconds that a server may take to answer
-_PATIENCE = 10.0  # seconds that a process has to end by itself
-_LOOK = 1.0  # seconds between two looks at the processes
 _LOOK_FOR_CRASHED = 30.0  # seconds between two looks for runs that crashed and were forgotten
 
 
@@ -82,52 +79,6 @@ def serve(
         url = environment["PREFECT_API_URL"]
         threading.Thread(target=_look_for_ever, args=(url,), daemon=True).start()
         parts.watch()
-
-
-class Parts:
-    """The processes of a site, each with what it has started."""
-
-    def __init__(self) -> None:
-        self._parts: dict[str, tuple[subprocess.Popen[bytes], list[str], dict[str, str]]] = {}
-        # What a worker has started is a stranger once the worker is dead, so it is kept in mind.
-        self._started: dict[str, set[psutil.Process]] = {}
-
-    def start(self, name: str, command: list[str], environment: dict[str, str]) -> None:
-        """Start a command in a session of its own: Ctrl-C is for us."""
-        console.err.print(f"Starting the {name} …")
-        process = subprocess.Popen(  # noqa: S603 - our own words
-            command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL
-        )
-        self._parts[name] = (process, command, environment)
-        self._started[name] = set()
-
-    def watch(self) -> None:
-        """Start again whatever dies, for ever."""
-        while True:
-            time.sleep(_LOOK)
-            for name in list(self._parts):
-                self.look_at(name)
-
-    def look_at(self, name: str) -> None:
-        """Note what a part has started; start it again where it has died."""
-        process, command, environment = self._parts[name]
-        if process.poll() is None:
-            self._started[name] |= set(_below(process.pid))
-            return
-        console.err.print(f"The {name} has ended with {process.returncode}.")
-        _end(self._started[name])
-        self.start(name, command, environment)
-
-    def is_running(self, name: str) -> bool:
-        """Whether a part is."""
-        return self._parts[name][0].poll() is None
-
-    def end(self) -> None:
-        """End all parts and what they have started; the server last, so that it is told."""
-        for name in reversed(self._parts):
-            process = self._parts[name][0]
-            _end({*self._started[name], *_below(process.pid), *_alive(process.pid)})
-            process.wait()
 
 
 @contextmanager
@@ -226,31 +177,3 @@ def _refuse_if_taken(host: str, port: int) -> None:
             raise BadInput(
                 f"port {port} of {host} cannot be used ({error.strerror}): choose another --port"
             ) from error
-
-
-def _below(pid: int) -> list[psutil.Process]:
-    try:
-        return list(psutil.Process(pid).children(recursive=True))
-    except psutil.NoSuchProcess:
-        return []
-
-
-def _alive(pid: int) -> list[psutil.Process]:
-    return [psutil.Process(pid)] if psutil.pid_exists(pid) else []
-
-
-def _end(processes: set[psutil.Process]) -> None:
-    """Ask processes to end, and after a while make them."""
-    for process in processes:
-        _signal(process, signal.SIGTERM)
-    _, left = psutil.wait_procs(processes, timeout=_PATIENCE)
-    for process in left:
-        _signal(process, signal.SIGKILL)
-    psutil.wait_procs(left, timeout=_PATIENCE)
-
-
-def _signal(process: psutil.Process, number: signal.Signals) -> None:
-    try:
-        process.send_signal(number)
-    except psutil.NoSuchProcess:
-        return  # it went by itself
