@@ -7,8 +7,8 @@ import math
 from tasks.records import Spec
 
 # The highest learning rate, measured with SmolLM2-135M (README, "Training"): few steps at 2e-4 do
-# not teach where posts end. After 10 steps on 42 posts of 24 tokens it wrote posts of 76 and 90, at
-# 4.43 nats; at 3e-4 of 25 and 28, at 4.37. From 18 steps on 3e-4 ended up to 0.18 higher.
+# not teach where posts end. After 10 steps on 42 posts of 24 tokens it wrote posts of 71 to 87, at
+# 4.43 nats; at 3e-4 of 21 to 27, at 4.37. From 18 steps on 3e-4 ended up to 0.18 higher.
 RATE, RATE_IN_FEW = 2e-4, 3e-4
 FEW_STEPS = 16
 
