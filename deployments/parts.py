@@ -27,17 +27,39 @@ class _Part:
     """A process, and how it is started.
 
     started: all that it has started so far; what a worker has started is a stranger once the
-    worker is dead, so it is kept in mind. begun: when it was, by the monotonic clock.
+    worker is dead, so it is kept in mind.
     pause: seconds before the next start. due: when that is; None while the process lives.
     """
 
+    name: str
     command: list[str]
     environment: dict[str, str]
-    process: subprocess.Popen[bytes]
-    begun: float
     started: set[psutil.Process] = field(default_factory=set)
     pause: float = 0.0
-    due: float | None = None
+
+    def __post_init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Start the process, in a session of its own: Ctrl-C is for us."""
+        console.err.print(f"Starting the {self.name} …")
+        self.process = subprocess.Popen(  # noqa: S603 - our own words
+            self.command,
+            env=self.environment,
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+        )
+        self._begun = time.monotonic()
+        self.due: float | None = None
+
+    def bury(self) -> float:
+        """End what the dead process had started; returns when the next is due."""
+        self.pause = pause_after(time.monotonic() - self._begun, self.pause)
+        later = f" It is started again in {self.pause:.0f} s." if self.pause else ""
+        console.err.print(f"The {self.name} has ended with {self.process.returncode}.{later}")
+        _end(self.started)
+        self.started.clear()
+        return time.monotonic() + self.pause
 
 
 class Parts:
@@ -47,9 +69,8 @@ class Parts:
         self._parts: dict[str, _Part] = {}
 
     def start(self, name: str, command: list[str], environment: dict[str, str]) -> None:
-        """Start a command in a session of its own: Ctrl-C is for us."""
-        process = _new_process(name, command, environment)
-        self._parts[name] = _Part(command, environment, process, time.monotonic())
+        """Start a command, to be watched from now on."""
+        self._parts[name] = _Part(name, command, environment)
 
     def watch(self) -> None:
         """Start again whatever dies, for ever."""
@@ -65,19 +86,9 @@ class Parts:
             part.started |= set(_below(part.process.pid))
             return
         if part.due is None:
-            self._bury(name, part)
-        if part.due is not None and time.monotonic() >= part.due:
-            part.process = _new_process(name, part.command, part.environment)
-            part.begun, part.due = time.monotonic(), None
-
-    def _bury(self, name: str, part: _Part) -> None:
-        lived = time.monotonic() - part.begun
-        part.pause = pause_after(lived, part.pause)
-        later = f" It is started again in {part.pause:.0f} s." if part.pause else ""
-        console.err.print(f"The {name} has ended with {part.process.returncode}.{later}")
-        _end(part.started)
-        part.started.clear()
-        part.due = time.monotonic() + part.pause
+            part.due = part.bury()
+        if time.monotonic() >= part.due:
+            part.begin()
 
     def is_running(self, name: str) -> bool:
         """Whether a part is."""
@@ -96,15 +107,6 @@ class Parts:
 def pause_after(lived: float, last: float) -> float:
     """Seconds to wait for a part that lived for so many; last: for how long it was before that."""
     return 0.0 if lived >= _STEADY else min(2 * last or _LOOK, _LONGEST_PAUSE)
-
-
-def _new_process(
-    name: str, command: list[str], environment: dict[str, str]
-) -> subprocess.Popen[bytes]:
-    console.err.print(f"Starting the {name} …")
-    return subprocess.Popen(  # noqa: S603 - our own words
-        command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL
-    )
 
 
 def _below(pid: int) -> list[psutil.Process]:

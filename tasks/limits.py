@@ -9,7 +9,6 @@ a server for itself, there are only such places.
 
 from __future__ import annotations
 
-import logging
 import platform
 import threading
 from collections.abc import Iterator, Sequence
@@ -27,7 +26,6 @@ from tasks.names import Bot
 from tasks.patience import patiently, unless_away
 from tasks.places import place
 
-log = logging.getLogger("huggingtweets")
 # Requests a second: X allows an app 10,000 in 15 minutes, Bluesky's public host 3,000 in 5.
 REQUESTS_A_SECOND = {"x_api": 11, "bluesky": 10}
 # Accounts of one service that are read at a time: more would only wait for the rate.

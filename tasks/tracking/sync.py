@@ -12,12 +12,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tasks.drafts import spill_folder
 from tasks.errors import BadInput
 from tasks.settings import Settings
 from tasks.tracking.environment import (
@@ -112,8 +112,8 @@ def _why_not(recorded: _Recorded) -> str:
 
 
 def _send(group: Sequence[_Recorded], settings: Settings, limit: float) -> list[Sent]:
-    with tempfile.TemporaryDirectory() as temporary, own_folders(Path(temporary)):
-        output = _run_wandb([each.file for each in group], Path(temporary), settings, limit)
+    with spill_folder() as own, own_folders(own):
+        output = _run_wandb([each.file for each in group], own, settings, limit)
         return [_marked(each, _result(each, output, settings)) for each in group]
 
 

@@ -70,7 +70,7 @@ def _fits(longest: Document, group: Sequence[Document], batch_tokens: int) -> bo
 
 def tokens_a_step(documents: Sequence[Document], most: int) -> int:
     """`most`, or half of it where an epoch would have fewer than ENOUGH_STEPS steps."""
-    enough = sum(map(len, documents)) >= ENOUGH_STEPS * most
+    enough = _tokens(documents) >= ENOUGH_STEPS * most
     return most if enough else max(most // 2, 1)
 
 

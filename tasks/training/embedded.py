@@ -10,12 +10,12 @@ import fcntl
 import json
 import logging
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tasks.drafts import spill_folder
 from tasks.errors import BaseUnavailable
 from tasks.records import MANIFEST, Base
 from tasks.storage import Storage, open_storage, sha256_of
@@ -57,9 +57,9 @@ def _alone(lock: Path) -> Iterator[None]:
 
 
 def _prepare(bases: Storage, name: str) -> None:
-    with tempfile.TemporaryDirectory() as temporary:
+    with spill_folder() as temporary:
         log.info("fetching the embedded base, 93 MB (once)")
-        gguf = _fetch(Path(temporary))
+        gguf = _fetch(temporary)
         log.info("converting the embedded base to safetensors (once)")
         with bases.new_folder(name) as draft:
             _convert(gguf, draft)
