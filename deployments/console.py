@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.table import Table
 
+from tasks.core.records import Evaluation, Outcome, Status
 from tasks.publishing.escaping import plain, visible, visible_json
-from tasks.records import Evaluation, Outcome, Status
 
 # Into a pipe or a file a table is not folded to the 80 columns of an absent terminal.
 _WIDTH = None if sys.stdout.isatty() else 200

@@ -10,10 +10,10 @@ import sys
 import time
 
 from deployments import console
-from tasks.errors import HuggingtweetsError
-from tasks.names import Bot
-from tasks.records import Outcome, Spec, Status
-from tasks.settings import settings
+from tasks.core.errors import HuggingtweetsError
+from tasks.core.names import Bot
+from tasks.core.records import Outcome, Spec, Status
+from tasks.core.settings import settings
 
 START = "My dream is"
 
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def _retrain(seed: int) -> list[Outcome]:
-    from deployments.cli import run_retrain
+    from deployments.cli.app import run_retrain
     from deployments.samples import sample_tables
 
     console.err.print("Fetching the sample posts …")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from tasks.core.settings import settings
 from tasks.publishing.fonts import fetch_fonts
-from tasks.settings import settings
 
 
 def main() -> None:

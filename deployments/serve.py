@@ -23,15 +23,15 @@ from typing import Annotated
 import typer
 
 from deployments import console
-from deployments.parts import Parts
-from tasks.errors import BadInput, NetworkTrouble, PermanentError
-from tasks.settings import settings
+from deployments.supervisor import Parts
+from tasks.core.errors import BadInput, NetworkTrouble, PermanentError
+from tasks.core.settings import settings
 from tasks.storage import storage_root
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 POOLS = ("cpu", "train")
-SERVER = "deployments.prefect_server"
+SERVER = "deployments.server.prefect_server"
 # What Prefect is told in every process of a site, the server's included.
 PREFECT = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -158,7 +158,7 @@ def look_for_crashed(url: str) -> None:
     from prefect.client.orchestration import get_client
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    from tasks.crashed import take_up_crashed
+    from tasks.orchestration.crashed_runs import take_up_crashed
 
     try:
         with temporary_settings({PREFECT_API_URL: url}), get_client(sync_client=True) as client:

@@ -17,8 +17,8 @@ from flows.chunks import in_chunks, run_chunks
 from flows.requests import BotRequest, HandleName, RetrainOptions
 from tasks.artifacts import show_outcomes, show_table
 from tasks.backfill import fresh_bots, read_list
+from tasks.core.records import Status
 from tasks.night import collect, counted, drop_plan, keep_plan, last_ends, planned
-from tasks.records import Status
 
 log = logging.getLogger("huggingtweets")
 

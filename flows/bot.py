@@ -14,8 +14,7 @@ from prefect.states import Failed
 
 from flows.requests import BotRequest, RetrainOptions
 from tasks.artifacts import show_corpus, show_gate, show_release
-from tasks.curate import curate
-from tasks.errors import (
+from tasks.core.errors import (
     BadInput,
     BudgetExceeded,
     HuggingtweetsError,
@@ -26,14 +25,18 @@ from tasks.errors import (
     TermsNotAccepted,
     TransientError,
 )
+from tasks.core.names import Bot
+from tasks.core.records import Corpus, Evaluation, Gate, Outcome, Release, Status
+from tasks.core.settings import settings
+from tasks.curate import curate
 from tasks.evaluate import evaluate
 from tasks.evaluation.gate import verdict_on
 from tasks.finetune import base_for, finetune, fingerprint_of, ready
 from tasks.inputs import INPUTS, Inputs, unchanged_outcome
 from tasks.lake.posts import LakeState
-from tasks.limits import training_place
-from tasks.names import Bot
-from tasks.patience import of_server
+from tasks.orchestration.limits import training_place
+from tasks.orchestration.outages import of_server
+from tasks.outcome import record_outcome, refuse_after_crashes, stored_posts
 from tasks.publish import (
     hub_access,
     hub_url,
@@ -43,11 +46,8 @@ from tasks.publish import (
     released_already,
 )
 from tasks.publishing.local import evaluation_of
-from tasks.records import Corpus, Evaluation, Gate, Outcome, Release, Status
 from tasks.scrape import SERVICES, scrape
-from tasks.settings import settings
 from tasks.storage import storage_root
-from tasks.store import record_outcome, refuse_after_crashes, stored_posts
 from tasks.track import track
 
 log = logging.getLogger("huggingtweets")

@@ -17,9 +17,9 @@ from prefect.exceptions import ObjectNotFound
 
 from flows.requests import BotRequest, RetrainOptions
 from flows.retrain import retrain
-from tasks.crashed import take_up_crashed
-from tasks.patience import unless_away
-from tasks.records import Outcome, Status
+from tasks.core.records import Outcome, Status
+from tasks.orchestration.crashed_runs import take_up_crashed
+from tasks.orchestration.outages import unless_away
 
 log = logging.getLogger("huggingtweets")
 Got = TypeVar("Got")

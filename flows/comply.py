@@ -12,9 +12,9 @@ from prefect.states import Failed
 from flows.requests import HandleName
 from tasks.artifacts import show_table
 from tasks.comply import comply_account
-from tasks.comply_x import Complied, handles_of_x
-from tasks.errors import HuggingtweetsError, SourceStopped
-from tasks.names import Handle
+from tasks.core.errors import HuggingtweetsError, SourceStopped
+from tasks.core.names import Handle
+from tasks.ingest.x_comply import Complied, handles_of_x
 from tasks.storage import storage_root
 
 log = logging.getLogger("huggingtweets")

@@ -10,10 +10,10 @@ from prefect.states import Failed
 
 from flows.requests import HandleName
 from tasks.artifacts import show_table
-from tasks.errors import HuggingtweetsError
+from tasks.core.errors import HuggingtweetsError
+from tasks.core.names import Handle
 from tasks.forget import forget_everywhere, plan_forgetting
-from tasks.forget_account import Plan
-from tasks.names import Handle
+from tasks.removal.forgetting import Plan
 
 log = logging.getLogger("huggingtweets")
 

@@ -16,6 +16,8 @@ from pydantic import Field
 from flows.chunks import in_chunks, run_chunks
 from flows.requests import BotRequest, RetrainOptions
 from tasks.artifacts import show_outcomes, show_table
+from tasks.core.records import Outcome, Status
+from tasks.core.settings import settings
 from tasks.due import select_due
 from tasks.night import (
     collect,
@@ -26,10 +28,8 @@ from tasks.night import (
     planned,
     summarised,
 )
-from tasks.records import Outcome, Status
 from tasks.registry.due import Budget, Selection
 from tasks.registry.entries import Entry
-from tasks.settings import settings
 
 log = logging.getLogger("huggingtweets")
 CHUNK = 20

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
-from tasks.names import Bot, Handle
-from tasks.records import Spec
+from tasks.core.names import Bot, Handle
+from tasks.core.records import Spec
 
 # Looser than `Handle.parse`, which has the last word: what a form can refuse before a run exists.
 _HANDLE = r"@?([A-Za-z0-9_]{1,15}|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+)"

@@ -14,11 +14,11 @@ from flows.bot import flow_of, nothing_new, now
 from flows.pipeline import AT_ONCE, in_pipeline
 from flows.requests import BotRequest, RetrainOptions
 from tasks.artifacts import show_outcomes
-from tasks.errors import HuggingtweetsError
+from tasks.core.errors import HuggingtweetsError
+from tasks.core.records import Outcome, Status
+from tasks.core.settings import settings
 from tasks.forget import clear_opted_out_here
-from tasks.records import Outcome, Status
-from tasks.settings import settings
-from tasks.store import has_crashed
+from tasks.outcome import has_crashed
 
 NAMED = 3  # so many bots are named in the title of a batch's run
 

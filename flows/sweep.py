@@ -11,15 +11,15 @@ from prefect.runtime import flow_run
 
 from flows.requests import BotName, RetrainOptions
 from tasks.artifacts import show_table
+from tasks.core.names import Bot
+from tasks.core.records import Spec
+from tasks.core.settings import settings
 from tasks.curate import curate
 from tasks.finetune import base_for
-from tasks.names import Bot
-from tasks.records import Spec
-from tasks.settings import settings
-from tasks.store import stored_posts
+from tasks.outcome import stored_posts
 from tasks.sweep import Trial, keep_trials, try_spec
 from tasks.track import track_sweep
-from tasks.training.space import Space, changes
+from tasks.training.sweep_space import Space, changes
 
 log = logging.getLogger("huggingtweets")
 

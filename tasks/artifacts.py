@@ -12,10 +12,10 @@ from prefect.artifacts import (
     create_table_artifact,
 )
 
-from tasks.names import Bot
-from tasks.patience import PATIENT
+from tasks.core.names import Bot
+from tasks.core.records import Corpus, Evaluation, Gate, Outcome, Release
+from tasks.orchestration.outages import PATIENT
 from tasks.publishing.escaping import plain
-from tasks.records import Corpus, Evaluation, Gate, Outcome, Release
 from tasks.storage import storage_root
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from prefect import task
 
-from tasks.errors import BadInput, InvalidHandle
-from tasks.names import Bot, Handle
-from tasks.policies import ANEW
+from tasks.core.errors import BadInput, InvalidHandle
+from tasks.core.names import Bot, Handle
+from tasks.orchestration.policies import ANEW
 from tasks.publishing.local import latest_release
 from tasks.registry.state import BotState, load_states
 from tasks.storage import storage_root

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from prefect import task
 
-from tasks.comply_x import Complied, comply
-from tasks.limits import make_limit, scraping
-from tasks.names import Handle
-from tasks.policies import RETRY
+from tasks.core.names import Handle
+from tasks.core.settings import settings
+from tasks.ingest.x_comply import Complied, comply
+from tasks.ingest.x_scrape import open_client, open_purse
+from tasks.orchestration.limits import make_limit, scraping
+from tasks.orchestration.policies import RETRY
 from tasks.scrape import X_API, run_with_budget, x_pace
-from tasks.scrape_x import open_client, open_purse
-from tasks.settings import settings
 from tasks.storage import storage_root
 
 

@@ -6,13 +6,13 @@ import logging
 
 from prefect import task
 
+from tasks.core.names import Bot
+from tasks.core.records import Corpus
+from tasks.core.settings import settings
 from tasks.curation.corpus import Curated, build_corpus
 from tasks.curation.writing import write_corpus
 from tasks.lake.posts import LakeState, read
-from tasks.names import Bot
-from tasks.policies import RETRY, cached
-from tasks.records import Corpus
-from tasks.settings import settings
+from tasks.orchestration.policies import RETRY, cached
 from tasks.storage import storage_root
 
 log = logging.getLogger("huggingtweets")

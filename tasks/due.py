@@ -7,17 +7,17 @@ from pathlib import Path
 
 from prefect import task
 
-from tasks.lake.due_marks import due_marks
-from tasks.lake.opt_outs import opted_out
+from tasks.core.settings import settings
+from tasks.ingest.x_scrape import posts_to_expect
 from tasks.lake.posts import rows_stored
-from tasks.policies import ANEW
+from tasks.orchestration.policies import ANEW
 from tasks.registry.due import Budget, Cost, Due, Selection, due, in_order, within
+from tasks.registry.due_marks import due_marks
 from tasks.registry.entries import Entry, load_registry
 from tasks.registry.state import BotState, load_states
 from tasks.scrape import SERVICES, X_API
-from tasks.scrape_x import posts_to_expect
-from tasks.settings import settings
 from tasks.storage import Storage, storage_root
+from tasks.storage.opt_outs import opted_out
 
 
 @task(name="select due bots", **ANEW)

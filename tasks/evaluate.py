@@ -10,16 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 from prefect import task
 
+from tasks.core.errors import StorageUnusable
+from tasks.core.names import Bot
+from tasks.core.records import (
+    MANIFEST,
+    Base,
+    Checkpoint,
+    Corpus,
+    Evaluation,
+    FileRef,
+    Release,
+    Spec,
+)
 from tasks.curation.writing import read_corpus
-from tasks.errors import StorageUnusable
-from tasks.names import Bot
-from tasks.policies import RETRY, cached
+from tasks.orchestration.policies import RETRY, cached
 from tasks.publishing.local import verify_release
-from tasks.records import MANIFEST, Base, Checkpoint, Corpus, Evaluation, FileRef, Release, Spec
 from tasks.storage import Storage, storage_root
 
 if TYPE_CHECKING:
-    from tasks.evaluation.evaluate import Rival
+    from tasks.evaluation.measuring import Rival
 
 log = logging.getLogger("huggingtweets")
 
@@ -38,7 +47,7 @@ def evaluate(
     released: what the bot is to replace, or None for its first release.
     """
     del bot
-    from tasks.evaluation.evaluate import evaluate_bot
+    from tasks.evaluation.measuring import evaluate_bot
 
     storage = storage_root()
     texts = read_corpus(storage, corpus)
@@ -52,7 +61,7 @@ def evaluate(
 def _rival(
     storage: Storage, corpus: Corpus, base: Base, released: Release | None
 ) -> Iterator[Rival | None]:
-    from tasks.evaluation.evaluate import Rival
+    from tasks.evaluation.measuring import Rival
 
     if released is None or not verify_release(storage, released):
         yield None

@@ -8,15 +8,15 @@ from contextlib import AbstractContextManager, nullcontext
 from prefect import task
 from prefect.runtime import flow_run
 
+from tasks.core.errors import OptedOut
+from tasks.core.names import Bot
+from tasks.core.records import MANIFEST, Base, Checkpoint, Corpus, Spec, digest
+from tasks.core.settings import settings
 from tasks.curation.writing import read_corpus
-from tasks.errors import OptedOut
-from tasks.lake.opt_outs import refuse_opted_out
-from tasks.names import Bot
-from tasks.policies import RETRY, cached
-from tasks.progress import reporter
-from tasks.records import MANIFEST, Base, Checkpoint, Corpus, Spec, digest
-from tasks.settings import settings
+from tasks.orchestration.policies import RETRY, cached
+from tasks.orchestration.progress import reporter
 from tasks.storage import storage_root
+from tasks.storage.opt_outs import refuse_opted_out
 from tasks.waiting import Company, waiting
 
 # Raised whenever the same corpus, base and spec would give other weights than before.
@@ -33,7 +33,7 @@ def fingerprint_of(corpus: Corpus, base: Base, spec: Spec) -> str:
 @task(name="prepare base", task_run_name="base {base_id}", **RETRY)
 def prepare_base(base_id: str) -> Base:
     """The base in a local folder. Raises BaseUnavailable, NetworkTrouble."""
-    from tasks.training.base_models import resolve_base
+    from tasks.training.bases.base_models import resolve_base
 
     return resolve_base(base_id, settings().cache, endpoint=settings().hub_endpoint)
 
@@ -76,8 +76,8 @@ def finetune_task(bot: Bot, corpus: Corpus, base: Base, spec: Spec) -> Checkpoin
     A training of the same that was cut off, here or by another worker of the storage, is gone on
     with.
     """
-    from tasks.training.resuming import Resume
-    from tasks.training.run import train_checkpoint
+    from tasks.training.resume import Resume
+    from tasks.training.trainer import train_checkpoint
 
     storage = storage_root()
     texts = read_corpus(storage, corpus)

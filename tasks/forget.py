@@ -10,14 +10,14 @@ from pathlib import Path
 from prefect import task
 from prefect.settings import get_current_settings
 
-from tasks.errors import HuggingtweetsError
-from tasks.forget_account import Plan, Receipt, forget_account, plan_removal
-from tasks.forget_here import ThisMachine
-from tasks.forget_prefect import PrefectServer, SilentServer
-from tasks.forget_things import Neighbour
-from tasks.names import Handle
-from tasks.policies import ANEW
-from tasks.settings import settings
+from tasks.core.errors import HuggingtweetsError
+from tasks.core.names import Handle
+from tasks.core.settings import settings
+from tasks.orchestration.policies import ANEW
+from tasks.removal.forgetting import Plan, Receipt, forget_account, plan_removal
+from tasks.removal.inventory import Neighbour
+from tasks.removal.prefect_server import PrefectServer, SilentServer
+from tasks.removal.this_machine import ThisMachine
 from tasks.storage import storage_root
 
 log = logging.getLogger("huggingtweets")

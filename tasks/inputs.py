@@ -11,18 +11,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tasks.core.names import Bot
+from tasks.core.records import Base, Outcome, Spec, Status, digest
+from tasks.core.settings import settings
 from tasks.finetune import RECIPE
-from tasks.lake.due_marks import is_due
-from tasks.lake.opt_outs import refuse_opted_out
-from tasks.lake.outcomes import load_outcome, save_outcome
 from tasks.lake.posts import dataset_digest
-from tasks.names import Bot
 from tasks.publishing.local import latest_release, verify_release
-from tasks.records import Base, Outcome, Spec, Status, digest
+from tasks.registry.due_marks import is_due
+from tasks.registry.outcomes import load_outcome, save_outcome
 from tasks.registry.state import after, load_state, save_state
-from tasks.settings import settings
 from tasks.sources.files import file_digest
 from tasks.storage import storage_root
+from tasks.storage.opt_outs import refuse_opted_out
 
 INPUTS = "inputs"  # under which an outcome's details keep the digest
 

@@ -11,11 +11,11 @@ from typing import Any
 from prefect import task
 from prefect.events import emit_event
 
-from tasks.lake.outcomes import load_outcome
-from tasks.names import Bot
-from tasks.policies import ANEW
-from tasks.records import Outcome, Status
+from tasks.core.names import Bot
+from tasks.core.records import Outcome, Status
+from tasks.orchestration.policies import ANEW
 from tasks.registry import nights
+from tasks.registry.outcomes import load_outcome
 from tasks.storage import storage_root
 
 log = logging.getLogger("huggingtweets")

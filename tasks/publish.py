@@ -10,19 +10,28 @@ from typing import Literal
 from prefect import task
 from pydantic import SecretStr
 
-from tasks.errors import BadInput
+from tasks.core.errors import BadInput
+from tasks.core.names import Bot
+from tasks.core.records import (
+    Base,
+    Checkpoint,
+    Corpus,
+    Evaluation,
+    Profile,
+    Release,
+    Spec,
+    TrackedRun,
+)
+from tasks.core.settings import settings
 from tasks.evaluation.gate import verdict_on
-from tasks.lake.accounts import load_profile
-from tasks.lake.opt_outs import refuse_opted_out
-from tasks.limits import publishing_place
-from tasks.names import Bot
-from tasks.policies import RETRY
+from tasks.ingest.accounts import load_profile
+from tasks.orchestration.limits import publishing_place
+from tasks.orchestration.policies import RETRY
 from tasks.publishing.context import ReleaseContext
-from tasks.publishing.languages import main_languages
 from tasks.publishing.local import latest_release, publish_locally, revision_of, verify_release
-from tasks.records import Base, Checkpoint, Corpus, Evaluation, Profile, Release, Spec, TrackedRun
-from tasks.settings import settings
+from tasks.publishing.main_languages import main_languages
 from tasks.storage import Storage, storage_root
+from tasks.storage.opt_outs import refuse_opted_out
 
 
 def released_already(bot: Bot, fingerprint: str) -> Release | None:

@@ -12,21 +12,21 @@ from pathlib import Path
 from prefect import task
 from prefect.runtime import flow_run
 
-from tasks.errors import BadInput
-from tasks.lake.accounts import move_watermark, save_profile
-from tasks.lake.opt_outs import refuse_opted_out
+from tasks.core.errors import BadInput
+from tasks.core.names import BlueskyHandle, Handle
+from tasks.core.records import Post
+from tasks.core.settings import settings
+from tasks.ingest.accounts import move_watermark, save_profile
+from tasks.ingest.x_scrape import open_client, open_purse, scrape_account
 from tasks.lake.posts import append, known_watermark, state
-from tasks.limits import make_limit, permit, scraping
-from tasks.names import BlueskyHandle, Handle
-from tasks.policies import RETRY, cached
-from tasks.records import Post
-from tasks.scrape_x import open_client, open_purse, scrape_account
-from tasks.settings import settings
+from tasks.orchestration.limits import make_limit, permit, scraping
+from tasks.orchestration.policies import RETRY, cached
 from tasks.sources.bluesky import BlueskySource
 from tasks.sources.files import file_digest, open_file_source
 from tasks.sources.source import Source
 from tasks.sources.x_api_pace import Pace
 from tasks.storage import storage_root
+from tasks.storage.opt_outs import refuse_opted_out
 
 log = logging.getLogger("huggingtweets")
 X_API, BLUESKY = "x_api", "bluesky"

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from prefect import task
 
+from tasks.core.names import Bot
+from tasks.core.records import Base, Corpus, Spec
 from tasks.curation.writing import read_corpus
-from tasks.limits import training_place
-from tasks.names import Bot
-from tasks.policies import RETRY, cached
-from tasks.progress import reporter
-from tasks.records import Base, Corpus, Spec
+from tasks.orchestration.limits import training_place
+from tasks.orchestration.policies import RETRY, cached
+from tasks.orchestration.progress import reporter
 from tasks.storage import storage_root
 
 FOLDER = "sweeps"

@@ -8,13 +8,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from prefect import task
 
+from tasks.core.names import Bot
+from tasks.core.records import Base, Checkpoint, Corpus, Evaluation, Spec, TrackedRun
+from tasks.core.settings import settings
 from tasks.lake.posts import read
-from tasks.names import Bot
-from tasks.records import Base, Checkpoint, Corpus, Evaluation, Spec, TrackedRun
-from tasks.settings import settings
 from tasks.storage import Storage, storage_root
-from tasks.tracking.removal import SWEEPS
-from tasks.tracking.things import Tables
+from tasks.tracking.account_runs import SWEEPS
+from tasks.tracking.artifact_specs import Tables
 
 
 @task(name="track", task_run_name="track @{bot}")
@@ -33,9 +33,9 @@ def track(
 
     gate: the record of the verdict, whose figures are logged; model_url: where it is published.
     """
+    from tasks.tracking.bot_tracking import track_bot
     from tasks.tracking.environment import tracking_folder
-    from tasks.tracking.story import Training
-    from tasks.tracking.tracking import track_bot
+    from tasks.tracking.tracked_runs import Training
 
     storage = storage_root()
     return track_bot(
@@ -50,7 +50,7 @@ def track(
 def track_sweep(name: str, rows: list[dict[str, Any]]) -> str | None:
     """Log the table of a sweep; trouble with the service is a warning, never a failure."""
     from tasks.tracking.environment import tracking_folder
-    from tasks.tracking.sweeps import track_trials
+    from tasks.tracking.sweep_runs import track_trials
 
     folder = tracking_folder(storage_root(), settings()) / SWEEPS
     return track_trials(name, rows, folder=folder, settings=settings())

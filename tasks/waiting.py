@@ -14,16 +14,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tasks.core.errors import HuggingtweetsError
+from tasks.core.records import Base, Corpus, Progress, Spec
 from tasks.curation.writing import read_corpus
-from tasks.errors import HuggingtweetsError
-from tasks.records import Base, Corpus, Progress, Spec
 from tasks.storage import Storage
 
 if TYPE_CHECKING:  # torch is loaded where a bot is trained
     from tasks.training.adapters import Adapter
     from tasks.training.engine import Engine, Report, Trained
     from tasks.training.member import BotTexts
-    from tasks.training.resuming import Resume
+    from tasks.training.resume import Resume
     from tasks.training.together import TrainedBot
 
 log = logging.getLogger("huggingtweets")

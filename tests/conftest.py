@@ -14,7 +14,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
-from tasks.settings import settings
+from tasks.core.settings import settings
 from tasks.storage import Storage, open_storage
 from tests.sample_posts import write_table
 
@@ -93,7 +93,7 @@ def command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Callable[..., tuple[int, str, str]]]:
     """Run `huggingtweets` with words; returns exit code, standard output and error."""
-    from deployments.cli import main
+    from deployments.cli.app import main
 
     def run(*words: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["huggingtweets", *map(str, words)])

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
-from tasks.names import Handle
-from tasks.records import Kind, Post
+from tasks.core.names import Handle
+from tasks.core.records import Kind, Post
 
 handles = st.from_regex(r"[a-z0-9_]{1,15}", fullmatch=True).map(Handle)
 texts = st.text(max_size=300)

@@ -15,7 +15,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from tasks.records import Base
+from tasks.core.records import Base
 from tests.sample_posts import sentence
 
 MARK = "<|endoftext|>"

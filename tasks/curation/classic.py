@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks.core.errors import BadInput
 from tasks.curation.verdicts import (
     RETWEET,
     SHORT,
@@ -26,7 +27,6 @@ from tasks.curation.verdicts import (
     over_distinct,
     without_retweets,
 )
-from tasks.errors import BadInput
 
 REASONS = (RETWEET, SHORT)
 _SHORT = REASONS.index(SHORT) + 1

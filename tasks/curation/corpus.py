@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks.core.errors import NotEnoughPosts
+from tasks.core.names import Bot, Handle
+from tasks.core.records import Counts
 from tasks.curation.filters import Filtered, find_filter
 from tasks.curation.splitting import FEWEST, FEWEST_KEPT, hold_out
-from tasks.errors import NotEnoughPosts
-from tasks.names import Bot, Handle
-from tasks.records import Counts
 
 TRAIN, HELD_OUT = "train", "held_out"
 SEPARATOR = "<|endoftext|>"  # what the original put between posts, and counted

@@ -6,10 +6,10 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from tasks.core.errors import BadInput
 from tasks.curation.classic import classic
 from tasks.curation.modern import modern
 from tasks.curation.verdicts import Filtered
-from tasks.errors import BadInput
 
 __all__ = ["FILTERS", "Filter", "Filtered", "find_filter"]
 

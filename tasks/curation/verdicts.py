@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.records import Counts, Kind
+from tasks.core.records import Counts, Kind
 
 Verdicts = npt.NDArray[np.int8]
 KEEP = 0

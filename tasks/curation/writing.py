@@ -9,10 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tasks.core.errors import StorageUnusable
+from tasks.core.names import Bot
+from tasks.core.records import Corpus, FileRef, digest
 from tasks.curation.corpus import HELD_OUT, TRAIN, Curated
-from tasks.errors import StorageUnusable
-from tasks.names import Bot
-from tasks.records import Corpus, FileRef, digest
 from tasks.storage import Storage
 
 FOLDER = "corpora"

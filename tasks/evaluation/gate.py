@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import math
 
-from tasks.records import Evaluation, Gate, GateFigures
-from tasks.settings import settings
+from tasks.core.records import Evaluation, Gate, GateFigures
+from tasks.core.settings import settings
 
 
 def verdict_on(evaluation: Evaluation) -> Gate:

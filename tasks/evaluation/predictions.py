@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tasks.core.records import Prediction
 from tasks.evaluation.memorisation import find_repeats
-from tasks.evaluation.sampling import sample
-from tasks.records import Prediction
+from tasks.generation.sampling import sample
 
 STARTS = ("I think that", "I like", "I don't like", "I want", "My dream is")
 EACH = 5

@@ -21,6 +21,7 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tasks.core.names import Handle
 from tasks.lake.dataset import Dataset, Place, mark_key, places_in, rank, steady
 from tasks.lake.parts import (
     FOLDER,
@@ -32,7 +33,6 @@ from tasks.lake.parts import (
 )
 from tasks.lake.reading import scan_batches
 from tasks.lake.schema import SCHEMA, merged_schema
-from tasks.names import Handle
 from tasks.storage import Storage
 
 MOST_SMALL = 16

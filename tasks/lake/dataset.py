@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from tasks.errors import TransientError
+from tasks.core.errors import TransientError
+from tasks.core.names import Handle
 from tasks.lake.parts import (
     FOLDER,
     PartVanished,
@@ -27,7 +28,6 @@ from tasks.lake.parts import (
 )
 from tasks.lake.pieces import Piece
 from tasks.lake.schema import pieces_of, scrape_of
-from tasks.names import Handle
 from tasks.storage import Storage
 
 _GONE = "gone-"

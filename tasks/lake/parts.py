@@ -16,13 +16,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.errors import OptedOut, StorageUnusable
-from tasks.lake.opt_outs import refuse_opted_out
+from tasks.core.errors import OptedOut, StorageUnusable
+from tasks.core.names import Handle
+from tasks.core.records import Post
 from tasks.lake.schema import SCHEMA, part_schema
-from tasks.names import Handle
-from tasks.records import Post
 from tasks.storage import Storage, sha256_of
-from tasks.storage_errors import explained
+from tasks.storage.opt_outs import refuse_opted_out
+from tasks.storage.storage_errors import explained
 
 FOLDER = "posts"
 GROUP_ROWS = 20_000

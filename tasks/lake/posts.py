@@ -13,16 +13,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.errors import InvalidHandle
-from tasks.lake.accounts import load_profile, move_watermark, save_profile, watermark
-from tasks.lake.cleaning import storable
+from tasks.core.errors import InvalidHandle
+from tasks.core.names import Handle
+from tasks.core.records import Post, digest
+from tasks.ingest.accounts import load_profile, move_watermark, save_profile, watermark
 from tasks.lake.compaction import tidy
 from tasks.lake.dataset import Dataset, mark_key, places, steady
 from tasks.lake.parts import FOLDER, keys_of, piece_name, write_part
 from tasks.lake.reading import read_places, scan_places
 from tasks.lake.schema import SCHEMA, WITHOUT_RAW
-from tasks.names import Handle
-from tasks.records import Post, digest
+from tasks.lake.surrogates import storable
 from tasks.storage import Storage
 
 __all__ = [

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from tasks.errors import StorageUnusable
+from tasks.core.errors import StorageUnusable
 from tasks.lake.pieces import Piece, dumped, loaded
 
 VERSION = 1

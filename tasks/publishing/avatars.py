@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from tasks.errors import BadInput, NetworkTrouble
-from tasks.names import Handle
+from tasks.core.errors import BadInput, NetworkTrouble
+from tasks.core.names import Handle
+from tasks.core.records import Profile
 from tasks.publishing.fetching import Bounds, fetch
 from tasks.publishing.image_files import TYPES, size_of
 from tasks.publishing.rendering import render
-from tasks.records import Profile
 from tasks.storage import Storage
 
 log = logging.getLogger("huggingtweets")

@@ -8,12 +8,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tasks.core.records import Counts, Profile
 from tasks.publishing.context import ReleaseContext
 from tasks.publishing.escaping import AND, markup
-from tasks.publishing.losses import NAME as LOSSES
-from tasks.publishing.losses import has_losses
+from tasks.publishing.loss_curve import NAME as LOSSES
+from tasks.publishing.loss_curve import has_losses
 from tasks.publishing.metadata import START, hub_id, metadata
-from tasks.records import Counts, Profile
 
 if TYPE_CHECKING:
     from jinja2 import Template

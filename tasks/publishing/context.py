@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from tasks.names import Bot
-from tasks.records import (
+from tasks.core.names import Bot
+from tasks.core.records import (
     Base,
     Checkpoint,
     Corpus,

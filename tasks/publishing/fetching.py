@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
-from tasks.errors import BadInput, NetworkTrouble
+from tasks.core.errors import BadInput, NetworkTrouble
 
 _PORTS = {"https": 443, "http": 80}
 

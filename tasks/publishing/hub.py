@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import SecretStr
 
-from tasks.errors import ServerTrouble, TransientError
+from tasks.core.errors import ServerTrouble, TransientError
+from tasks.core.records import Release
 from tasks.publishing.hub_errors import explained
 from tasks.publishing.local import note_push
-from tasks.records import Release
 from tasks.storage import Storage, sha256_of
 
 if TYPE_CHECKING:

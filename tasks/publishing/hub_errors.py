@@ -1,4 +1,4 @@
-"""What goes wrong with the Hub, in the words of `tasks.errors`: one line, without the token."""
+"""What goes wrong with the Hub, in the words of `tasks.core.errors`: one line, without the token."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from tasks.errors import (
+from tasks.core.errors import (
     BadInput,
     HuggingtweetsError,
     NetworkTrouble,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from tasks.errors import BadInput
+from tasks.core.errors import BadInput
 
 # What avatars come as. GIF and animated WebP are left out: a small file can hold any number of
 # frames; SVG too: it is a program.

@@ -18,17 +18,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tasks.names import Bot
+from tasks.core.names import Bot
+from tasks.core.records import MANIFEST, Evaluation, Prediction, Release
+from tasks.core.settings import settings
 from tasks.publishing.card import render_card
 from tasks.publishing.context import ReleaseContext
 from tasks.publishing.fonts import available_fonts
-from tasks.publishing.losses import NAME as LOSSES
-from tasks.publishing.losses import render_losses
+from tasks.publishing.loss_curve import NAME as LOSSES
+from tasks.publishing.loss_curve import render_losses
 from tasks.publishing.manifest import manifest_of, metrics_of
 from tasks.publishing.model_files import copy_model
 from tasks.publishing.picture import render_picture
-from tasks.records import MANIFEST, Evaluation, Prediction, Release
-from tasks.settings import settings
 from tasks.storage import Storage
 
 KEPT_REVISIONS = 3

@@ -9,8 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from tasks.core.records import Base, Counts, Gate
 from tasks.publishing.context import ReleaseContext
-from tasks.records import Base, Counts, Gate
 from tasks.storage import sha256_of
 
 _EMBEDDED = "embedded"  # the base that everybody has

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from tasks.core.records import Base
 from tasks.publishing.context import ReleaseContext
 from tasks.publishing.escaping import plain
-from tasks.records import Base
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult

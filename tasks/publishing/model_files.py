@@ -6,7 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
-from tasks.errors import BadInput
+from tasks.core.errors import BadInput
 from tasks.publishing.context import ADAPTER, ReleaseContext
 from tasks.publishing.metadata import hub_id
 from tasks.storage import sha256_of

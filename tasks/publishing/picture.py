@@ -9,10 +9,10 @@ from unicodedata import east_asian_width
 
 import regex
 
+from tasks.core.records import Prediction, Profile
 from tasks.publishing.context import ReleaseContext
 from tasks.publishing.escaping import AND, markup, plain
 from tasks.publishing.rendering import render
-from tasks.records import Prediction, Profile
 
 WIDTH, HEIGHT = 1200, 630
 _SHOWN = 4

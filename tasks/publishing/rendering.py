@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.errors import BadInput
+from tasks.core.errors import BadInput
 from tasks.publishing.escaping import plain
 
 if TYPE_CHECKING:

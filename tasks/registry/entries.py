@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal
 import yaml  # type: ignore[import-untyped]  # its types are a package of their own
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from tasks.errors import BadInput
-from tasks.names import Bot, Handle
-from tasks.records import Spec
+from tasks.core.errors import BadInput
+from tasks.core.names import Bot, Handle
+from tasks.core.records import Spec
 
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _CADENCE = re.compile(r"([1-9]\d{0,3})([hdw])")

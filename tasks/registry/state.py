@@ -8,9 +8,9 @@ from pathlib import PurePosixPath
 
 from pydantic import TypeAdapter, ValidationError
 
-from tasks.errors import StorageUnusable
-from tasks.names import Bot
-from tasks.records import Outcome, Status
+from tasks.core.errors import StorageUnusable
+from tasks.core.names import Bot
+from tasks.core.records import Outcome, Status
 from tasks.storage import Storage
 
 FOLDER = "states"

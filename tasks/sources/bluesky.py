@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tasks.errors import AccountProtected, ServerTrouble
-from tasks.names import BlueskyHandle
-from tasks.records import Post, Profile
+from tasks.core.errors import AccountProtected, ServerTrouble
+from tasks.core.names import BlueskyHandle
+from tasks.core.records import Post, Profile
 from tasks.sources.bluesky_client import TIMEOUT, BlueskyClient
 from tasks.sources.bluesky_posts import MalformedPost, post_of
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tasks.errors import (
+from tasks.core.errors import (
     AccountNotFound,
     AccountProtected,
     AccountSuspended,
@@ -17,7 +17,7 @@ from tasks.errors import (
     ServerTrouble,
     SourceStopped,
 )
-from tasks.names import BlueskyHandle
+from tasks.core.names import BlueskyHandle
 
 PUBLIC_URL = "https://public.api.bsky.app"
 TIMEOUT = 30.0

@@ -8,8 +8,8 @@ import zlib
 from datetime import MAXYEAR, UTC, datetime, timedelta
 from typing import Any
 
-from tasks.names import BlueskyHandle
-from tasks.records import Kind, Post
+from tasks.core.names import BlueskyHandle
+from tasks.core.records import Kind, Post
 from tasks.sources.dates import parse_date
 
 _REPOST = "app.bsky.feed.defs#reasonRepost"

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.errors import UnreadableSource
-from tasks.names import Handle
-from tasks.records import Kind, Post
+from tasks.core.errors import UnreadableSource
+from tasks.core.names import Handle
+from tasks.core.records import Kind, Post
 from tasks.sources.dates import parse_date
 from tasks.sources.kinds import says_yes
 

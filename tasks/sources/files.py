@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tasks.errors import BadInput, UnreadableSource
-from tasks.names import Handle
-from tasks.sources.shelf import find_shelf
+from tasks.core.errors import BadInput, UnreadableSource
+from tasks.core.names import Handle
+from tasks.sources.archive_index import find_shelf
+from tasks.sources.broken_files import explained
 from tasks.sources.source import Source
 from tasks.sources.table import TableSource
-from tasks.sources.trouble import explained
 from tasks.sources.x_archive import XArchiveSource
 from tasks.storage import sha256_of
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.errors import BadInput, InvalidHandle, UnreadableSource
-from tasks.names import Handle
-from tasks.records import Profile
+from tasks.core.errors import BadInput, InvalidHandle, UnreadableSource
+from tasks.core.names import Handle
+from tasks.core.records import Profile
+from tasks.sources.archive_index import Shelf
 from tasks.sources.javascript import read_value
-from tasks.sources.shelf import Shelf
 
 # Of each file: the keys that lead to the object, then the handle's and the display name's.
 # `account.js` holds an e-mail address and a phone number too; they are left where they are.

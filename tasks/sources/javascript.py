@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from tasks.errors import UnreadableSource
+from tasks.core.errors import UnreadableSource
 
 CHUNK = 1 << 20
 MAX_ELEMENT = 512 << 10  # a post of 25,000 characters, each as an escape, is 150,000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.records import Kind
+from tasks.core.records import Kind
 
 _NOTHING = frozenset(("", "0", "0.0", "f", "false", "n", "no", "nan", "null", "none", "{}", "[]"))
 

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
-from tasks.errors import UnreadableSource
-from tasks.sources.trouble import explained
+from tasks.core.errors import UnreadableSource
+from tasks.sources.broken_files import explained
 from tasks.storage import sha256_of
 
 MAX_MEMBER = 4_000_000_000

@@ -15,8 +15,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from tasks.errors import UnreadableSource
-from tasks.sources.trouble import explained
+from tasks.core.errors import UnreadableSource
+from tasks.sources.broken_files import explained
 
 Row = tuple[int, dict[str, Any], str]
 MAX_LINE = 1 << 20

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from tasks.names import Handle
-from tasks.records import Post, Profile
+from tasks.core.names import Handle
+from tasks.core.records import Post, Profile
 
 BATCH = 1_000
 

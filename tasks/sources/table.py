@@ -7,13 +7,13 @@ from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import Path
 
-from tasks.errors import BadInput, UnreadableSource
-from tasks.names import Handle
-from tasks.records import Post
+from tasks.core.errors import BadInput, UnreadableSource
+from tasks.core.names import Handle
+from tasks.core.records import Post
+from tasks.sources.broken_files import explained
 from tasks.sources.columns import KNOWN, Columns, find_columns
 from tasks.sources.rows import Row, csv_rows, header, jsonl_rows, lines, parquet_rows, text_rows
 from tasks.sources.source import BATCH
-from tasks.sources.trouble import explained
 from tasks.storage import sha256_of
 
 _BY_SUFFIX: dict[str, Callable[[Path], Iterator[Row]]] = {

@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import Protocol
 
-from tasks.errors import AccountProtected, AccountRenamed, ServerTrouble
-from tasks.names import Handle
-from tasks.records import Account, Post, Profile
+from tasks.core.errors import AccountProtected, AccountRenamed, ServerTrouble
+from tasks.core.names import Handle
+from tasks.core.records import Account, Post, Profile
 from tasks.sources.x_api_client import PAGE, XApiClient
 from tasks.sources.x_api_posts import SOURCE, Page
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import SecretStr
 
-from tasks.errors import NetworkTrouble, RateLimited, ServerTrouble, SourceStopped
-from tasks.names import Handle
-from tasks.records import Account
+from tasks.core.errors import NetworkTrouble, RateLimited, ServerTrouble, SourceStopped
+from tasks.core.names import Handle
+from tasks.core.records import Account
 from tasks.sources.x_api_errors import error_of, limit_of, parsed, refusal_of
 from tasks.sources.x_api_pace import Pace, Timeouts
 from tasks.sources.x_api_posts import Page, account_from, page_from

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from tasks.errors import (
+from tasks.core.errors import (
     AccountNotFound,
     AccountProtected,
     AccountSuspended,

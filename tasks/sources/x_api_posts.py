@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tasks.errors import HuggingtweetsError, ServerTrouble
-from tasks.names import Handle
-from tasks.records import Account, Kind, Post, Profile
+from tasks.core.errors import HuggingtweetsError, ServerTrouble
+from tasks.core.names import Handle
+from tasks.core.records import Account, Kind, Post, Profile
 from tasks.sources.dates import parse_date
 from tasks.sources.x_api_errors import error_of, refusal_in
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.errors import AccountUnavailable, ServerTrouble
-from tasks.names import Handle
+from tasks.core.errors import AccountUnavailable, ServerTrouble
+from tasks.core.names import Handle
 from tasks.sources.x_api_errors import error_of, refusal_in
 
 

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 
-from tasks.errors import BadInput, TokenRefused
+from tasks.core.errors import BadInput, TokenRefused
 from tasks.sources.x_api_pace import Timeouts
 
 TWEEPY_HOST = "https://api.twitter.com"  # fixed in tweepy

@@ -7,15 +7,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from tasks.errors import UnreadableSource
-from tasks.names import Handle
-from tasks.records import Post, Profile
+from tasks.core.errors import UnreadableSource
+from tasks.core.names import Handle
+from tasks.core.records import Post, Profile
+from tasks.sources.archive_index import find_shelf
 from tasks.sources.dates import parse_date
 from tasks.sources.identity import read_profile
 from tasks.sources.javascript import elements
 from tasks.sources.kinds import kind_of
 from tasks.sources.notes import Notes
-from tasks.sources.shelf import find_shelf
 from tasks.sources.source import BATCH
 
 

@@ -13,9 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.drafts import spill_folder
-from tasks.settings import Settings
+from tasks.core.settings import Settings
 from tasks.storage import Storage
+from tasks.storage.drafts import spill_folder
 
 if TYPE_CHECKING:
     import wandb

@@ -17,16 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.drafts import spill_folder
-from tasks.errors import BadInput
-from tasks.settings import Settings
+from tasks.core.errors import BadInput
+from tasks.core.settings import Settings
+from tasks.storage.drafts import spill_folder
 from tasks.tracking.environment import (
     environment_below,
     is_being_written,
     own_folders,
     plain_error,
 )
-from tasks.tracking.story import PREPROCESS
+from tasks.tracking.tracked_runs import PREPROCESS
 
 if TYPE_CHECKING:
     import wandb

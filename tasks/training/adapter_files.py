@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers.pytorch_utils import Conv1D
 
-from tasks.errors import BaseUnavailable
+from tasks.core.errors import BaseUnavailable
 from tasks.training.adapters import Adapter, linears
 
 WEIGHTS = "adapter_model.safetensors"

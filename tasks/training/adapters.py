@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from transformers.pytorch_utils import Conv1D
 
-from tasks.errors import BaseUnavailable
-from tasks.training.patching import Forward, replaced
+from tasks.core.errors import BaseUnavailable
+from tasks.training.compute.patching import Forward, replaced
 from tasks.training.stack import Places, Stack
 from tasks.training.stack_functions import turned_product
 

@@ -17,21 +17,21 @@ from typing import Any
 
 import torch
 
-from tasks.errors import BaseUnavailable
-from tasks.records import Base, Progress, Spec, digest
-from tasks.training.batches import batches_of
-from tasks.training.documents import Document, check_vocabulary, context_of, encode, scored
-from tasks.training.flat import Flat
-from tasks.training.flops import peak_flops, training_flops
-from tasks.training.graphs import Graphs
-from tasks.training.loading import check_causal, load_model, load_tokenizer
-from tasks.training.losses import EVALUATION_TOKENS
-from tasks.training.memory import keep_memory, peak_memory
-from tasks.training.openings import Openings
-from tasks.training.paths import choose_path
-from tasks.training.precision import choose_precision
-from tasks.training.resuming import Keeper, Resume
-from tasks.training.run_state import Run
+from tasks.core.errors import BaseUnavailable
+from tasks.core.records import Base, Progress, Spec, digest
+from tasks.training.bases.loading import check_causal, load_model, load_tokenizer
+from tasks.training.compute.cuda_graphs import Graphs
+from tasks.training.compute.flat_adamw import Flat
+from tasks.training.compute.flops import peak_flops, training_flops
+from tasks.training.compute.loss_paths import choose_path
+from tasks.training.compute.memory import keep_memory, peak_memory
+from tasks.training.compute.precision import choose_precision
+from tasks.training.data.batches import batches_of
+from tasks.training.data.documents import Document, check_vocabulary, context_of, encode, scored
+from tasks.training.first_token_ramp import Openings
+from tasks.training.held_out_loss import EVALUATION_TOKENS
+from tasks.training.resume import Keeper, Resume
+from tasks.training.run import Run
 
 log = logging.getLogger("huggingtweets")
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from tasks.records import Progress, Spec
-from tasks.training.batches import Batch, rounded
+from tasks.core.records import Progress, Spec
+from tasks.training.compute.memory import Pieces
+from tasks.training.compute.packed_rows import in_rows, rows_of
+from tasks.training.data.batches import Batch, rounded
 from tasks.training.dropout import dropping
 from tasks.training.member import Member
-from tasks.training.memory import Pieces
 from tasks.training.row_paths import RowPath
-from tasks.training.rows import in_rows, rows_of
-from tasks.training.run_state import STEPS_A_REPORT
+from tasks.training.run import STEPS_A_REPORT
 from tasks.training.stack import Stack
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import torch
 
-from tasks.records import Progress, Spec
+from tasks.core.records import Progress, Spec
 from tasks.training import adapters
-from tasks.training.batches import Batch, batches_of
-from tasks.training.documents import Document, scored
-from tasks.training.run_state import parts_of
+from tasks.training.data.batches import Batch, batches_of
+from tasks.training.data.documents import Document, scored
+from tasks.training.run import parts_of
 from tasks.training.schedule import default_rate, rates
 
 log = logging.getLogger("huggingtweets")

@@ -17,13 +17,13 @@ from weakref import WeakKeyDictionary
 import torch
 from torch.nn import functional
 
-from tasks.errors import BaseUnavailable
-from tasks.records import Spec
-from tasks.training.batches import IGNORED, Batch, pad, rounded
-from tasks.training.chunked_loss import loss_and_gradient, loss_only
-from tasks.training.documents import context_of
-from tasks.training.paths import UNFIT, Plain, agree, short_documents
-from tasks.training.rows import Rows, in_rows, rows_of
+from tasks.core.errors import BaseUnavailable
+from tasks.core.records import Spec
+from tasks.training.compute.chunked_loss import loss_and_gradient, loss_only
+from tasks.training.compute.loss_paths import UNFIT, Plain, agree, short_documents
+from tasks.training.compute.packed_rows import Rows, in_rows, rows_of
+from tasks.training.data.batches import IGNORED, Batch, pad, rounded
+from tasks.training.data.documents import context_of
 from tasks.training.stack import Places, Stack
 
 if TYPE_CHECKING:

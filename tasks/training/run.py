@@ -1,97 +1,184 @@
-"""From texts to a checkpoint: train, export, and say in a manifest how."""
+"""One training of one bot: its batches, how far it is, and the search for its best weights."""
 
 from __future__ import annotations
 
-import json
-import platform
+import itertools
+import logging
+import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
-import transformers
 
-from tasks.records import MANIFEST, Base, Checkpoint, FileRef, Progress, Spec
-from tasks.storage import sha256_of
-from tasks.training import adapter_files
-from tasks.training.adapters import Adapter
-from tasks.training.engine import Engine, Trained, engine_for
-from tasks.training.exporting import WEIGHTS, export_adapter, export_model
-from tasks.training.resuming import Resume
-from tasks.training.together import Trainer, train_bot
+from tasks.core.records import Progress, Spec
+from tasks.training.data.batches import Batch, epoch, equal_shares, tokens_a_step
+from tasks.training.data.documents import Document
+from tasks.training.dropout import dropping
+from tasks.training.resume import Keeper
+from tasks.training.schedule import default_rate, rates
+from tasks.training.steps import Steps
+
+if TYPE_CHECKING:
+    from tasks.training.engine import Engine
+
+log = logging.getLogger("huggingtweets")
+
+Report = Callable[[Progress], None]
+# On a GPU the loss is asked for every so many steps only: asking waits for it.
+STEPS_A_REPORT = 16
 
 
-def train_checkpoint(  # noqa: PLR0913 - what goes in, where to, and under which name
-    train: Sequence[str],
-    held_out: Sequence[str],
-    handles: Sequence[str],
-    base: Base,
-    spec: Spec,
-    folder: Path,
-    *,
-    fingerprint: str,
-    uri: str,
-    on_progress: Callable[[Progress], None],
-    resume: Resume | None = None,
-    trainer: Trainer = train_bot,
-) -> Checkpoint:
-    """Train a bot and fill `folder` with its best weights, or its adapter, the manifest last.
+class Run:
+    """How far a training is; what `state` tells can be gone on with elsewhere.
 
-    handles: whose post each training text is. uri: the key under which the folder will be found.
-    resume: where an unfinished training is kept; whoever installs the folder removes it.
-    trainer: what is called as `train_bot` is, and leaves what that does.
-    Raises BaseUnavailable.
+    best_loss: the lowest held-out loss so far, the base's at first, in nats a token.
+    history: (tokens trained on, mean training loss since the last, held-out loss) an evaluation.
+    seconds: by what they were spent on.
     """
-    engine = engine_for(base)
-    with engine.busy:
-        trained, adapter = trainer(
-            engine, train, held_out, spec, handles=handles, on_progress=on_progress, resume=resume
-        )
+
+    def __init__(
+        self,
+        engine: Engine,
+        train: list[Document],
+        held_out: list[Document],
+        spec: Spec,
+        handles: Sequence[str],
+        *,
+        base_loss: float,
+        keeper: Keeper | None,
+    ) -> None:
+        self.engine, self.spec, self.held_out, self.keeper = engine, spec, held_out, keeper
+        parts = parts_of(train, handles, spec)
+        self.steps_planned = sum(len(part) for part in parts)
+        self.tokens_planned = sum(batch.tokens for part in parts for batch in part)
+        self.rate = spec.learning_rate or default_rate(self.steps_planned)
+        self.step = Steps(engine, spec, rates(self.rate, self.steps_planned, spec))
+        self.parts = [[self.step.prepared(batch) for batch in part] for part in parts]
+        self.best_loss, self.without_gain = base_loss, 0
+        self.best_weights: torch.Tensor | None = None
+        self.ends_at_best = False  # then nothing has to be put back
+        self.history: list[tuple[int, float, float]] = []
+        self.steps = self.tokens = self.part = self.batch = 0
+        self.part_loss = torch.zeros((), device=engine.device)
+        self.seconds = {"train": 0.0, "evaluate": 0.0}
+        self._begun = time.monotonic()
+
+    def search(self, on_progress: Report) -> None:
+        """Train part by part until the last or the early stop, and put the best weights back."""
+        self._go_on()
+        while self.part < len(self.parts) and self._part_helps(on_progress):
+            self.part, self.batch = self.part + 1, 0
+            self.part_loss.zero_()
+        if not self.ends_at_best:
+            self.engine.restore(self.best_weights)
+        self.tokens_planned = self.tokens  # an early stop is an end as well
+        on_progress(self._progress(self.history[-1][1] if self.history else math.nan))
+
+    def _part_helps(self, on_progress: Report) -> bool:
+        """Train on a part and measure; False where the training is to end with it."""
+        with dropping(self.engine.model, self.spec.dropout):
+            training_loss = self._train_on(self.parts[self.part], on_progress)
         begun = time.monotonic()
-        weights = _export(engine, adapter, folder)
-        trained.seconds_in["save"] = time.monotonic() - begun
-    hashes = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
-    _write_manifest(folder, base, spec, trained, fingerprint, hashes)
-    figures = asdict(trained)
-    del figures["base_loss"]  # the evaluation's, which measures what was saved
-    return Checkpoint(
-        uri=uri,
-        fingerprint=fingerprint,
-        weights=FileRef(f"{uri}/{weights}", hashes[weights]),
-        **figures,
-    )
+        held_out_loss = self.engine.mean_loss(self.held_out)
+        self.seconds["evaluate"] += time.monotonic() - begun
+        if not math.isfinite(training_loss + held_out_loss):
+            log.warning("the training diverged at rate %g; the best so far stays", self.rate)
+            return False
+        self.history.append((self.tokens, training_loss, held_out_loss))
+        if held_out_loss < self.best_loss:
+            self.best_loss, self.without_gain = held_out_loss, 0
+            self.ends_at_best = self.part + 1 == len(self.parts)
+            if not self.ends_at_best:
+                self.best_weights = self.engine.copy_weights(self.best_weights)
+            return True
+        self.without_gain += 1
+        return self.without_gain <= self.spec.patience
+
+    def _train_on(self, part: list[Batch], on_progress: Report) -> float:
+        """Train on the rest of a part; returns the mean loss of all of it, in nats a token."""
+        a_report = STEPS_A_REPORT if self.engine.device.type == "cuda" else 1
+        begun = time.monotonic()
+        for batch in part[self.batch :]:
+            loss = self.step(batch, self.steps)
+            self.part_loss += loss
+            self.batch, self.steps = self.batch + 1, self.steps + 1
+            self.tokens += batch.tokens
+            if self.steps % a_report == 0:
+                mean = float(loss) / batch.tokens
+                self.seconds["train"] += time.monotonic() - begun
+                on_progress(self._progress(mean))
+                if self.keeper:
+                    self.keeper.keep_if_due(self.steps, self._state)
+                begun = time.monotonic()
+        total = float(self.part_loss)
+        self.seconds["train"] += time.monotonic() - begun
+        return total / sum(batch.tokens for batch in part)
+
+    def _progress(self, loss: float) -> Progress:
+        elapsed = time.monotonic() - self._begun
+        return Progress(
+            done=self.tokens,
+            total=self.tokens_planned,
+            tokens_per_second=self.tokens / max(self.seconds["train"], 1e-9),
+            loss=loss,
+            held_out=self.history[-1][2] if self.history else None,
+            seconds_left=elapsed / self.tokens * (self.tokens_planned - self.tokens),
+        )
+
+    def _state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        flat = self.engine.flat
+        tensors = {
+            "master": flat.master,
+            "first": flat.first,
+            "second": flat.second,
+            "steps": flat.steps,
+            "part_loss": self.part_loss,
+            "chance": torch.get_rng_state(),
+        }
+        if self.engine.device.type == "cuda":  # pragma: no cover - needs a GPU
+            tensors["chance_gpu"] = torch.cuda.get_rng_state(self.engine.device)
+        if self.best_weights is not None:
+            tensors["best"] = self.best_weights
+        numbers = {
+            name: getattr(self, name)
+            for name in ("best_loss", "without_gain", "steps", "tokens", "part", "batch")
+        }
+        elapsed = time.monotonic() - self._begun
+        lasting = {"history": list(self.history), "seconds": dict(self.seconds), "elapsed": elapsed}
+        return tensors, numbers | lasting
+
+    def _go_on(self) -> None:
+        """Take up what another process has left unfinished, if it did."""
+        found = self.keeper.last() if self.keeper else None
+        if found is None:
+            return
+        tensors, state = found
+        flat = self.engine.flat
+        flat.load(tensors["master"])
+        for name in ("first", "second", "steps"):
+            getattr(flat, name).copy_(tensors[name])
+        self.part_loss.copy_(tensors["part_loss"])
+        torch.set_rng_state(tensors["chance"])
+        if "chance_gpu" in tensors:  # pragma: no cover - needs a GPU
+            torch.cuda.set_rng_state(tensors["chance_gpu"], self.engine.device)
+        if "best" in tensors:
+            self.best_weights = tensors["best"].to(self.engine.device)
+        for name in ("best_loss", "without_gain", "steps", "tokens", "part", "batch", "seconds"):
+            setattr(self, name, state[name])
+        self.history = [(tokens, loss, held_out) for tokens, loss, held_out in state["history"]]
+        self._begun = time.monotonic() - state["elapsed"]
+        log.info("going on with the training after %d of %d steps", self.steps, self.steps_planned)
 
 
-def _export(engine: Engine, adapter: Adapter | None, folder: Path) -> str:
-    """Write the adapter, or the whole model; returns the name of the weights' file."""
-    tokenizer = engine.bots_tokenizer
-    if adapter is None:
-        export_model(engine.model, tokenizer, folder)
-        return WEIGHTS
-    export_adapter(adapter, engine.model, tokenizer, engine.base.id, folder)
-    return adapter_files.WEIGHTS
-
-
-def _write_manifest(
-    folder: Path,
-    base: Base,
-    spec: Spec,
-    trained: Trained,
-    fingerprint: str,
-    hashes: dict[str, str],
-) -> None:
-    manifest = {
-        "fingerprint": fingerprint,
-        "base": {"id": base.id, "revision": base.revision, "origin": base.origin},
-        "spec": asdict(spec),
-        "trained": asdict(trained),
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-        },
-        "threads": torch.get_num_threads(),
-        "files": hashes,
-    }
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+def parts_of(train: list[Document], handles: Sequence[str], spec: Spec) -> list[list[Batch]]:
+    """All epochs' batches, cut where the held-out loss is to be measured; no part is empty."""
+    parts = []
+    for number in range(spec.epochs):
+        seed = spec.seed + number
+        documents = equal_shares(train, handles, seed)
+        batches = epoch(documents, tokens_a_step(documents, spec.batch_tokens), seed)
+        pieces = min(spec.evaluations, len(batches))
+        cuts = [len(batches) * n // pieces for n in range(pieces + 1)]
+        parts += [batches[start:end] for start, end in itertools.pairwise(cuts)]
+    return parts

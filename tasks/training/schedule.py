@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from tasks.records import Spec
+from tasks.core.records import Spec
 
 # The highest learning rate, measured with SmolLM2-135M (README, "Training"): few steps at 2e-4 do
 # not teach where posts end. After 10 steps on 42 posts of 24 tokens it wrote posts of 71 to 87, at

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from tasks.training.flat import BETAS, CHUNK, EPSILON
+from tasks.training.compute.flat_adamw import BETAS, CHUNK, EPSILON
 
 # Where a parameter begins in a row, and its shape.
 Places = Mapping[str, tuple[int, torch.Size]]

@@ -10,9 +10,9 @@ import torch
 from torch.nn import functional
 from transformers.pytorch_utils import Conv1D
 
-from tasks.errors import BaseUnavailable
-from tasks.training.flat import Flat
-from tasks.training.patching import Forward, replaced
+from tasks.core.errors import BaseUnavailable
+from tasks.training.compute.flat_adamw import Flat
+from tasks.training.compute.patching import Forward, replaced
 from tasks.training.stack import Places, Stack
 from tasks.training.stack_functions import lookup, product, turned_product, vector
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from tasks.records import Spec
-from tasks.training.batches import Batch
-from tasks.training.graphs import fixed_shape
-from tasks.training.memory import Pieces
-from tasks.training.paths import Padded
+from tasks.core.records import Spec
+from tasks.training.compute.cuda_graphs import fixed_shape
+from tasks.training.compute.loss_paths import Padded
+from tasks.training.compute.memory import Pieces
+from tasks.training.data.batches import Batch
 
 if TYPE_CHECKING:
     from tasks.training.engine import Engine

@@ -24,15 +24,15 @@ from functools import partial
 
 import torch
 
-from tasks.errors import BadInput, BaseUnavailable
-from tasks.records import Spec
+from tasks.core.errors import BadInput, BaseUnavailable
+from tasks.core.records import Spec
 from tasks.training.adapters import Adapter, AdapterLayers
+from tasks.training.compute.flops import peak_flops, training_flops
+from tasks.training.compute.memory import peak_memory
 from tasks.training.engine import Engine, Report, Trained
-from tasks.training.flops import peak_flops, training_flops
 from tasks.training.group import Group, Told
 from tasks.training.member import BotTexts, Member
-from tasks.training.memory import peak_memory
-from tasks.training.resuming import Resume
+from tasks.training.resume import Resume
 from tasks.training.row_paths import RowPath, row_path_for
 from tasks.training.stacked import StackedLayers
 

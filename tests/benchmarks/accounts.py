@@ -57,10 +57,10 @@ def made_up(posts: int) -> list[Account]:
 
 def _imported(name: str, file: Path, posts: int) -> Account:
     """The newest posts of an account, curated as a bot's are."""
+    from tasks.core.names import Bot, Handle
     from tasks.curation.corpus import build_corpus
     from tasks.curation.writing import read_corpus, write_corpus
     from tasks.lake.posts import append, read
-    from tasks.names import Bot, Handle
     from tasks.sources.files import open_file_source
     from tasks.storage import open_storage
 

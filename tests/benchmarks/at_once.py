@@ -17,7 +17,7 @@ def measure(job: Job) -> list[Measured]:
     """All bots of the job in the same steps; each has its share of the time of the training."""
     from transformers.utils import logging
 
-    from tasks.records import Base, Spec
+    from tasks.core.records import Base, Spec
     from tasks.training.engine import Engine
     from tasks.training.together import BotTexts, train_together
 
@@ -48,8 +48,8 @@ def measure(job: Job) -> list[Measured]:
 def _row(
     arm: str, handle: str, engine: Any, found: Any, bot: Any, reports: Reports, job: Job
 ) -> Measured:
-    from tasks.records import Spec
-    from tasks.training.losses import mean_loss
+    from tasks.core.records import Spec
+    from tasks.training.held_out_loss import mean_loss
 
     watch = Stopwatch(time.time())
     for phase in ("tokenise", "train", "evaluate"):
@@ -73,8 +73,8 @@ def _row(
 def _save(engine: Any, found: Any, watch: Stopwatch) -> None:
     """Save the bot as a release would have it; its weights are in the engine's model then."""
     from tasks.training.adapters import merge
-    from tasks.training.exporting import export_adapter, export_model
-    from tasks.training.loading import load_tokenizer
+    from tasks.training.bases.loading import load_tokenizer
+    from tasks.training.export import export_adapter, export_model
 
     tokenizer = load_tokenizer(Path(engine.base.folder))
     engine.restore(found.weights)
@@ -89,7 +89,7 @@ def _save(engine: Any, found: Any, watch: Stopwatch) -> None:
 
 def _sample(engine: Any, samples: int, watch: Stopwatch) -> None:
     from tasks.evaluation.predictions import STARTS
-    from tasks.evaluation.sampling import sample
+    from tasks.generation.sampling import sample
 
     sample(engine.model, engine.tokenizer, STARTS, -(-samples // len(STARTS)), seed=0)
     wait_for_gpu()

@@ -18,17 +18,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from tasks.core.names import Bot, Handle
+from tasks.core.records import Evaluation, Spec
+from tasks.core.settings import Settings
 from tasks.curation.corpus import build_corpus
 from tasks.curation.writing import read_corpus, write_corpus
-from tasks.evaluation.evaluate import evaluate_bot
+from tasks.evaluation.measuring import evaluate_bot
 from tasks.lake.posts import append, read
-from tasks.names import Bot, Handle
-from tasks.records import Evaluation, Spec
-from tasks.settings import Settings
 from tasks.sources.files import open_file_source
 from tasks.storage import Storage, open_storage
-from tasks.training.base_models import resolve_base
-from tasks.training.run import train_checkpoint
+from tasks.training.bases.base_models import resolve_base
+from tasks.training.trainer import train_checkpoint
 
 ACCOUNTS = {
     "drob": "drob.csv",

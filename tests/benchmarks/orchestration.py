@@ -86,7 +86,7 @@ def _timed(work: Callable[[], object]) -> float:
 def _through_the_flow(tables: dict[str, Path], base: str, name: str = "") -> None:
     from flows.requests import BotRequest, RetrainOptions
     from flows.retrain import retrain
-    from tasks.records import Spec
+    from tasks.core.records import Spec
 
     requests = [
         BotRequest(name=f"{name}{bot}", sources={f"{name}{bot}": str(path)})
@@ -101,18 +101,18 @@ def _through_the_flow(tables: dict[str, Path], base: str, name: str = "") -> Non
 
 def _plainly(folder: Path, tables: dict[str, Path], base_folder: str) -> None:
     """The rooms' own work for the same bots, in a storage of its own, with no Prefect."""
+    from tasks.core.names import Bot, Handle
+    from tasks.core.records import Profile, Spec, TrackedRun
     from tasks.curation.corpus import build_corpus
     from tasks.curation.writing import read_corpus, write_corpus
-    from tasks.evaluation.evaluate import evaluate_bot
+    from tasks.evaluation.measuring import evaluate_bot
     from tasks.lake.posts import append, read
-    from tasks.names import Bot, Handle
     from tasks.publishing.context import ReleaseContext
     from tasks.publishing.local import publish_locally, revision_of
-    from tasks.records import Profile, Spec, TrackedRun
     from tasks.sources.files import open_file_source
     from tasks.storage import open_storage
-    from tasks.training.base_models import resolve_base
-    from tasks.training.run import train_checkpoint
+    from tasks.training.bases.base_models import resolve_base
+    from tasks.training.trainer import train_checkpoint
 
     storage, spec = open_storage(str(folder / "plain")), Spec(**SPEC)
     base = resolve_base(base_folder, folder)
@@ -143,8 +143,8 @@ def _plainly(folder: Path, tables: dict[str, Path], base_folder: str) -> None:
 
 def _select(folder: Path) -> float:
     """The seconds of a night's selection among 1,000 bots, 10 of them due."""
+    from tasks.core.names import Bot
     from tasks.due import select
-    from tasks.names import Bot
     from tasks.registry.due import Budget
     from tasks.registry.entries import load_registry
     from tasks.registry.state import BotState, save_state

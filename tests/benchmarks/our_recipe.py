@@ -34,7 +34,7 @@ def measure(job: Job) -> list[Measured]:
     watch = Stopwatch(job.started)
     from transformers.utils import logging
 
-    from tasks.records import Base, Spec
+    from tasks.core.records import Base, Spec
     from tasks.training.engine import Engine
 
     logging.disable_progress_bar()
@@ -55,7 +55,7 @@ def measure(job: Job) -> list[Measured]:
 def _bot(
     engine: Any, account: Account, spec: Any, job: Job, watch: Stopwatch, arm: str
 ) -> Measured:
-    from tasks.training.losses import mean_loss
+    from tasks.training.held_out_loss import mean_loss
 
     engine.documents(account.train + account.held_out, spec)  # `train` does so itself, unseen
     tokenising = watch.lap("tokenise")
@@ -84,8 +84,8 @@ def _bot(
 
 def _save_and_sample(engine: Any, samples: int, watch: Stopwatch) -> None:
     from tasks.evaluation.predictions import STARTS
-    from tasks.evaluation.sampling import sample
-    from tasks.training.exporting import export_model
+    from tasks.generation.sampling import sample
+    from tasks.training.export import export_model
 
     with tempfile.TemporaryDirectory() as folder:
         export_model(engine.model, engine.bots_tokenizer, Path(folder))

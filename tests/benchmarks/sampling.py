@@ -22,14 +22,14 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from tasks.evaluation.decoding import TOP_K, TOP_P
-from tasks.evaluation.sampling import MAX_TOKENS, MIN_TOKENS, sample
-from tasks.records import Base, Spec
-from tasks.training.documents import context_of, marks_of
+from tasks.core.records import Base, Spec
+from tasks.generation.decoding import TOP_K, TOP_P
+from tasks.generation.sampling import MAX_TOKENS, MIN_TOKENS, sample
+from tasks.training.bases.loading import load_model, load_tokenizer
+from tasks.training.compute.precision import has_fast_bf16
+from tasks.training.data.documents import context_of, marks_of
 from tasks.training.engine import Engine
-from tasks.training.exporting import export_model
-from tasks.training.loading import load_model, load_tokenizer
-from tasks.training.precision import has_fast_bf16
+from tasks.training.export import export_model
 from tests.benchmarks.accounts import accounts, made_up
 from tests.benchmarks.measured import wait_for_gpu
 
@@ -84,8 +84,8 @@ def _base(asked: argparse.Namespace, folder: Path) -> Base:
         return make_tiny_base(folder, "llama")
     if asked.base:
         return Base(asked.base, asked.base, "benchmark", "the benchmark's")
-    from tasks.settings import Settings
-    from tasks.training.base_models import resolve_base
+    from tasks.core.settings import Settings
+    from tasks.training.bases.base_models import resolve_base
 
     return resolve_base("embedded", Settings().cache)
 

@@ -64,9 +64,7 @@ def test_benchmarks_import_without_the_rooms_that_read_posts() -> None:
     absent = f"import sys; sys.modules.update(dict.fromkeys({gone}));"
     names = ("training", "original_recipe", "our_recipe", "at_once", "together", "sampling")
     program = absent + "".join(f"import tests.benchmarks.{name};" for name in names)
-    program += (
-        "import tasks.training.engine, tasks.training.exporting, tasks.evaluation.predictions"
-    )
+    program += "import tasks.training.engine, tasks.training.export, tasks.evaluation.predictions"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", program], check=True, env=environment, cwd=ROOT)
 

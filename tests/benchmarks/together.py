@@ -31,7 +31,7 @@ from tests.benchmarks.training import machine
 from tests.sample_posts import sentences
 
 if TYPE_CHECKING:
-    from tasks.records import Spec
+    from tasks.core.records import Spec
     from tasks.training.engine import Engine
     from tasks.training.together import BotTexts, TrainedBot
 
@@ -63,7 +63,7 @@ class Compared:
 def main(words: list[str]) -> int:
     """Measure, print the table, and write the figures if asked; 0 in any case."""
     asked = _arguments(words)
-    from tasks.records import Base
+    from tasks.core.records import Base
     from tasks.training.engine import Engine
     from tests.benchmarks.training import base_folder
 
@@ -117,7 +117,7 @@ def measure(
     engine: Engine, bots: Sequence[BotTexts], asked: argparse.Namespace
 ) -> Iterable[Compared]:
     """All comparisons, each told when it is done."""
-    from tasks.records import Spec
+    from tasks.core.records import Spec
 
     for mode in asked.modes:
         spec = Spec(

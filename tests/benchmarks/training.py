@@ -93,8 +93,8 @@ def base_folder(asked: argparse.Namespace, folder: Path) -> str:
         return make_tiny_base(folder / "tiny").folder
     if asked.base:
         return str(Path(asked.base).absolute())
-    from tasks.settings import Settings
-    from tasks.training.base_models import resolve_base
+    from tasks.core.settings import Settings
+    from tasks.training.bases.base_models import resolve_base
 
     return resolve_base("embedded", Settings().cache).folder
 

@@ -20,10 +20,10 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.names import Bot, Handle
+from tasks.core.names import Bot, Handle
+from tasks.core.records import Kind, Post
+from tasks.core.settings import settings
 from tasks.publishing.local import latest_release, verify_release
-from tasks.records import Kind, Post
-from tasks.settings import settings
 from tasks.storage import open_storage
 from tests.sample_posts import sentences, write_table
 from tests.servers.s3 import KEYS, running_s3

@@ -15,7 +15,7 @@ import pytest
 from prefect.events.actions import DoNothing
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 
-from tasks.crashed import AUTOMATION
+from tasks.orchestration.crashed_runs import AUTOMATION
 from tests.chaos.striking import (
     LONG,
     assert_all_released_once,

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployments import console
+from tasks.core.records import Evaluation, Outcome, Prediction, Status
 from tasks.publishing.escaping import plain, visible_json
-from tasks.records import Evaluation, Outcome, Prediction, Status
 from tests.tasks.publishing.examples import HOSTILE, names
 
 BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")

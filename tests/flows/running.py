@@ -13,8 +13,8 @@ import pytest
 
 from flows.requests import BotRequest, RetrainOptions
 from flows.retrain import retrain
-from tasks.records import Outcome, Spec
-from tasks.settings import settings
+from tasks.core.records import Outcome, Spec
+from tasks.core.settings import settings
 from tests.servers.hub import TOKEN, Hub
 
 QUICK = Spec(epochs=1, precision="fp32")

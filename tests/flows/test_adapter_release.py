@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from flows.requests import BotRequest
-from tasks.records import Spec, Status
-from tasks.settings import settings
+from tasks.core.records import Spec, Status
+from tasks.core.settings import settings
 from tasks.storage import Storage
 from tests.flows.running import run, run_alone, use_hub
 from tests.servers.hub import Hub, running_hub

@@ -10,10 +10,10 @@ import pytest
 
 from flows.requests import BotRequest
 from tasks import waiting
-from tasks.limits import training_place
-from tasks.names import Bot
-from tasks.records import MANIFEST, Outcome, Status
-from tasks.settings import settings
+from tasks.core.names import Bot
+from tasks.core.records import MANIFEST, Outcome, Status
+from tasks.core.settings import settings
+from tasks.orchestration.limits import training_place
 from tasks.storage import Storage
 from tests.flows.running import run
 from tests.sample_posts import write_table

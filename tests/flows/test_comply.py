@@ -9,9 +9,9 @@ import pytest
 
 from flows.comply import comply
 from flows.requests import BotRequest
-from tasks.lake.due_marks import due_marks
-from tasks.names import Handle
-from tasks.records import Status
+from tasks.core.names import Handle
+from tasks.core.records import Status
+from tasks.registry.due_marks import due_marks
 from tasks.storage import Storage
 from tests.flows.running import run
 from tests.flows.test_services import posts_of, use

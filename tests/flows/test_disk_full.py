@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from flows.requests import BotRequest
-from tasks.records import Status
-from tasks.settings import settings
+from tasks.core.records import Status
+from tasks.core.settings import settings
 from tests.flows.running import run
 from tests.sample_posts import write_table
 

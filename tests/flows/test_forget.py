@@ -11,12 +11,12 @@ import pytest
 
 from flows.forget import forget
 from flows.requests import BotRequest
-from tasks.forget_account import Plan, Receipt
-from tasks.lake.opt_outs import opt_out
-from tasks.names import Handle
-from tasks.records import Status
-from tasks.settings import settings
+from tasks.core.names import Handle
+from tasks.core.records import Status
+from tasks.core.settings import settings
+from tasks.removal.forgetting import Plan, Receipt
 from tasks.storage import Storage
+from tasks.storage.opt_outs import opt_out
 from tests.flows.running import run, use_hub
 from tests.sample_posts import write_table
 from tests.servers.hub import Fault, running_hub

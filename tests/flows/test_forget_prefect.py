@@ -20,13 +20,13 @@ from flows.forget import forget
 from flows.requests import BotRequest
 from flows.retrain import retrain
 from flows.sweep import sweep
-from tasks.errors import NetworkTrouble
+from tasks.core.errors import NetworkTrouble
+from tasks.core.names import Bot, Handle
 from tasks.forget import results_folder
-from tasks.forget_account import Plan, Receipt
-from tasks.forget_here import results_of
-from tasks.forget_prefect import PrefectServer
-from tasks.forget_search import everything
-from tasks.names import Bot, Handle
+from tasks.removal.forgetting import Plan, Receipt
+from tasks.removal.prefect_search import everything
+from tasks.removal.prefect_server import PrefectServer
+from tasks.removal.this_machine import results_of
 from tasks.storage import Storage
 from tests.flows.running import QUICK, run
 from tests.sample_posts import write_table
@@ -76,7 +76,7 @@ def test_nothing_of_the_account_stays_and_all_of_the_others(
     run(both, tiny_base)  # now nothing is new: no runs of their own, and tasks of the batch's
     run(both[:1], tiny_base)
     run(both[1:], tiny_base)
-    from tasks.training.space import Space
+    from tasks.training.sweep_space import Space
 
     space = Space.model_validate({"method": "grid", "parameters": {"epochs": [1]}})
     sweep(["gideon", "hedwig"], space, {"base": str(tiny_base), "training": QUICK})

@@ -19,9 +19,9 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
 from starlette.requests import Request
 
-from tasks.limits import limits_of, make, rate_name, scrapes_name
-from tasks.names import Handle
-from tasks.records import Kind, Post
+from tasks.core.names import Handle
+from tasks.core.records import Kind, Post
+from tasks.orchestration.limits import limits_of, make, rate_name, scrapes_name
 from tests.sample_posts import sentences
 from tests.servers.x_api import TOKEN, Account, Fault, XApi, as_api_posts, running_x_api
 

@@ -16,11 +16,11 @@ from prefect.context import FlowRunContext
 
 from flows.backfill import backfill
 from flows.nightly import _tonight, nightly
-from tasks.names import Bot
+from tasks.core.names import Bot
+from tasks.core.settings import settings
 from tasks.night import drop_plan, keep_plan, planned
 from tasks.registry.nights import save_summary
 from tasks.registry.state import load_state, save_state
-from tasks.settings import settings
 from tasks.storage import Storage
 from tests.sample_posts import write_table
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flows.requests import BotRequest
-from tasks.records import Spec, Status
+from tasks.core.records import Spec, Status
 from tasks.storage import Storage
 from tests.flows.running import run, run_alone, use_hub
 from tests.servers.hub import TOKEN, running_hub

@@ -13,11 +13,11 @@ from prefect.client.schemas.sorting import ArtifactSort
 
 from flows.bot import nothing_new
 from flows.requests import BotRequest, RetrainOptions
-from tasks.lake.attempts import begin_attempt
-from tasks.lake.due_marks import clear_due, mark_due
-from tasks.names import Bot
+from tasks.core.names import Bot
+from tasks.core.records import Outcome, Spec, Status
 from tasks.publishing.local import latest_release
-from tasks.records import Outcome, Spec, Status
+from tasks.registry.attempts import begin_attempt
+from tasks.registry.due_marks import clear_due, mark_due
 from tasks.storage import Storage
 from tests.flows.running import QUICK, run
 from tests.sample_posts import write_table

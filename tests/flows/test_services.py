@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from flows.requests import BotRequest
+from tasks.core.names import BlueskyHandle, Handle
+from tasks.core.records import Kind, Post, Status
+from tasks.core.settings import settings
 from tasks.lake.posts import state
-from tasks.names import BlueskyHandle, Handle
-from tasks.records import Kind, Post, Status
-from tasks.settings import settings
 from tasks.storage import Storage
 from tests.flows.running import run
 from tests.sample_posts import sentences

@@ -16,7 +16,7 @@ from prefect.settings import Settings as PrefectSettings
 from prefect.settings.legacy import _get_settings_fields
 from prefect_redis.client import RedisMessagingSettings
 
-from tasks.settings import Settings
+from tasks.core.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"

@@ -12,9 +12,9 @@ import httpx
 import pytest
 import yaml
 
-from tasks.names import Bot
+from tasks.core.names import Bot
+from tasks.core.settings import settings
 from tasks.publishing.local import latest_release, verify_release
-from tasks.settings import settings
 from tasks.storage import Storage, open_storage
 from tests.infra.machines import (
     BIN,

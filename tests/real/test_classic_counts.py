@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tasks.core.names import Bot, Handle
 from tasks.curation.corpus import build_corpus, summary
-from tasks.names import Bot, Handle
 from tests.tasks.curation.lake_tables import lake_table
 from tests.tasks.curation.plain_classic import kept_texts
 

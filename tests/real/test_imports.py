@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tasks.core.names import Handle
+from tasks.core.records import Kind
 from tasks.lake.posts import append, read, state
-from tasks.names import Handle
-from tasks.records import Kind
 from tasks.sources.files import open_file_source
 from tasks.storage import Storage
 

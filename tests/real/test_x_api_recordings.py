@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tasks.errors import ServerTrouble
-from tasks.names import Handle
-from tasks.records import Kind
+from tasks.core.errors import ServerTrouble
+from tasks.core.names import Handle
+from tasks.core.records import Kind
 from tasks.sources.x_api import XApiSource
 from tests.servers.x_api import XApi, running_x_api
 from tests.servers.x_client import client_of

@@ -15,14 +15,14 @@ import pyarrow as pa
 import pytest
 from starlette.requests import Request
 
-from tasks.errors import TransientError
-from tasks.lake.ledger import spent
+from tasks.core.errors import TransientError
+from tasks.core.names import Handle
+from tasks.core.records import Post
+from tasks.core.settings import Settings
+from tasks.ingest.ledger import spent
+from tasks.ingest.scrape_state import load_position
+from tasks.ingest.x_scrape import open_purse, scrape_account
 from tasks.lake.posts import append, read, watermark
-from tasks.lake.scrapes import load_position
-from tasks.names import Handle
-from tasks.records import Post
-from tasks.scrape_x import open_purse, scrape_account
-from tasks.settings import Settings
 from tasks.sources.table import TableSource
 from tasks.sources.x_api_client import PAGE
 from tasks.storage import Storage, open_storage

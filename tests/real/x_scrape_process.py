@@ -6,9 +6,9 @@ import sys
 
 from pydantic import SecretStr
 
-from tasks.names import Handle
-from tasks.scrape_x import open_client, open_purse, scrape_account
-from tasks.settings import Settings
+from tasks.core.names import Handle
+from tasks.core.settings import Settings
+from tasks.ingest.x_scrape import open_client, open_purse, scrape_account
 from tasks.storage import open_storage
 
 

@@ -25,7 +25,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from tasks.records import Kind, Post
+from tasks.core.records import Kind, Post
 
 TOKEN = "AAAA_good_token_of_the_tests"  # noqa: S105  (worth nothing outside this server)
 PROBLEMS = "https://api.twitter.com/2/problems"

@@ -7,15 +7,15 @@ from dataclasses import replace
 import pytest
 import torch
 
+from tasks.core.names import Bot, Handle
+from tasks.core.records import Corpus, Progress, Spec
 from tasks.curation.corpus import build_corpus
 from tasks.curation.writing import read_corpus, write_corpus
-from tasks.names import Bot, Handle
-from tasks.records import Corpus, Progress, Spec
 from tasks.storage import Storage
 from tasks.training.adapters import merge
 from tasks.training.engine import Engine, Trained
-from tasks.training.losses import mean_loss
-from tasks.training.resuming import Resume
+from tasks.training.held_out_loss import mean_loss
+from tasks.training.resume import Resume
 from tasks.waiting import Company, waiting
 from tests.sample_posts import sentences
 from tests.tasks.curation.lake_tables import lake_table

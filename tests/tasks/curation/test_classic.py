@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks.core.errors import BadInput
 from tasks.curation.classic import classic, clean
-from tasks.errors import BadInput
 from tests.tasks.curation.lake_tables import lake_table
 from tests.tasks.curation.plain_classic import clean as plain_clean
 from tests.tasks.curation.plain_classic import kept_texts

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks.core.errors import BadInput
+from tasks.core.names import Handle
+from tasks.core.records import Kind
 from tasks.curation.filters import FILTERS, find_filter
 from tasks.curation.modern import modern
-from tasks.errors import BadInput
-from tasks.names import Handle
-from tasks.records import Kind
 from tests.strategies import posts as any_posts
 from tests.tasks.curation.lake_tables import lake_table
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks.core.records import Evaluation, Prediction
+from tasks.core.settings import settings
 from tasks.evaluation.gate import judge, verdict_on
-from tasks.records import Evaluation, Prediction
-from tasks.settings import settings
 
 GOOD = Evaluation(
     base_loss=4.5,

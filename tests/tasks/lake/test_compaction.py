@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from tasks.lake.compaction import MOST_SMALL, SMALL_BYTES, tidy
 from tasks.lake.parts import FOLDER, GROUP_ROWS, generation_of, keys_of
+from tasks.lake.post_dropping import drop_posts
 from tasks.lake.posts import dataset_digest, read, rows_stored, state
-from tasks.lake.removal import drop_posts
 from tasks.storage import Storage, open_storage
 from tests.servers.s3 import KEYS, running_s3
-from tests.tasks.lake.scrapes_of import ALICE, Died, copied, mortal, post, scrape
+from tests.tasks.ingest.scrapes_of import ALICE, Died, copied, mortal, post, scrape
 
 
 @pytest.fixture

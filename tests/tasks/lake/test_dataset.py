@@ -7,15 +7,15 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import fs as pafs
 
-from tasks.errors import NetworkTrouble, OptedOut, StorageUnusable, TransientError
+from tasks.core.errors import NetworkTrouble, OptedOut, StorageUnusable, TransientError
 from tasks.lake.compaction import tidy
-from tasks.lake.opt_outs import opt_out
 from tasks.lake.parts import keys_of
+from tasks.lake.post_dropping import drop_posts
 from tasks.lake.posts import append, dataset_digest, read, rows_stored, state
-from tasks.lake.removal import drop_posts
 from tasks.storage import Storage
+from tasks.storage.opt_outs import opt_out
 from tests.servers.s3 import free_port
-from tests.tasks.lake.scrapes_of import ALICE, NOW, copied, post, scrape
+from tests.tasks.ingest.scrapes_of import ALICE, NOW, copied, post, scrape
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import fs as pafs
 
-from tasks.errors import StorageUnusable
+from tasks.core.errors import StorageUnusable
+from tasks.core.names import Handle
+from tasks.core.records import Kind, Post
 from tasks.lake.parts import GROUP_CHARACTERS, GROUP_ROWS, keys_of
 from tasks.lake.posts import append, handles, read, state
 from tasks.lake.schema import SCHEMA, VERSION
-from tasks.names import Handle
-from tasks.records import Kind, Post
 from tasks.storage import Storage
 
 ALICE = Handle("alice")

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from tasks.errors import StorageUnusable, UnreadableSource
+from tasks.core.errors import StorageUnusable, UnreadableSource
+from tasks.core.names import Handle
+from tasks.core.records import Kind, Post
 from tasks.lake.posts import Appended, append, handles, read, state
 from tasks.lake.schema import SCHEMA, WITHOUT_RAW
-from tasks.names import Handle
-from tasks.records import Kind, Post
 from tasks.storage import Storage, open_storage
 from tests.strategies import posts as any_posts
 

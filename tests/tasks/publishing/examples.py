@@ -10,9 +10,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tasks.names import Bot
-from tasks.publishing.context import ReleaseContext
-from tasks.records import (
+from tasks.core.names import Bot
+from tasks.core.records import (
     Base,
     Checkpoint,
     Corpus,
@@ -24,6 +23,7 @@ from tasks.records import (
     Spec,
     TrackedRun,
 )
+from tasks.publishing.context import ReleaseContext
 
 FINGERPRINT = "0123456789abcdef" * 4
 REVISION = "20260102-01234567"

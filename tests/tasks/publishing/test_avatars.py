@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.errors import BadInput
-from tasks.names import Handle
+from tasks.core.errors import BadInput
+from tasks.core.names import Handle
+from tasks.core.records import Profile
 from tasks.publishing.avatars import MAX_BYTES, avatar_of, redrawn
 from tasks.publishing.image_files import size_of
-from tasks.records import Profile
 from tasks.storage import Storage
 from tests.servers.pictures import Pictures, running_pictures
 from tests.tasks.publishing.drawn import as_drawn, drawn_as, drawn_png

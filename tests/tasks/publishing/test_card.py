@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from tasks.core.names import Bot, Handle
+from tasks.core.records import Base, Counts, Prediction, TrackedRun
 from tasks.curation.corpus import build_corpus
 from tasks.evaluation.gate import judge
-from tasks.names import Bot, Handle
 from tasks.publishing.card import render_card
 from tasks.publishing.context import ReleaseContext
 from tasks.publishing.escaping import plain
-from tasks.records import Base, Counts, Prediction, TrackedRun
 from tests.tasks.curation.lake_tables import lake_table, sentences
 from tests.tasks.publishing.examples import HOSTILE, make_context, names
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import BadInput, NetworkTrouble
+from tasks.core.errors import BadInput, NetworkTrouble
 from tasks.publishing.fetching import Bounds, fetch
 from tests.servers.pictures import Pictures, running_pictures
 

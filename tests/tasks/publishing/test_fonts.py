@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tasks.core.settings import settings
 from tasks.publishing.fonts import PACKAGES, available_fonts, fetch_fonts
-from tasks.settings import settings
 
 # An apt-get that acts like Debian's: it needs lists, and makes the package's file here.
 APT = """#!/bin/sh

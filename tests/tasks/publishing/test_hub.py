@@ -13,7 +13,7 @@ import pytest
 from huggingface_hub.utils import disable_progress_bars
 from pydantic import SecretStr
 
-from tasks.errors import (
+from tasks.core.errors import (
     BadInput,
     HuggingtweetsError,
     NetworkTrouble,
@@ -21,10 +21,10 @@ from tasks.errors import (
     RateLimited,
     ServerTrouble,
 )
+from tasks.core.records import Release
 from tasks.publishing.context import ReleaseContext
 from tasks.publishing.hub import Access, push_release
 from tasks.publishing.local import latest_release, publish_locally
-from tasks.records import Release
 from tasks.storage import Storage
 from tests.fault_tables import FaultTable
 from tests.servers.hub import TOKEN, Fault, Hub, running_hub

@@ -15,9 +15,10 @@ import pytest
 from huggingface_hub import ModelCard
 from pyarrow import fs as pafs
 
-from tasks.errors import BadInput
+from tasks.core.errors import BadInput
+from tasks.core.names import Bot
+from tasks.core.records import Evaluation, FileRef
 from tasks.evaluation.gate import judge
-from tasks.names import Bot
 from tasks.publishing.context import ReleaseContext
 from tasks.publishing.local import (
     evaluation_of,
@@ -28,7 +29,6 @@ from tasks.publishing.local import (
     verify_release,
 )
 from tasks.publishing.manifest import version_of
-from tasks.records import Evaluation, FileRef
 from tasks.storage import Storage
 from tests.tasks.publishing.examples import (
     CHECKPOINT,

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.core.records import Prediction
 from tasks.publishing import picture
 from tasks.publishing.avatars import redrawn
 from tasks.publishing.escaping import plain
 from tasks.publishing.fonts import available_fonts
-from tasks.publishing.losses import has_losses, render_losses
+from tasks.publishing.loss_curve import has_losses, render_losses
 from tasks.publishing.picture import render_picture
-from tasks.records import Prediction
 from tests.tasks.publishing.drawn import drawn_png
 from tests.tasks.publishing.examples import HOSTILE, make_context, names
 

@@ -9,15 +9,9 @@ from pathlib import Path
 import pytest
 from huggingface_hub import ModelCard
 
-from tasks.curation.corpus import build_corpus
-from tasks.curation.writing import write_corpus
-from tasks.errors import BadInput
-from tasks.evaluate import evaluate
-from tasks.lake.posts import append, save_profile
-from tasks.names import Bot, Handle
-from tasks.publish import publish, push, released_already
-from tasks.publishing.local import evaluation_of
-from tasks.records import (
+from tasks.core.errors import BadInput
+from tasks.core.names import Bot, Handle
+from tasks.core.records import (
     Base,
     Checkpoint,
     Corpus,
@@ -29,9 +23,15 @@ from tasks.records import (
     Spec,
     TrackedRun,
 )
-from tasks.settings import settings
+from tasks.core.settings import settings
+from tasks.curation.corpus import build_corpus
+from tasks.curation.writing import write_corpus
+from tasks.evaluate import evaluate
+from tasks.lake.posts import append, save_profile
+from tasks.publish import publish, push, released_already
+from tasks.publishing.local import evaluation_of
 from tasks.storage import Storage
-from tasks.training.run import train_checkpoint
+from tasks.training.trainer import train_checkpoint
 from tests.sample_posts import sentences
 from tests.servers.hub import TOKEN, running_hub
 from tests.servers.pictures import running_pictures

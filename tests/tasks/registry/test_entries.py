@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import BadInput
+from tasks.core.errors import BadInput
 from tasks.registry.entries import load_registry, parse_cadence
 
 REGISTRY = """\

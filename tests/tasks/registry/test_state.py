@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tasks.errors import StorageUnusable
-from tasks.names import Bot
-from tasks.records import Outcome, Status
+from tasks.core.errors import StorageUnusable
+from tasks.core.names import Bot
+from tasks.core.records import Outcome, Status
 from tasks.registry.state import BotState, after, load_state, load_states, save_state
 from tasks.storage import Storage
 

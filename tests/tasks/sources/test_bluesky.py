@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tasks.core.names import BlueskyHandle
+from tasks.core.records import Kind, Post, Profile
 from tasks.lake.posts import append, handles, move_watermark, read, watermark
-from tasks.names import BlueskyHandle
-from tasks.records import Kind, Post, Profile
 from tasks.sources.bluesky import MAX_POSTS, BlueskySource
 from tasks.storage import Storage
 from tests.servers.bluesky import Bluesky, did_of, element, running_bluesky, tid

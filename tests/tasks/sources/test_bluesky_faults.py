@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from tasks.errors import (
+from tasks.core.errors import (
     AccountNotFound,
     AccountProtected,
     AccountSuspended,
@@ -21,8 +21,8 @@ from tasks.errors import (
     ServerTrouble,
     SourceStopped,
 )
-from tasks.names import BlueskyHandle
-from tasks.records import Post
+from tasks.core.names import BlueskyHandle
+from tasks.core.records import Post
 from tasks.sources.bluesky import MAX_PAGES, BlueskySource
 from tests.servers.bluesky import Bluesky, Fault, did_of, element, running_bluesky
 

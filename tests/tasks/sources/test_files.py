@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import BadInput, UnreadableSource
-from tasks.names import Handle
+from tasks.core.errors import BadInput, UnreadableSource
+from tasks.core.names import Handle
 from tasks.sources.files import file_digest, open_file_source
 from tests.tasks.sources.archives import archive_files, tweet, write_folder, write_zip
 

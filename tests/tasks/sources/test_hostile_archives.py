@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from tasks.errors import HuggingtweetsError, UnreadableSource
-from tasks.names import Handle
+from tasks.core.errors import HuggingtweetsError, UnreadableSource
+from tasks.core.names import Handle
+from tasks.sources.archive_index import MAX_NOTES
 from tasks.sources.files import file_digest, open_file_source
 from tasks.sources.javascript import CHUNK, MAX_ELEMENT, MAX_SMALL
-from tasks.sources.shelf import MAX_NOTES
 from tests.tasks.sources.archives import archive_files, script, tweet, write_folder, write_zip
 
 TWEETS = "data/tweets.js"

@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from tasks.errors import BadInput, HuggingtweetsError, UnreadableSource
-from tasks.names import Handle
-from tasks.records import Kind, Post
+from tasks.core.errors import BadInput, HuggingtweetsError, UnreadableSource
+from tasks.core.names import Handle
+from tasks.core.records import Kind, Post
 from tasks.sources.rows import MAX_LINE
 from tasks.sources.table import TableSource
 

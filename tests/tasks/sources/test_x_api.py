@@ -16,7 +16,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from tasks.errors import (
+from tasks.core.errors import (
     AccountNotFound,
     AccountProtected,
     AccountRenamed,
@@ -29,9 +29,9 @@ from tasks.errors import (
     SourceExhausted,
     TokenRefused,
 )
-from tasks.names import Handle
-from tasks.records import Account as Known
-from tasks.records import Kind, Post, Profile
+from tasks.core.names import Handle
+from tasks.core.records import Account as Known
+from tasks.core.records import Kind, Post, Profile
 from tasks.sources.x_api import XApiSource
 from tasks.sources.x_api_client import ATTEMPTS, XApiClient
 from tasks.sources.x_api_pace import Timeouts

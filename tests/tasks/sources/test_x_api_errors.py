@@ -8,7 +8,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.errors import (
+from tasks.core.errors import (
     AccountNotFound,
     AccountProtected,
     AccountSuspended,

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from tasks.errors import AccountNotFound, HuggingtweetsError, ServerTrouble
-from tasks.names import Handle
-from tasks.records import Kind
+from tasks.core.errors import AccountNotFound, HuggingtweetsError, ServerTrouble
+from tasks.core.names import Handle
+from tasks.core.records import Kind
 from tasks.sources.x_api_errors import error_of, parsed, refusal_in
 from tasks.sources.x_api_posts import account_from, page_from
 

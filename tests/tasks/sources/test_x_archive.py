@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import BadInput, UnreadableSource
-from tasks.names import Handle
-from tasks.records import Kind, Post
+from tasks.core.errors import BadInput, UnreadableSource
+from tasks.core.names import Handle
+from tasks.core.records import Kind, Post
 from tasks.sources.javascript import CHUNK
 from tasks.sources.x_archive import XArchiveSource
 from tests.tasks.sources.archives import (

@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 from pyarrow import fs
 
-from tasks.errors import BadInput
-from tasks.settings import Settings, settings
+from tasks.core.errors import BadInput
+from tasks.core.settings import Settings, settings
 from tasks.tracking.environment import own_folders, tracking_folder
-from tasks.tracking.story import PREPROCESS
-from tasks.tracking.sweeps import track_trials
+from tasks.tracking.sweep_runs import track_trials
 from tasks.tracking.sync import send_recorded
+from tasks.tracking.tracked_runs import PREPROCESS
 from tests.servers.wandb import KEY, Fault, running_wandb
 from tests.tasks.tracking.tracked import online, track, training
 

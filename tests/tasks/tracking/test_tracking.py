@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from tasks.records import TrackedRun
+from tasks.core.records import TrackedRun
 from tasks.tracking.environment import is_being_written, own_folders
 from tests.tasks.tracking.tracked import TEXT_OF_POST, broken, track, training
 

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import pytest
 
 from flows.requests import BotRequest
-from tasks.records import Status
-from tasks.settings import Settings, settings
+from tasks.core.records import Status
+from tasks.core.settings import Settings, settings
 from tasks.tracking.environment import Patience
-from tasks.tracking.outage import Outage
+from tasks.tracking.service_outage import Outage
 from tasks.tracking.sync import send_recorded
 from tests.fault_tables import FaultTable
 from tests.flows.running import run

@@ -8,8 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from tasks.names import Bot
-from tasks.records import (
+from tasks.core.names import Bot
+from tasks.core.records import (
     Base,
     Checkpoint,
     Corpus,
@@ -20,12 +20,12 @@ from tasks.records import (
     Spec,
     TrackedRun,
 )
-from tasks.settings import Settings
+from tasks.core.settings import Settings
+from tasks.tracking.artifact_specs import Tables
+from tasks.tracking.bot_tracking import track_bot
 from tasks.tracking.environment import Patience
-from tasks.tracking.outage import Outage
-from tasks.tracking.story import Training
-from tasks.tracking.things import Tables
-from tasks.tracking.tracking import track_bot
+from tasks.tracking.service_outage import Outage
+from tasks.tracking.tracked_runs import Training
 from tests.servers.wandb import Wandb
 
 TEXT_OF_POST = "what only the post says"

@@ -7,18 +7,18 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tasks.errors import BadInput, BaseUnavailable
-from tasks.evaluation.evaluate import Rival, evaluate_bot
-from tasks.records import Base, Checkpoint, Spec
+from tasks.core.errors import BadInput, BaseUnavailable
+from tasks.core.records import Base, Checkpoint, Spec
+from tasks.evaluation.measuring import Rival, evaluate_bot
 from tasks.training.adapter_files import WEIGHTS, has_adapter, load_adapter, save_adapter
 from tasks.training.adapters import Adapter, AdapterLayers, linears, merge
-from tasks.training.batches import pad
+from tasks.training.bases.loading import load_model
+from tasks.training.compute.packed_rows import Rows, in_rows, rows_of
+from tasks.training.data.batches import pad
 from tasks.training.engine import Engine
-from tasks.training.exporting import import_weights
-from tasks.training.loading import load_model
-from tasks.training.rows import Rows, in_rows, rows_of
-from tasks.training.run import train_checkpoint
+from tasks.training.export import import_weights
 from tasks.training.stack import Stack
+from tasks.training.trainer import train_checkpoint
 from tests.sample_posts import sentences
 from tests.tiny import make_tiny_base
 

@@ -7,14 +7,14 @@ import pytest
 import torch
 from transformers import BertConfig, BertLMHeadModel
 
-from tasks.errors import BadInput, BaseUnavailable
-from tasks.records import Base, Progress, Spec
-from tasks.training.batches import batches_of, pad
-from tasks.training.documents import scored
+from tasks.core.errors import BadInput, BaseUnavailable
+from tasks.core.records import Base, Progress, Spec
+from tasks.training.compute.loss_paths import Packed, Padded, Plain
+from tasks.training.compute.precision import choose_precision
+from tasks.training.data.batches import batches_of, pad
+from tasks.training.data.documents import scored
 from tasks.training.engine import Engine, engine_for
-from tasks.training.losses import mean_loss, summed_loss
-from tasks.training.paths import Packed, Padded, Plain
-from tasks.training.precision import choose_precision
+from tasks.training.held_out_loss import mean_loss, summed_loss
 from tasks.training.schedule import FEW_STEPS, share
 from tests.sample_posts import sentences
 from tests.tiny import make_tiny_base

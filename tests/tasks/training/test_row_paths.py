@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, PreTrainedConfig
 
-from tasks.errors import BaseUnavailable
-from tasks.records import Base, Spec
+from tasks.core.errors import BaseUnavailable
+from tasks.core.records import Base, Spec
 from tasks.training.adapters import AdapterLayers, merge
 from tasks.training.engine import Engine
-from tasks.training.losses import mean_loss
+from tasks.training.held_out_loss import mean_loss
 from tasks.training.row_paths import ByOwnHead, ByWeight, row_path_for
 from tasks.training.stack_functions import lookup
 from tasks.training.stacked import StackedLayers

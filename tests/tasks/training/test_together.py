@@ -11,14 +11,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.errors import BadInput, BaseUnavailable
-from tasks.records import Progress, Spec
+from tasks.core.errors import BadInput, BaseUnavailable
+from tasks.core.records import Progress, Spec
 from tasks.training.adapters import merge
-from tasks.training.batches import IGNORED, pad
+from tasks.training.compute.cuda_graphs import Graphs
+from tasks.training.compute.packed_rows import in_rows, rows_of
+from tasks.training.data.batches import IGNORED, pad
 from tasks.training.engine import Engine
-from tasks.training.graphs import Graphs
-from tasks.training.losses import mean_loss
-from tasks.training.rows import in_rows, rows_of
+from tasks.training.held_out_loss import mean_loss
 from tasks.training.stack import Stack
 from tasks.training.stacked import StackedLayers
 from tasks.training.together import BotTexts, TrainedBot, train_bot, train_together

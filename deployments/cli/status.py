@@ -1,0 +1,61 @@
+"""The command that tells how the bots fare: `status`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from deployments import console
+from tasks.core.names import Bot
+from tasks.core.records import Outcome
+from tasks.registry.state import BotState
+from tasks.storage import Storage
+
+
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table")] = False,
+) -> None:
+    """Show every bot: its posts, last release, held-out loss and outcome; and what is parked."""
+    from tasks.registry.outcomes import load_outcomes
+    from tasks.registry.state import load_states
+    from tasks.storage import storage_root
+
+    storage = storage_root()
+    states = load_states(storage)
+    rows = [
+        _row(storage, outcome, states.get(outcome.bot, BotState()))
+        for outcome in load_outcomes(storage)
+    ]
+    if as_json:
+        console.print_json(rows)
+    elif rows:
+        console.print_table("Bots", [row | {"parked": _mark(row["parked"])} for row in rows])
+    else:
+        console.out.print("No bot has been retrained here yet.")
+
+
+def _row(storage: Storage, outcome: Outcome, state: BotState) -> dict[str, Any]:
+    from tasks.publishing.local import evaluation_of, latest_release
+
+    counts = outcome.corpus.counts.values() if outcome.corpus else ()
+    # A failed retrain leaves the earlier release in force, so the release is asked for, not it.
+    release = latest_release(storage, Bot.parse(outcome.bot))
+    evaluation = evaluation_of(storage, release) if release else outcome.evaluation
+    until = state.next_attempt_at
+    return {
+        "bot": f"@{outcome.bot}",
+        "posts": sum(c.downloaded for c in counts),
+        "kept": sum(c.kept for c in counts),
+        "release": release.revision if release else "–",
+        "held-out loss": evaluation.bot_loss if evaluation else "–",
+        "outcome": outcome.status.value,
+        "when": outcome.finished_at,
+        "not before": until.isoformat(timespec="minutes") if until else "–",
+        "parked": bool(state.parked),
+        "reason": outcome.reason,
+    }
+
+
+def _mark(parked: bool) -> str:
+    return "parked" if parked else "–"

@@ -1,0 +1,64 @@
+"""The two work pools: `cpu` for what plans and waits, `train` for what needs a GPU or patience."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.exceptions import ObjectNotFound
+
+from deployments.server.changes import Change
+from tasks.core.errors import BadInput
+
+POOLS = {
+    "cpu": "Plans and waits: nightly, backfill, comply, forget.",
+    "train": "Retrains bots: one training at a time on a machine.",
+}
+PROCESS = "process"
+TEMPLATES = Path(__file__).parents[2] / "infra" / "work-pools"
+
+
+def template(kind: str, name: str) -> dict[str, Any] | None:
+    """The base job template of a pool, or None for processes, whose workers bring their own."""
+    if kind == PROCESS:
+        return None
+    text = (TEMPLATES / f"{name}-{kind}.json").read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def apply_pool(client: SyncPrefectClient, name: str, kind: str | None) -> Change:
+    """Make the pool, or bring its template up to date.
+
+    kind: `process`, `docker` or `kubernetes`; None: what it is, or processes if it is new.
+    Raises BadInput where the pool is of another kind, which Prefect cannot change.
+    """
+    try:
+        pool = client.read_work_pool(name)
+    except ObjectNotFound:
+        return _make(client, name, kind or PROCESS)
+    if kind not in (None, pool.type):
+        raise BadInput(
+            f"work pool {name} is of type {pool.type}, not {kind}: when none of its runs is under "
+            f"way, delete it with `prefect work-pool delete {name}`, then apply and deploy again"
+        )
+    wanted = template(pool.type, name) if pool.type in ("docker", "kubernetes") else None
+    if wanted is None or pool.base_job_template == wanted:
+        return Change("work pool", name, "unchanged")
+    client.update_work_pool(name, WorkPoolUpdate(base_job_template=wanted))
+    return Change("work pool", name, "changed")
+
+
+def _make(client: SyncPrefectClient, name: str, kind: str) -> Change:
+    client.create_work_pool(
+        WorkPoolCreate(
+            name=name,
+            type=kind,
+            description=POOLS[name],
+            base_job_template=template(kind, name) or {},
+        )
+    )
+    return Change("work pool", name, "made")

@@ -1,0 +1,1 @@
+"""What everything knows: errors, settings, names and records."""

@@ -1,0 +1,73 @@
+"""Whether something that we wrote names an account: as a bot, in a message, or in a key.
+
+For the removal of what neighbours keep for us, such as Prefect's records. Whole names are compared,
+never parts of words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from tasks.core.errors import HuggingtweetsError
+from tasks.core.names import MAX_NAME, Bot, Handle
+
+_NAME = r"[A-Za-z0-9_.-]+"
+_WITH_AT = re.compile(rf"@({_NAME})")
+# `posts/alice/…`, `/cache/wandb/alice-bob/…`: where the storage and the cache keep things.
+_BELOW = re.compile(rf"(?<![^/])([a-z-]+)(?=/({_NAME}))")
+
+
+def is_of(handle: Handle, name: str) -> bool:
+    """Whether this is the account's name or that of a bot of it; `@` before it is forgiven."""
+    if handle.name not in name.lower() or len(name) > MAX_NAME + len("@.json"):
+        return False  # most are not, and that is seen at once
+    try:
+        return handle in Bot.parse(name.strip(".-").removesuffix(".json")).handles
+    except HuggingtweetsError:
+        return False
+
+
+def names_in(text: str) -> list[str]:
+    """What stands behind an `@` in a text."""
+    return _WITH_AT.findall(text)
+
+
+def is_titled(handle: Handle, title: str) -> bool:
+    """Whether a title or a message names the account, as `@alice` or `@alice-bob`."""
+    return any(is_of(handle, name) for name in names_in(title))
+
+
+def untitled(handle: Handle, title: str) -> str:
+    """The title with `@…` in the place of each `@alice` or `@alice-bob`."""
+    return _WITH_AT.sub(lambda found: "@…" if is_of(handle, found[1]) else found[0], title)
+
+
+def tells_of(handle: Handle, value: Any, folders: Collection[str]) -> bool:
+    """Whether JSON tells of the account: in a key, a name, a message that begins with it, a path.
+
+    folders: where things of accounts and bots lie, a folder or a file of its name each.
+    """
+    return any(_is_about(handle, text, folders) for text in _texts(value))
+
+
+def _is_about(handle: Handle, text: str, folders: Collection[str]) -> bool:
+    if handle.name not in text.lower():
+        return False
+    told = _WITH_AT.match(text)
+    if is_of(handle, text) or (told and is_of(handle, told[1])):
+        return True
+    return any(parent in folders and is_of(handle, name) for parent, name in _BELOW.findall(text))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            yield str(key)
+            yield from _texts(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _texts(each)

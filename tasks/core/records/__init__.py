@@ -1,0 +1,37 @@
+"""The small frozen records that travel between the rooms.
+
+They refer to files (`FileRef`) and never hold tables or weights, so that their content can serve
+as a cache key.
+"""
+
+from tasks.core.records.corpora import Corpus, Counts
+from tasks.core.records.digests import digest
+from tasks.core.records.evaluations import Evaluation, Gate, GateFigures, Prediction
+from tasks.core.records.files import MANIFEST, FileRef
+from tasks.core.records.outcomes import Outcome, Release, Status, TrackedRun
+from tasks.core.records.posts import Account, Kind, Post, Profile
+from tasks.core.records.trainings import Base, Checkpoint, Progress, Spec
+
+__all__ = [
+    "MANIFEST",
+    "Account",
+    "Base",
+    "Checkpoint",
+    "Corpus",
+    "Counts",
+    "Evaluation",
+    "FileRef",
+    "Gate",
+    "GateFigures",
+    "Kind",
+    "Outcome",
+    "Post",
+    "Prediction",
+    "Profile",
+    "Progress",
+    "Release",
+    "Spec",
+    "Status",
+    "TrackedRun",
+    "digest",
+]

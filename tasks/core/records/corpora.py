@@ -1,0 +1,48 @@
+"""What is kept of a bot's posts, and what became of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tasks.core.names import Bot
+from tasks.core.records.files import FileRef
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of an account's posts: `downloaded = kept + sum(dropped.values())`, always.
+
+    dropped: posts by the reason for which they were dropped, in the order of the filter.
+    """
+
+    downloaded: int
+    kept: int
+    dropped: Mapping[str, int]
+
+    def __post_init__(self) -> None:
+        if self.downloaded != self.kept + sum(self.dropped.values()):
+            raise AssertionError(f"counts do not add up: {self}")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A bot's kept texts, split in training and held-out.
+
+    file: Parquet with the columns `handle, id, text, split` (`train` or `held_out`).
+    counts: by handle.
+    characters: of the kept texts of all handles, joined by the original's separator.
+    sources: the sources that the posts came from, sorted.
+    first_post, last_post: dates (ISO 8601) of the oldest and newest kept post, where known.
+    """
+
+    bot: Bot
+    file: FileRef
+    filter: str
+    counts: Mapping[str, Counts]
+    characters: int
+    train: int
+    held_out: int
+    sources: tuple[str, ...]
+    first_post: str | None = None
+    last_post: str | None = None

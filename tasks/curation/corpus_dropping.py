@@ -1,0 +1,49 @@
+"""Taking posts out of corpora: a corpus that holds one goes, and the next retrain makes another."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import PurePosixPath
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tasks.core.errors import HuggingtweetsError
+from tasks.core.names import Bot, Handle
+from tasks.curation.writing import FOLDER
+from tasks.storage import Storage
+
+
+def drop_corpora(storage: Storage, handle: Handle, ids: Collection[str]) -> int:
+    """Delete the corpora that hold a post of an account with one of these ids; returns how many.
+
+    They are not written anew, since a corpus is named after its content. Raises StorageUnusable.
+    """
+    doomed = [key for key in _corpora_of(storage, handle) if _holds(storage, key, handle, ids)]
+    for key in doomed:
+        storage.delete(key)
+    return len(doomed)
+
+
+def bots_with(storage: Storage, handle: Handle, folder: str = FOLDER) -> list[Bot]:
+    """The bots that an account is part of, of those that have a folder below `folder`."""
+    bots = []
+    for key in storage.folders(folder):
+        try:
+            bot = Bot.parse(PurePosixPath(key).name)
+        except HuggingtweetsError:
+            continue  # not a folder of ours
+        if handle in bot.handles:
+            bots.append(bot)
+    return bots
+
+
+def _corpora_of(storage: Storage, handle: Handle) -> list[str]:
+    return [key for bot in bots_with(storage, handle) for key in storage.keys(f"{FOLDER}/{bot}")]
+
+
+def _holds(storage: Storage, key: str, handle: Handle, ids: Collection[str]) -> bool:
+    name = storage.full(key)
+    table = pq.read_table(name, columns=["handle", "id"], filesystem=storage.filesystem)
+    mine = table.filter(pc.field("handle") == handle.name)["id"].to_pylist()
+    return not set(ids).isdisjoint(mine)

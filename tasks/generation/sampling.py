@@ -1,0 +1,92 @@
+"""Let a model write posts: all starts in one batch, one pass of the model for each token."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tasks.generation.decoding import Limits, write
+from tasks.generation.mention_guard import mention_guard
+from tasks.generation.release_model import load_release
+from tasks.generation.writers import writer_of
+from tasks.training.bases.loading import load_tokenizer
+from tasks.training.compute.precision import has_fast_bf16
+from tasks.training.data.documents import context_of, marks_of
+
+MIN_TOKENS = 10
+MAX_TOKENS = 160
+# Posts written together. More are hardly faster on a CPU, and a thousand would take gigabytes.
+BATCH = 100
+
+
+def sample(
+    model: Any,
+    tokenizer: Any,
+    starts: Sequence[str],
+    number: int,
+    *,
+    seed: int,
+    keep_mentions: bool = False,
+) -> list[list[str]]:
+    """`number` posts for each start, the start included; the same seed writes the same posts.
+
+    Temperature 1, nucleus 0.95 of the 1,024 likeliest, at most 160 tokens; a post ends at the end
+    mark. Of a start that leaves no room for a post its end is left out.
+    keep_mentions: whether `@somebody` may be written, or any at sign; a start may in any case.
+    """
+    marks = marks_of(tokenizer)
+    limit = context_of(model.config.get_text_config(), MAX_TOKENS)
+    guard = None if keep_mentions else mention_guard(tokenizer, _vocabulary(model))
+    prompts = [
+        [marks.begin, *_prompt(tokenizer, start, limit // 2)]
+        for start in starts
+        for _ in range(number)
+    ]
+    writer = writer_of(model)
+    limits = Limits(end=marks.end, least=MIN_TOKENS, most=limit)
+    chance = torch.Generator().manual_seed(seed)
+    texts = [
+        _text(tokenizer, row[1:])
+        for first in range(0, len(prompts), BATCH)
+        for row in write(writer, prompts[first : first + BATCH], limits, chance=chance, guard=guard)
+    ]
+    return [texts[n * number : (n + 1) * number] for n in range(len(starts))]
+
+
+def generate(
+    folder: Path,
+    start: str,
+    number: int,
+    seed: int,
+    *,
+    keep_mentions: bool = False,
+    base_id: str | None = None,
+) -> list[str]:
+    """Posts by the release in a folder.
+
+    base_id: of an adapter, the base that it was trained on; None for the one that it names.
+    Raises BaseUnavailable, NetworkTrouble.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    dtype = torch.bfloat16 if has_fast_bf16(device) else torch.float32
+    model = load_release(folder, device, dtype, base_id)
+    tokenizer = load_tokenizer(folder)
+    return sample(model, tokenizer, [start], number, seed=seed, keep_mentions=keep_mentions)[0]
+
+
+def _vocabulary(model: Any) -> int:
+    return int(model.get_output_embeddings().weight.shape[0])
+
+
+def _prompt(tokenizer: Any, start: str, most: int) -> list[int]:
+    ids = tokenizer(start, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    return list(ids[:most])
+
+
+def _text(tokenizer: Any, ids: list[int]) -> str:
+    # Some tokenizers would "clean up" blanks before punctuation, which the bot put there.
+    text = tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    return str(text).strip()

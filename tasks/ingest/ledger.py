@@ -1,0 +1,189 @@
+"""What the posts of a paid source cost, and the budgets that they must stay within.
+
+Each charge is a file below `ledger/<month>/` which is written once and never changed. Its name
+tells the amounts, so that a sum needs no more than a list of names; nothing is overwritten, so
+that runs at the same time, on any number of machines, cannot lose each other's charges.
+
+A request is charged before it is sent, with the most that it can cost, and the difference given
+back when its answer is there: two requests at a time cannot both spend the last dollar, and a run
+that is killed in between has charged too much rather than too little.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+
+from tasks.core.errors import BudgetExceeded
+from tasks.core.names import Handle
+from tasks.core.records import digest
+from tasks.storage import Storage
+
+_FOLDER = "ledger"
+_NAME = re.compile(r"(\d+)-(\d+)-(\d+)-([0-9a-f]{16})-[0-9a-f]{32}\.json")
+_MILLIONTHS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Spending:
+    """A sum of charges.
+
+    posts, users: that were returned; dollars: what they cost.
+    """
+
+    posts: int = 0
+    users: int = 0
+    dollars: float = 0.0
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Dollars a post that is returned, and a user that is looked up."""
+
+    post: float
+    user: float
+
+    def of(self, posts: int, users: int) -> Spending:
+        """What so many cost."""
+        dollars = posts * self.post + users * self.user
+        return Spending(posts, users, round(dollars * _MILLIONTHS) / _MILLIONTHS)
+
+
+@dataclass
+class Bill:
+    """What a request brought: filled in by who sends it."""
+
+    posts: int = 0
+    users: int = 0
+
+
+def spent(storage: Storage, month: str, run: str | None = None) -> Spending:
+    """What a month (`2026-08`) has cost, or only one run in it. Raises StorageUnusable."""
+    wanted = None if run is None else _mark(run)
+    posts = users = millionths = 0
+    for key in storage.keys(f"{_FOLDER}/{month}"):
+        found = _NAME.fullmatch(PurePosixPath(key).name)
+        if found and wanted in (None, found[4]):
+            millionths += int(found[1])
+            posts += int(found[2])
+            users += int(found[3])
+    return Spending(posts, users, millionths / _MILLIONTHS)
+
+
+def spent_by_run(storage: Storage, run: str) -> Spending:
+    """What a run has cost, in this month and the one before: it may have begun in that."""
+    months = [PurePosixPath(key).name for key in storage.folders(_FOLDER)][-2:]
+    sums = [spent(storage, month, run) for month in months]
+    return Spending(
+        sum(each.posts for each in sums),
+        sum(each.users for each in sums),
+        sum(each.dollars for each in sums),
+    )
+
+
+def anonymise(storage: Storage, handle: Handle) -> int:
+    """Take a handle's name out of its charges, which stay counted; returns how many it stood in.
+
+    Raises StorageUnusable.
+    """
+    found = 0
+    for month in storage.folders(_FOLDER):
+        for key in storage.keys(month):
+            told = storage.read_json(key)
+            if isinstance(told, dict) and told.get("handle") == handle.name:
+                storage.write_json(key, {**told, "handle": None})
+                found += 1
+    return found
+
+
+def _mark(run: str) -> str:
+    """A run's name as it stands in the names of files."""
+    return digest(run)[:16]
+
+
+@dataclass(frozen=True)
+class Purse:
+    """What one run may spend.
+
+    run: its name; the same name after a restart is the same run.
+    of_run, of_month: dollars, or None for no limit.
+    now: the time, aware; a charge counts in the month (UTC) in which it was made.
+    """
+
+    storage: Storage
+    run: str
+    prices: Prices
+    of_run: float | None
+    of_month: float | None
+    now: Callable[[], datetime]
+
+    def afford(self, handle: Handle, posts: int, users: int = 0) -> Spending:
+        """The estimate for so many posts and users, if the budgets allow it.
+
+        Raises BudgetExceeded, which says what would be needed.
+        """
+        needed = self.prices.of(posts, users)
+        self._refuse_above(handle, needed, already_charged=False)
+        return needed
+
+    @contextmanager
+    def paying(self, handle: Handle, posts: int, users: int) -> Iterator[Bill]:
+        """Around a request that brings at most so many; what came is to be put into the bill.
+
+        A request that fails costs nothing. Raises BudgetExceeded before the request.
+        """
+        most, bill = self.prices.of(posts, users), Bill()
+        month = self._month()
+        held = self._charge(handle, most, month)
+        try:
+            self._refuse_above(handle, most, already_charged=True)
+            yield bill
+        finally:
+            # The charge first: for a moment too much is counted, and never too little.
+            if bill.posts or bill.users:
+                self._charge(handle, self.prices.of(bill.posts, bill.users), month)
+            self.storage.delete(held)
+
+    def _charge(self, handle: Handle, cost: Spending, month: str) -> str:
+        amounts = f"{round(cost.dollars * _MILLIONTHS)}-{cost.posts}-{cost.users}"
+        key = f"{_FOLDER}/{month}/{amounts}-{_mark(self.run)}-{uuid.uuid4().hex}.json"
+        told = {
+            "at": self.now().astimezone(UTC).isoformat(),
+            "dollars": cost.dollars,
+            "handle": handle.name,
+            "posts": cost.posts,
+            "run": self.run,
+            "users": cost.users,
+        }
+        self.storage.write_json(key, told)
+        return key
+
+    def _refuse_above(self, handle: Handle, needed: Spending, *, already_charged: bool) -> None:
+        if needed.dollars == 0:
+            return
+        mine = needed.dollars if already_charged else 0
+        if self.of_run is not None:
+            left = self.of_run - spent_by_run(self.storage, self.run).dollars + mine
+            _refuse_if_short(handle, needed, left, "RUN", self.of_run)
+        if self.of_month is not None:
+            left = self.of_month - spent(self.storage, self._month()).dollars + mine
+            _refuse_if_short(handle, needed, left, "MONTH", self.of_month)
+
+    def _month(self) -> str:
+        return f"{self.now().astimezone(UTC):%Y-%m}"
+
+
+def _refuse_if_short(
+    handle: Handle, needed: Spending, left: float, name: str, budget: float
+) -> None:
+    if needed.dollars > left + 0.5 / _MILLIONTHS:
+        raise BudgetExceeded(
+            f"@{handle}: skipped: budget: up to {needed.posts:,} posts and {needed.users} users "
+            f"would cost ${needed.dollars:,.2f}, and ${max(left, 0):,.2f} of the {name.lower()}'s "
+            f"${budget:,.2f} are left: raise HUGGINGTWEETS_X_BUDGET_{name}"
+        )

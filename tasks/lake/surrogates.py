@@ -1,0 +1,29 @@
+"""Texts that Parquet can hold: it is UTF-8, which has no lone surrogates."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from tasks.core.records import Post
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def storable(post: Post) -> Post:
+    """The post itself, or a copy in which Parquet can hold every column.
+
+    A lone surrogate becomes U+FFFD in the columns; in `raw` it becomes its JSON escape, from
+    which the original can be had.
+    """
+    try:
+        f"{post.id}{post.text}{post.lang}{post.raw}".encode()
+    except UnicodeEncodeError:
+        return replace(
+            post,
+            id=_SURROGATE.sub("\ufffd", post.id),
+            text=_SURROGATE.sub("\ufffd", post.text),
+            lang=None if post.lang is None else _SURROGATE.sub("\ufffd", post.lang),
+            raw=post.raw.encode("utf-8", "backslashreplace").decode(),
+        )
+    return post

@@ -1,0 +1,1 @@
+"""What knows Prefect and is no task: limits, policies, progress, outages, crashed runs."""

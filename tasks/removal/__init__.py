@@ -1,0 +1,1 @@
+"""Removing an account from everything that was made of it."""

@@ -1,0 +1,213 @@
+"""Remove an account from everything that was made of it, and keep it out from then on.
+
+The order makes an interruption harmless. First stands the opt-out, so that no run brings the
+account back. Then the plan is stored: what is to go, with digests, since what is gone cannot say
+any more what it was. Then the Hub, the storage, and what neighbours keep. The receipt comes last,
+and only then the stored plan goes. A second call finds the plan and finishes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import SecretStr, TypeAdapter
+
+from tasks.core.errors import PermanentError
+from tasks.core.name_matching import is_of, is_titled, untitled
+from tasks.core.names import Handle
+from tasks.core.settings import Settings
+from tasks.curation.corpus_dropping import bots_with
+from tasks.ingest.ledger import anonymise
+from tasks.publishing.hub_removal import delete_repository
+from tasks.registry.nights import without_bots
+from tasks.removal.inventory import OF_BOTS, OF_HANDLES, Neighbour, Removal
+from tasks.storage import Storage
+from tasks.storage.opt_outs import opt_out
+
+_PLANS, _RECEIPTS, _SWEEPS, _STOPS = "forgetting", "receipts", "sweeps", "stops"
+_log = logging.getLogger("huggingtweets")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to go of an account.
+
+    bots: the names of those that it is part of; the others in them keep their posts.
+    stored: in the storage; repositories: on the Hub; kept: by neighbours.
+    """
+
+    handle: Handle
+    bots: tuple[str, ...]
+    stored: tuple[Removal, ...]
+    repositories: tuple[str, ...]
+    kept: tuple[Removal, ...] = ()
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """That an account was removed: what and when, and nothing of its content.
+
+    left: what could not be removed from here, where it is, and how it goes; a sentence each.
+    """
+
+    handle: Handle
+    forgotten_at: str
+    bots: tuple[str, ...]
+    removed: tuple[Removal, ...]
+    key: str
+    left: tuple[str, ...] = ()
+
+
+def plan_removal(
+    storage: Storage, handle: Handle, settings: Settings, neighbours: Sequence[Neighbour] = ()
+) -> Plan:
+    """What would go of an account; nothing is changed. Raises StorageUnusable."""
+    found = _looked_up(storage, handle, settings, neighbours)
+    return _united(_stored_plan(storage, handle), found)
+
+
+def forget_account(
+    storage: Storage,
+    handle: Handle,
+    settings: Settings,
+    at: datetime,
+    neighbours: Sequence[Neighbour] = (),
+) -> Receipt:
+    """Remove an account and every bot that it is part of; returns the receipt, which is stored.
+
+    Interrupted anywhere, it is finished by the same call.
+    Raises PermanentError (a repository is to go and no token is set, or it is refused),
+    TransientError, StorageUnusable.
+    """
+    plan = plan_removal(storage, handle, settings, neighbours)
+    opt_out(storage, handle, at)
+    storage.write_json(_plan_key(handle), TypeAdapter(Plan).dump_python(plan, mode="json"))
+    for repository in plan.repositories:
+        _delete_from_hub(repository, handle, settings)
+    for removal in plan.stored:
+        storage.delete(removal.key)
+        _log.info("@%s: removed %s", handle, removal.key)
+    anonymise(storage, handle)
+    without_bots(storage, set(plan.bots))
+    _leave_sweeps(storage, handle)
+    _leave_stops(storage, handle)
+    left = [sentence for each in neighbours for sentence in each.clear(handle)]
+    return _receipt(storage, plan, at, (*left, *_sent(settings)))
+
+
+def _looked_up(
+    storage: Storage, handle: Handle, settings: Settings, neighbours: Sequence[Neighbour]
+) -> Plan:
+    bots = sorted({bot for folder in OF_BOTS for bot in bots_with(storage, handle, folder)})
+    keys = [f"{folder}/{handle}" for folder in OF_HANDLES]
+    keys += [f"{folder}/{bot}" for folder in OF_BOTS for bot in bots]
+    found = [_measured(storage, key) for each in keys for key in (each, f"{each}.json")]
+    return Plan(
+        handle,
+        tuple(bot.name for bot in bots),
+        tuple(removal for removal in found if removal.files),
+        tuple(f"{settings.hub_namespace}/{bot}" for bot in bots if settings.hub_namespace),
+        tuple(removal for each in neighbours for removal in each.look(handle)),
+    )
+
+
+def _measured(storage: Storage, key: str) -> Removal:
+    files = storage.files(key)
+    digest = hashlib.sha256()
+    for name in files:
+        with storage.filesystem.open_input_file(storage.full(name)) as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return Removal(key, len(files), sum(files.values()), digest.hexdigest())
+
+
+def _united(before: Plan | None, found: Plan) -> Plan:
+    """What an interrupted removal had planned, and what is found now."""
+    if before is None:
+        return found
+    # What another machine had planned of its own cache is not for this one to say.
+    ours = [each for each in before.kept if each.machine in ("", platform.node())]
+    return Plan(
+        found.handle,
+        tuple(sorted({*before.bots, *found.bots})),
+        _by_name(found.stored, before.stored),
+        tuple(sorted({*before.repositories, *found.repositories})),
+        _by_name(found.kept, ours),
+    )
+
+
+def _by_name(found: Sequence[Removal], before: Sequence[Removal]) -> tuple[Removal, ...]:
+    return tuple({str(removal): removal for removal in (*found, *before)}.values())
+
+
+def _stored_plan(storage: Storage, handle: Handle) -> Plan | None:
+    told = storage.read_json(_plan_key(handle))
+    return None if told is None else TypeAdapter(Plan).validate_python(told)
+
+
+def _plan_key(handle: Handle) -> str:
+    return f"{_PLANS}/{handle}.json"
+
+
+def _delete_from_hub(repository: str, handle: Handle, settings: Settings) -> None:
+    token: SecretStr | None = settings.hub_token
+    if token is None:
+        raise PermanentError(
+            f"@{handle}: {repository} may be on the Hub, and no token is set to delete it with: "
+            "set HUGGINGTWEETS_HUB_TOKEN and forget the account again"
+        )
+    if delete_repository(repository, token=token, endpoint=settings.hub_endpoint):
+        _log.info("@%s: removed %s from the Hub", handle, repository)
+
+
+def _leave_sweeps(storage: Storage, handle: Handle) -> None:
+    """Take the account's bots out of the tables of sweeps, where each has a column of losses."""
+    for key in storage.keys(_SWEEPS):
+        rows = storage.read_json(key) or []
+        kept = [
+            {name: loss for name, loss in row.items() if name[:1] != "@" or not is_of(handle, name)}
+            for row in rows
+        ]
+        if kept != rows:
+            storage.write_json(key, kept)
+
+
+def _leave_stops(storage: Storage, handle: Handle) -> None:
+    """Take the account's name out of why a source has stopped a run: it may be who was asked."""
+    for key in storage.files(_STOPS):
+        told = storage.read_json(key) or {}
+        reason = str(told.get("reason"))
+        if is_titled(handle, reason):
+            storage.write_json(key, {**told, "reason": untitled(handle, reason)})
+
+
+def _sent(settings: Settings) -> tuple[str, ...]:
+    """What forgetting does not reach, where there can be any."""
+    if settings.wandb_api_key is None:
+        return ()
+    project = "/".join(filter(None, (settings.wandb_entity, settings.wandb_project)))
+    sentence = (
+        f"what was sent to Weights & Biases stays there: in project {project}, delete the runs and "
+        "the artifacts that the account's bots name"
+    )
+    return (sentence,)
+
+
+def _receipt(storage: Storage, plan: Plan, at: datetime, left: tuple[str, ...]) -> Receipt:
+    key = f"{_RECEIPTS}/{plan.handle}-{at:%Y%m%dT%H%M%S}.json"
+    hub = (Removal(repository) for repository in plan.repositories)
+    removed = (*plan.stored, *hub, *plan.kept)
+    forgotten_at = at.isoformat(timespec="seconds")
+    receipt = Receipt(plan.handle, forgotten_at, plan.bots, removed, key, left)
+    storage.write_json(key, _plain(receipt))
+    storage.delete(_plan_key(plan.handle))
+    return receipt
+
+
+def _plain(receipt: Receipt) -> dict[str, Any]:
+    return {**asdict(receipt), "handle": receipt.handle.name}

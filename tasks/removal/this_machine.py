@@ -1,0 +1,137 @@
+"""What this machine alone keeps of accounts: runs of W&B, and the results of Prefect's tasks.
+
+Other machines cannot be reached from here. Each looks at the opt-outs with its next retrain, and
+removes what it has of those accounts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import platform
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tasks.core.name_matching import is_of, tells_of
+from tasks.core.names import Handle
+from tasks.core.records import digest
+from tasks.core.settings import Settings
+from tasks.removal.inventory import OF_BOTS, OF_HANDLES, Removal, bot_of
+from tasks.storage import Storage, write_file
+from tasks.storage.opt_outs import opted_out
+from tasks.tracking.account_runs import runs_of
+from tasks.tracking.environment import FOLDER as RUNS
+from tasks.tracking.environment import tracking_folder
+
+_SEEN = "opt-outs-seen"
+_FOLDERS = frozenset((*OF_HANDLES, *OF_BOTS, RUNS))
+# Prefect's folder may serve other projects too: of theirs nothing is touched.
+_OURS = ('"__class__": "tasks.', '"__exc_type__": "tasks.')
+_log = logging.getLogger("huggingtweets")
+
+
+@dataclass(frozen=True)
+class ThisMachine:
+    """What this machine keeps, beside the storage.
+
+    results: the folder in which Prefect keeps what tasks returned, or None where it is elsewhere.
+    """
+
+    storage: Storage
+    settings: Settings
+    results: Path | None
+
+    def look(self, handle: Handle) -> tuple[Removal, ...]:
+        """What is here of an account. Raises OSError."""
+        runs = [self._measured(path) for path in self._runs(handle)]
+        found = results_of(self.results, [handle])
+        size = sum(path.stat().st_size for path in found)
+        kept = Removal("results of Prefect", len(found), size, machine=platform.node())
+        return (*runs, kept) if found else tuple(runs)
+
+    def clear(self, handle: Handle) -> tuple[str, ...]:
+        """Remove it; says what may be left elsewhere. Raises OSError."""
+        self._remove([handle])
+        left = () if self.storage.is_local else (_ELSEWHERE,)
+        return left if self.results else (*left, _IN_A_BLOCK)
+
+    def clear_opted_out(self) -> None:
+        """Remove what is here of all who have opted out, once for each change of their list.
+
+        Raises StorageUnusable, OSError.
+        """
+        names = opted_out(self.storage)
+        mark, seen = self.settings.cache / _SEEN, digest(names, str(self.results)).encode()
+        if names and not (mark.exists() and mark.read_bytes() == seen):
+            self._remove([Handle.parse(name) for name in names])
+            write_file(mark, seen)
+
+    def _remove(self, handles: Sequence[Handle]) -> None:
+        for handle in handles:
+            for runs in self._runs(handle):
+                shutil.rmtree(runs, onerror=_refuse)
+                _log.info("@%s: removed the runs in %s", handle, runs)
+        for path in results_of(self.results, handles):
+            path.unlink(missing_ok=True)
+
+    def _runs(self, handle: Handle) -> list[Path]:
+        return runs_of(tracking_folder(self.storage, self.settings), handle)
+
+    def _measured(self, folder: Path) -> Removal:
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        whole = hashlib.sha256()
+        for path in files:
+            with path.open("rb") as stream:
+                whole.update(hashlib.file_digest(stream, "sha256").digest())
+        key = folder.relative_to(tracking_folder(self.storage, self.settings).parent).as_posix()
+        size = sum(path.stat().st_size for path in files)
+        machine = "" if self.storage.is_local else platform.node()
+        return Removal(key, len(files), size, whole.hexdigest(), machine=machine)
+
+
+_ELSEWHERE = (
+    "other machines may hold runs that were recorded offline, and results of Prefect, in their "
+    "caches: each removes them with its next retrain or `huggingtweets sync`"
+)
+_IN_A_BLOCK = (
+    "Prefect keeps results in a block (PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK), which is not "
+    "searched: delete them there; at worst something is computed again"
+)
+
+
+def results_of(folder: Path | None, handles: Sequence[Handle]) -> list[Path]:
+    """The files below Prefect's folder that hold results of ours which tell of these accounts."""
+    if folder is None or not folder.is_dir():
+        return []
+    return [
+        path for path in sorted(folder.iterdir()) if path.is_file() and _is_about(path, handles)
+    ]
+
+
+def _is_about(path: Path, handles: Sequence[Handle]) -> bool:
+    # An evaluation tells what the bot wrote, and not whose it is.
+    if any(is_of(handle, bot_of(path)) for handle in handles):
+        return True
+    held = path.read_bytes()
+    near = [handle for handle in handles if handle.name.encode() in held]
+    told = _result_in(held) if near else None
+    return any(tells_of(handle, told, _FOLDERS) for handle in near)
+
+
+def _result_in(held: bytes) -> Any:
+    """The JSON of a result of ours; None for that of others."""
+    try:
+        result = json.loads(held)["result"]
+        return json.loads(result) if any(mark in result for mark in _OURS) else None
+    except (ValueError, KeyError, TypeError):
+        return None  # in another form than that of our tasks
+
+
+def _refuse(_call: Any, _path: str, trouble: Any) -> None:
+    """What is gone already, such as a temporary file of wandb's, need not be removed."""
+    if not isinstance(trouble[1], FileNotFoundError):
+        raise trouble[1]

@@ -1,0 +1,281 @@
+"""The storage root: files and folders below one URL, which appear whole or not at all.
+
+A key is a relative path with `/`, such as `posts/alice/part-….parquet`. Locally a write goes to a
+temporary name and is renamed; an object store shows an object only once it is complete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pyarrow import ArrowInvalid
+from pyarrow import fs as pafs
+
+from tasks.core.errors import StorageUnusable
+from tasks.core.records import MANIFEST
+from tasks.core.settings import settings
+from tasks.storage.drafts import draft_file, draft_folder, spill_folder
+from tasks.storage.object_store import patient, without_key
+from tasks.storage.storage_errors import explained, reason_of
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Files below a root. Build it with `open_storage`.
+
+    url: the root as the operator gave it, without a key that stood in it.
+    filesystem: pyarrow's, local or of an object store.
+    path: the root's path within that file system.
+    """
+
+    url: str
+    filesystem: pafs.FileSystem
+    path: str
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the root is a folder of this machine."""
+        return isinstance(self.filesystem, pafs.LocalFileSystem)
+
+    def full(self, key: str) -> str:
+        """The file system's path of a key. Raises ValueError for a key that leaves the root."""
+        parts = PurePosixPath(key).parts
+        if not parts or key.startswith("/") or any(part in ("..", ".") for part in parts):
+            raise ValueError(f"{key!r} is not a key below the storage root")
+        return f"{self.path}/{'/'.join(parts)}"
+
+    def local(self, key: str) -> Path:
+        """The path of a key on this machine; only where the root is local."""
+        if not self.is_local:
+            raise ValueError(f"{self.url} is not local")
+        return Path(self.full(key))
+
+    def exists(self, key: str) -> bool:
+        """Whether a file or a folder has this key."""
+        with explained(self.url):
+            return self.filesystem.get_file_info(self.full(key)).type != pafs.FileType.NotFound
+
+    def keys(self, folder: str) -> list[str]:
+        """The keys of the files directly in a folder, sorted; none where it does not exist."""
+        return [key for key, is_file in self._children(folder) if is_file]
+
+    def folders(self, folder: str) -> list[str]:
+        """The keys of the folders directly in a folder, sorted, without temporary ones."""
+        return [key for key, is_file in self._children(folder) if not is_file]
+
+    def files(self, key: str) -> dict[str, int]:
+        """The bytes of each file at or below a key, by its key, hidden ones included; sorted."""
+        selector = pafs.FileSelector(self.full(key), allow_not_found=True, recursive=True)
+        with explained(self.url):
+            info = self.filesystem.get_file_info(self.full(key))
+            if info.type == pafs.FileType.File:
+                return {key: info.size}
+            found = self.filesystem.get_file_info(selector)
+        return {
+            each.path.removeprefix(f"{self.path}/"): each.size
+            for each in sorted(found, key=lambda info: info.path)
+            if each.type == pafs.FileType.File
+        }
+
+    def infos(self, folder: str) -> list[pafs.FileInfo]:
+        """Name, size and time of what lies directly in a folder, sorted, without hidden ones."""
+        selector = pafs.FileSelector(self.full(folder), allow_not_found=True)
+        with explained(self.url):
+            found = self.filesystem.get_file_info(selector)
+        shown = [info for info in found if not info.base_name.startswith(".")]
+        return sorted(shown, key=lambda info: str(info.base_name))
+
+    def _children(self, folder: str) -> list[tuple[str, bool]]:
+        return [
+            (f"{folder}/{info.base_name}", info.type == pafs.FileType.File)
+            for info in self.infos(folder)
+        ]
+
+    def read(self, key: str) -> bytes:
+        """The bytes of a file. Raises FileNotFoundError, NetworkTrouble."""
+        with (
+            explained(self.url),
+            self.filesystem.open_input_stream(self.full(key), compression=None) as stream,
+        ):
+            return bytes(stream.read())
+
+    def read_json(self, key: str) -> Any:
+        """The JSON of a file, or None where it does not exist."""
+        try:
+            return json.loads(self.read(key))
+        except FileNotFoundError:
+            return None
+
+    def write(self, key: str, data: bytes) -> str:
+        """Write a whole file at once, durably; returns its SHA-256. Raises StorageUnusable."""
+        with explained(self.url):
+            if self.is_local:
+                write_file(self.local(key), data)
+            else:
+                with self.filesystem.open_output_stream(self.full(key), compression=None) as out:
+                    out.write(data)
+        return hashlib.sha256(data).hexdigest()
+
+    def write_json(self, key: str, value: Any) -> str:
+        """Write a value as readable JSON; returns the file's SHA-256."""
+        text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+        return self.write(key, text.encode("utf-8", "backslashreplace"))
+
+    def delete(self, key: str) -> None:
+        """Remove a file or a whole folder; nothing happens where it does not exist."""
+        # What another worker deletes at the same time is gone as well.
+        with explained(self.url), suppress(FileNotFoundError):
+            kind = self.filesystem.get_file_info(self.full(key)).type
+            if kind == pafs.FileType.Directory:
+                self.filesystem.delete_dir(self.full(key))
+            elif kind == pafs.FileType.File:
+                self.filesystem.delete_file(self.full(key))
+
+    @contextmanager
+    def draft_file(self, folder: str) -> Iterator[Path]:
+        """A local path to write one file to, bit by bit, for `install_file` to take.
+
+        What is left of it vanishes when the block ends. Raises StorageUnusable.
+        """
+        with explained(self.url), ExitStack() as stack:
+            where = self.local(folder) if self.is_local else stack.enter_context(spill_folder())
+            yield stack.enter_context(draft_file(where, PurePosixPath(folder).name))
+
+    def install_file(self, draft: Path, key: str) -> None:
+        """Make a written draft the file `key`, whole and durably. Raises StorageUnusable."""
+        with explained(self.url):
+            if not self.is_local:
+                with (
+                    draft.open("rb") as source,
+                    self.filesystem.open_output_stream(self.full(key), compression=None) as out,
+                ):
+                    shutil.copyfileobj(source, out, 1 << 20)
+                return
+            target = self.local(key)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _flush(draft)
+            draft.replace(target)
+            _flush(target.parent)
+
+    @contextmanager
+    def new_folder(self, key: str) -> Iterator[Path]:
+        """A local folder to fill; it becomes `key` when the block ends well, else it vanishes.
+
+        It must hold a `manifest.json`, which an object store receives last. An older folder of
+        the same key is replaced. Raises StorageUnusable.
+        """
+        with explained(self.url), self._draft_folder(key) as draft:
+            yield draft
+            if not (draft / MANIFEST).is_file():
+                raise AssertionError(f"{key} has no {MANIFEST}")
+            self._install(draft, key)
+
+    @contextmanager
+    def _draft_folder(self, key: str) -> Iterator[Path]:
+        if self.is_local:
+            target = self.local(key)
+            with draft_folder(target.parent, target.name) as draft:
+                yield draft
+        else:
+            with spill_folder() as draft:
+                yield draft
+
+    def _install(self, draft: Path, key: str) -> None:
+        if not self.is_local:
+            self._install_in_store(draft, key)
+            return
+        target, old = self.local(key), draft.with_name(f"{draft.name}-old")
+        for path in draft.rglob("*"):
+            _flush(path)
+        if target.exists():
+            target.rename(old)
+        draft.rename(target)
+        _flush(target.parent)
+        shutil.rmtree(old, ignore_errors=True)
+
+    def _install_in_store(self, draft: Path, key: str) -> None:
+        """File by file, so that the folder is none, without a manifest, until all are there."""
+        names = _manifest_last(draft)
+        old = self.files(key)
+        self.delete(f"{key}/{MANIFEST}")
+        for left_over in old.keys() - {f"{key}/{name}" for name in [*names, MANIFEST]}:
+            self.delete(left_over)
+        for name in names:
+            self.install_file(draft / name, f"{key}/{name}")
+
+    @contextmanager
+    def folder(self, key: str) -> Iterator[Path]:
+        """A local folder with the files of `key`, to read: itself where the root is local."""
+        if self.is_local:
+            yield self.local(key)
+            return
+        with spill_folder() as copies:
+            for child in self.files(key):
+                target = copies / child.removeprefix(f"{key}/")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                self._fetch(child, target)
+            yield copies
+
+    def _fetch(self, key: str, target: Path) -> None:
+        stream = self.filesystem.open_input_stream(self.full(key), compression=None)
+        with explained(self.url), stream, target.open("wb") as out:
+            shutil.copyfileobj(stream, out, 1 << 20)
+
+
+def open_storage(url: str) -> Storage:
+    """The storage at a folder or a URL that pyarrow knows (`s3://…`, `gs://…`, `file://…`).
+
+    Raises StorageUnusable where the URL means nothing or its folder cannot be made.
+    """
+    try:
+        is_url = "://" in url
+        location = url if is_url else str(Path(url).expanduser().absolute())
+        filesystem, path = pafs.FileSystem.from_uri(location)
+        storage = Storage(without_key(url), patient(filesystem), path.rstrip("/"))
+        if storage.is_local:
+            Path(storage.path).mkdir(parents=True, exist_ok=True)
+    except (ArrowInvalid, OSError) as error:
+        reason = reason_of(error) or "use a folder, or a URL such as s3://bucket/path"
+        raise StorageUnusable(f"storage {without_key(url)}: {reason}") from error
+    return storage
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a whole local file at once: temporary name, flushed to disk, then renamed."""
+    with draft_file(path.parent, path.name) as draft:
+        draft.write_bytes(data)
+        _flush(draft)
+        draft.replace(path)
+        _flush(path.parent)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a local file, hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _manifest_last(folder: Path) -> list[str]:
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    return sorted(names, key=lambda name: (name == MANIFEST, name))
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def storage_root() -> Storage:
+    """The storage that the settings name. Raises StorageUnusable."""
+    return open_storage(settings().storage)

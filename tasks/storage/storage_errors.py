@@ -1,0 +1,67 @@
+"""What to tell the operator of a file system's or an object store's error, in one line."""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tasks.core.errors import HuggingtweetsError, NetworkTrouble, StorageUnusable
+
+_OS_REASONS = {
+    errno.ENOSPC: "no space is left: free some",
+    errno.EDQUOT: "the disk quota is used up: free some space",
+    errno.EACCES: "no permission to write: choose another folder or mend its rights",
+    errno.EPERM: "no permission to write: choose another folder or mend its rights",
+    errno.EROFS: "it is read-only: choose another folder",
+    errno.ENOTDIR: "a part of the path is a file: choose another folder",
+    errno.EEXIST: "a part of the path is a file: choose another folder",
+}
+_KEYS = "the object store refuses the keys: mend AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+# Names as pyarrow prints them.
+_STORE_REASONS = {
+    "NO_SUCH_BUCKET": "the bucket does not exist: create it",
+    "allow_bucket_creation": "the bucket does not exist: add allow_bucket_creation=true to the URL",
+    "ACCESS_DENIED": _KEYS,
+    "INVALID_ACCESS_KEY_ID": _KEYS,
+    "INVALID_CLIENT_TOKEN_ID": _KEYS,
+    "SIGNATURE_DOES_NOT_MATCH": _KEYS,
+}
+_STORE_TROUBLE = re.compile(
+    r"AWS Error (NETWORK_CONNECTION|SLOW_DOWN|THROTTLING|SERVICE_UNAVAILABLE|INTERNAL_FAILURE"
+    r"|REQUEST_TIMEOUT|\w+ \(HTTP status 5\d\d\))"
+)
+
+
+@contextmanager
+def explained(url: str) -> Iterator[None]:
+    """Say of a storage's errors what an operator can do.
+
+    Raises StorageUnusable where that is something, NetworkTrouble where it is to wait; what is
+    neither goes through as it is, such as FileNotFoundError.
+    """
+    try:
+        yield
+    except HuggingtweetsError:
+        raise
+    except Exception as error:
+        if (reason := reason_of(error)) is not None:
+            raise StorageUnusable(f"storage {url}: {reason}") from error
+        if isinstance(error, OSError) and (trouble := _STORE_TROUBLE.search(str(error))):
+            raise NetworkTrouble(
+                f"storage {url}: the object store does not answer ({trouble[1]}): try again later"
+            ) from error
+        raise
+
+
+def reason_of(error: BaseException) -> str | None:
+    """What is wrong with the storage and what to do; None where it is something else."""
+    if isinstance(error, OSError):
+        if error.errno:
+            return _OS_REASONS.get(error.errno)
+        found = re.search(r"AWS Error (\w+)|allow_bucket_creation", str(error))
+        return _STORE_REASONS.get(found[1] or found[0]) if found else None
+    # safetensors reports the number in words only.
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return _OS_REASONS.get(int(found[1])) if found else None

@@ -1,0 +1,122 @@
+"""Bases by name: embedded, a local folder, or a repository of the Hub."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tasks.core.errors import BaseUnavailable, HuggingtweetsError, NetworkTrouble
+from tasks.core.records import Base, digest
+from tasks.core.settings import settings
+from tasks.storage import sha256_of
+from tasks.training.bases import embedded
+
+log = logging.getLogger("huggingtweets")
+
+# Safetensors only: other formats can run code when they are read.
+_NEEDED = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model", "README.md"]
+# What lies deeper are the same weights for other programs.
+_DEEPER = ["*/*"]
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+|[\w.-]+")
+
+
+def resolve_base(
+    base_id: str, cache: Path, *, endpoint: str | None = None, revision: str | None = None
+) -> Base:
+    """The base in a local folder, fetched first where it has to be.
+
+    base_id: `embedded`, a folder, or a Hub id. cache: where fetched bases are kept.
+    endpoint: another Hub than the one that its client is set to.
+    revision: of a base on the Hub, the commit; None for the newest.
+    Raises BaseUnavailable, NetworkTrouble.
+    """
+    if base_id == embedded.NAME:
+        return embedded.embedded_base(cache)
+    folder = Path(base_id).expanduser()
+    if folder.is_dir():
+        return _from_folder(base_id, folder.absolute())
+    if not _HUB_ID.fullmatch(base_id):
+        raise BaseUnavailable(
+            f"base {base_id}: no such folder; give a folder, a Hub id or `{embedded.NAME}`"
+        )
+    return _from_hub(base_id, cache / "hub", endpoint, revision)
+
+
+def _from_folder(base_id: str, folder: Path) -> Base:
+    weights = sorted(folder.glob("*.safetensors"))
+    config = folder / "config.json"
+    if not weights or not config.is_file():
+        raise BaseUnavailable(f"base {base_id}: no config.json with *.safetensors in this folder")
+    files = [config, *weights, *sorted(folder.glob("tokenizer*"))]
+    revision = digest(*((path.name, sha256_of(path)) for path in files))
+    return Base(base_id, str(folder), revision, f"the local folder {folder.name}")
+
+
+def _from_hub(base_id: str, cache: Path, endpoint: str | None, revision: str | None) -> Base:
+    from huggingface_hub import snapshot_download
+
+    log.info("looking up base %s on the Hub", base_id)
+    token = settings().hub_token
+    with _explained(base_id):
+        found = snapshot_download(
+            base_id,
+            revision=revision,
+            cache_dir=cache,
+            allow_patterns=_NEEDED,
+            ignore_patterns=_DEEPER,
+            token=token.get_secret_value() if token else None,
+            endpoint=endpoint,
+        )
+    folder = Path(found)
+    if not list(folder.glob("*.safetensors")):
+        raise BaseUnavailable(f"base {base_id}: it has no safetensors weights; choose another")
+    return Base(base_id, str(folder), folder.name, base_id, _license(folder))
+
+
+@contextmanager
+def _explained(base_id: str) -> Iterator[None]:
+    """Raise what the Hub's client raises as an error of ours."""
+    import httpx2
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+    )
+
+    unreachable = NetworkTrouble(
+        f"base {base_id}: the Hub cannot be reached; try later, or use a folder or "
+        f"`{embedded.NAME}`"
+    )
+    try:
+        yield
+    except HFValidationError as error:
+        raise BaseUnavailable(f"base {base_id}: this cannot be a name on the Hub") from error
+    except HfHubHTTPError as error:
+        raise _of_answer(base_id, error.response.status_code) from error
+    except (LocalEntryNotFoundError, httpx2.HTTPError, ConnectionError) as error:
+        raise unreachable from error
+
+
+def _of_answer(base_id: str, status: int) -> HuggingtweetsError:
+    if 400 <= status < 500 and status not in (408, 429):
+        return BaseUnavailable(
+            f"base {base_id}: the Hub has no such model that may be read ({status}); check its "
+            "name, or set HUGGINGTWEETS_HUB_TOKEN where it asks for a login"
+        )
+    return NetworkTrouble(f"base {base_id}: the Hub answered {status}; try later")
+
+
+def _license(folder: Path) -> str | None:
+    """What the model's own card says; None where it says nothing that can be read."""
+    import yaml  # type: ignore[import-untyped]  # its types are a package of their own
+    from huggingface_hub import ModelCard
+
+    try:
+        card = ModelCard((folder / "README.md").read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError, yaml.YAMLError):
+        return None  # a base without a readable card is still a base
+    found = getattr(card.data, "license", None)
+    return found if isinstance(found, str) else None

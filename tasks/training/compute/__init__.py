@@ -1,0 +1,1 @@
+"""The same numbers, faster; the plain way stays readable beside each."""

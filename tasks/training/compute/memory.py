@@ -1,0 +1,89 @@
+"""Memory: how it is asked for, how much was needed, and what to do when it runs out."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import resource
+import sys
+from collections.abc import Callable, Iterator
+
+import torch
+
+from tasks.training.data.batches import Batch
+
+log = logging.getLogger("huggingtweets")
+
+# Of glibc's malloc.h.
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+
+
+def keep_memory() -> bool:
+    """Tell glibc to keep freed memory for the next step, where that is the C library.
+
+    Else each large tensor is new pages from the kernel, which zeroes them. Measured with
+    SmolLM2-135M on two cores: half the page faults, and steps 4 % shorter.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError):  # another C library
+        return False
+    return bool(mallopt(_M_MMAP_MAX, 0) and mallopt(_M_TRIM_THRESHOLD, 2**31 - 1))
+
+
+def peak_memory(device: torch.device) -> int:
+    """The most bytes that were held: of the GPU since its last reset, or of this process so far."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    unit = 1 if sys.platform == "darwin" else 1024  # getrusage(2): kilobytes, but bytes on a Mac
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+class Pieces:
+    """Batches in as few pieces as memory allows.
+
+    How many tokens fit is learnt from failures, and remembered.
+    needed: whether a batch did not fit whole.
+    """
+
+    def __init__(self) -> None:
+        self.needed = False
+        self._tokens: int | None = None  # that fit at once, padding included
+
+    def sum_of(
+        self, backward: Callable[[Batch], torch.Tensor], batch: Batch, clear: Callable[[], object]
+    ) -> torch.Tensor:
+        """`backward` of the batch, in pieces if need be; their sum.
+
+        clear: undoes what pieces have left behind before the one that did not fit.
+        Raises torch.OutOfMemoryError where one document alone does not fit.
+        """
+        while True:
+            total = self._try(backward, batch)
+            if total is not None:
+                return total
+            clear()
+            torch.cuda.empty_cache()
+
+    def _try(self, backward: Callable[[Batch], torch.Tensor], batch: Batch) -> torch.Tensor | None:
+        # The exception holds the failed piece's tensors, so that it must be gone before the next.
+        rows, width = batch.ids.shape
+        at_once = rows if self._tokens is None else max(1, min(rows, self._tokens // width))
+        try:
+            return torch.stack([backward(piece) for piece in split(batch, at_once)]).sum()
+        except torch.OutOfMemoryError:
+            if at_once == 1:
+                raise
+        self.needed = True
+        self._tokens = (at_once + 1) // 2 * width
+        log.warning("out of memory at %d tokens at once; trying %d", at_once * width, self._tokens)
+        return None
+
+
+def split(batch: Batch, rows: int) -> Iterator[Batch]:
+    """The batch in pieces of so many rows at most."""
+    if rows >= len(batch.ids):
+        yield batch
+        return
+    for ids, labels in zip(*(torch.split(t, rows) for t in (batch.ids, batch.labels)), strict=True):
+        yield Batch(ids, labels, int((labels[:, 1:] >= 0).sum()))

@@ -1,0 +1,1 @@
+"""Posts as token ids, and their batches."""

@@ -1,0 +1,44 @@
+"""The loss of posts, in nats a token, each post alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from tasks.training.data.batches import IGNORED, Batch, batches_of
+from tasks.training.data.documents import Document, scored
+
+# Of an evaluation's batches. Larger ones gain nothing on a CPU and cost memory for the logits.
+EVALUATION_TOKENS = 1024
+
+
+def summed_loss(model: Any, batch: Batch, precision: str) -> torch.Tensor:
+    """The sum over the batch's scored tokens of their cross-entropy, in fp32.
+
+    The attention is causal and padding stands at the right, so that no mask is needed: a token
+    sees the tokens before it in its own document, and nothing else.
+    """
+    device = next(model.parameters()).device
+    ids, labels = batch.ids.to(device), batch.labels.to(device)
+    bf16 = precision == "bf16" and next(model.parameters()).dtype is torch.float32
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
+        logits = model(input_ids=ids, use_cache=False).logits
+    return functional.cross_entropy(
+        logits[:, :-1].reshape(-1, logits.size(-1)).float(),
+        labels[:, 1:].reshape(-1),
+        ignore_index=IGNORED,
+        reduction="sum",
+    )
+
+
+@torch.no_grad()
+def mean_loss(model: Any, documents: Sequence[Document], precision: str) -> float:
+    """Nats a token over all documents, each token counted once, closing mark included."""
+    total = sum(
+        float(summed_loss(model, batch, precision))
+        for batch in batches_of(documents, EVALUATION_TOKENS)
+    )
+    return total / scored(documents)

@@ -1,0 +1,104 @@
+"""The commands that need no Prefect, as a person types them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tasks.core.records import Evaluation, Outcome, Status
+from tasks.registry.outcomes import save_outcome
+from tasks.storage import Storage
+from tests.sample_posts import write_table
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+def test_import_curate_and_status(command: Command, tmp_path: Path) -> None:
+    table = write_table(tmp_path / "posts.csv", posts=300)
+    code, out, _ = command("import", table, "--handle", "@Alice", "--json")
+    assert code == 0
+    assert json.loads(out) == {
+        "handle": "alice",
+        "source": "table",
+        "read": 300,
+        "new": 300,
+        "stored": 300,
+    }
+    code, out, _ = command("import", table, "--handle", "alice")
+    assert code == 0
+    assert "300" in out
+
+    code, out, err = command("curate", "alice", "--filter", "classic", "--json")
+    summary = json.loads(out)
+    assert code == 0
+    assert summary["downloaded"] == 300
+    assert summary["retweets"] == 30
+    assert summary["downloaded"] == summary["retweets"] + summary["short"] + summary["kept"]
+    assert "alice" in err, "so little text is warned about"
+    code, out, _ = command("curate", "alice")
+    assert (code, "kept" in out) == (0, True)
+
+    code, out, _ = command("status")
+    assert "No bot" in out
+
+
+def test_status_shows_the_last_outcomes(command: Command, storage: Storage) -> None:
+    evaluation = Evaluation(3.0, 2.5, 100, ())
+    save_outcome(storage, Outcome("a", Status.RELEASED, "fine", "now", evaluation=evaluation))
+    save_outcome(storage, Outcome("b", Status.FAILED, "bad \x1b[31m luck", "now"))
+    code, out, _ = command("status")
+    assert code == 0
+    assert "2.500" in out
+    assert "\x1b[31m luck" not in out
+    code, out, _ = command("status", "--json")
+    assert [row["outcome"] for row in json.loads(out)] == ["released", "failed"]
+
+
+@pytest.mark.parametrize("handle", ["../../etc", "a" * 16, "", "a/b"])
+def test_an_invalid_handle_is_one_line_and_code_2(
+    command: Command, handle: str, tmp_path: Path
+) -> None:
+    table = write_table(tmp_path / "posts.csv", posts=20)
+    for words in (["import", str(table), f"--handle={handle or ' '}"], ["curate", handle]):
+        code, out, err = command(*words)
+        assert (code, out) == (2, "")
+        assert "is not a handle" in err
+        assert "Traceback" not in err
+
+
+def test_bad_input_is_one_line(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "odd.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04 nothing")
+    for words, said in (
+        (["import", str(tmp_path / "odd.csv"), "--handle", "a"], "odd.csv"),
+        (["import", str(tmp_path / "broken.zip")], "broken.zip"),
+        (["import", str(tmp_path / "none.csv"), "--handle", "a"], "none.csv"),
+        (["import", str(write_table(tmp_path / "x.csv", posts=3))], "--handle"),
+        (["retrain", "a", "b", "--source", "x.csv"], "HANDLE=PATH"),
+        (["retrain", "a", "--source", "b=x.csv"], "HANDLE=PATH"),
+    ):
+        code, _, err = command(*words)
+        assert code in (1, 2)
+        assert said in err
+        assert len(err.strip().splitlines()) == 1, err
+
+
+def test_a_storage_that_cannot_be_is_one_line(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    code, _, err = command("--storage", tmp_path / "file", "status")
+    assert code == 1
+    assert "a part of the path is a file" in err
+
+
+def test_what_is_not_there_is_told(command: Command) -> None:
+    code, _, err = command("generate", "alice", "My dream is")
+    assert code == 1
+    assert "huggingtweets retrain alice" in err
+
+
+def test_wrong_usage_is_code_2(command: Command) -> None:
+    assert command("curate", "alice", "--filter", "none")[0] == 2
+    assert command("nothing")[0] == 2

@@ -1,0 +1,77 @@
+"""Names of accounts are found whole, in what we wrote ourselves."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.core.name_matching import is_of, is_titled, names_in, tells_of, untitled
+from tasks.core.names import Bot, Handle
+from tests.strategies import handles
+
+ALICE = Handle("alice")
+FOLDERS = ("releases", "posts")
+bots = st.sets(handles, min_size=1, max_size=3).map(lambda some: Bot(tuple(sorted(some))))
+
+
+@pytest.mark.parametrize("name", ["alice", "@alice", "Alice", "alice-bob", "bob-alice", "alice."])
+def test_a_bot_of_the_account(name: str) -> None:
+    assert is_of(ALICE, name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "@", "malice", "alices", "alice_", "bob", "alice bob", "alice-bob-carol-dave",
+             "alice.bsky.social", "alice" * 100, "bob-malice"],
+)  # fmt: skip
+def test_not_a_bot_of_the_account(name: str) -> None:
+    assert not is_of(ALICE, name)
+
+
+@given(bots)
+def test_each_bot_is_of_each_of_its_handles_and_of_no_other(bot: Bot) -> None:
+    for handle in bot.handles:
+        assert is_of(handle, bot.name)
+        assert is_of(handle, f"@{bot}")
+        assert is_titled(handle, f"Predictions of @{bot}: fine")
+        assert tells_of(handle, {"uri": f"releases/{bot}/20260102-01234567"}, FOLDERS)
+        told = untitled(handle, f"Predictions of @{bot}: fine")
+        assert told == "Predictions of @…: fine"
+    assert not is_of(Handle("nobody_at_all_"), bot.name)
+
+
+@given(st.text())
+def test_any_text_can_be_asked(text: str) -> None:
+    assert is_titled(ALICE, text) == (untitled(ALICE, text) != text)
+    assert all(f"@{name}" in text for name in names_in(text))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "@alice: no posts are stored",
+        {"handle": {"name": "alice"}},
+        {"counts": {"alice": {"kept": 1}}},
+        [{"__class__": "x", "data": {"uri": "releases/alice-bob/1/manifest.json"}}],
+        {"folder": "/home/me/storage/posts/alice"},
+        {"key": "posts/alice.json"},
+        ["bob", "alice-bob"],
+    ],
+)
+def test_what_tells_of_the_account(value) -> None:
+    assert tells_of(ALICE, value, FOLDERS)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "I like what @alice writes",
+        {"text": "My dream is alice"},
+        {"uri": "releases/malice/1"},
+        {"uri": "elsewhere/alice/1"},
+        {"name": "bob", "number": 3, "nothing": None},
+        ["@malice: no posts"],
+    ],
+)
+def test_what_does_not(value) -> None:
+    assert not tells_of(ALICE, value, FOLDERS)

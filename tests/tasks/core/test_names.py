@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from tasks.core.errors import BadInput, InvalidHandle
+from tasks.core.names import BlueskyHandle, Bot, Handle
+from tests.strategies import handles
+
+LABELS = st.from_regex(r"[a-z]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
+bluesky_handles = st.lists(LABELS, min_size=2, max_size=4).map(".".join).map(BlueskyHandle)
+bots = st.one_of(
+    st.sets(kind, min_size=1, max_size=3).map(lambda made_of: Bot(tuple(sorted(made_of))))
+    for kind in (handles, bluesky_handles)
+)
+
+
+@pytest.mark.parametrize("text", ["../../etc", "a" * 16, "", "a b", "a-b", "é", "a/b", "@@a"])
+def test_what_no_account_can_be_called_is_refused(text: str) -> None:
+    with pytest.raises(InvalidHandle, match="letters, digits or underscores"):
+        Handle.parse(text)
+    with pytest.raises(InvalidHandle):
+        Handle(f"a\n{text}")
+
+
+def test_a_handle_is_forgiven_its_at_sign_blanks_and_capitals() -> None:
+    assert Handle.parse(" @ElonMusk ") == Handle("elonmusk")
+
+
+@given(st.text() | st.from_regex(r"[@a-z0-9_.-]{0,300}", fullmatch=True))
+def test_a_parsed_handle_is_always_a_safe_file_name(text: str) -> None:
+    try:
+        name = Handle.parse(text).name
+    except InvalidHandle:
+        return
+    assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_-.")
+    assert not name.startswith((".", "-"))
+    assert ".." not in name
+    assert 1 <= len(name) <= 200
+
+
+def test_a_name_with_a_dot_is_a_bluesky_handle() -> None:
+    handle = Handle.parse(" @Alice.Bsky.Social ")
+    assert handle == BlueskyHandle("alice.bsky.social")
+    assert type(Handle.parse("alice")) is Handle
+    assert sorted([handle, Handle("bob"), Handle("al")]) == [Handle("al"), handle, Handle("bob")]
+    assert str(BlueskyHandle("xn--ls8h.la")) == "xn--ls8h.la"
+    assert len(BlueskyHandle(f"{'a.' * 97}alice").name) == 199
+
+
+def test_a_handle_too_long_for_a_file_is_refused_by_its_length() -> None:
+    with pytest.raises(InvalidHandle, match="has 253 characters"):
+        BlueskyHandle(f"{'a.' * 124}alice")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("a.", ".a", "a..b", "a.b_c", "-a.com", "a-.com", "a.1", "a.com\n", "a.é", "a b.com"),
+        *("a.b/c", "a.\0b", f"{'a' * 64}.com", f"{'a.' * 125}alice"),
+    ],
+)
+def test_what_no_domain_can_be_called_is_refused(text: str) -> None:
+    with pytest.raises(InvalidHandle, match=r"alice\.bsky\.social"):
+        BlueskyHandle(text)
+    with pytest.raises(InvalidHandle):
+        Handle(text)
+
+
+def test_each_kind_refuses_the_names_of_the_other() -> None:
+    with pytest.raises(InvalidHandle):
+        Handle("alice.bsky.social")
+    with pytest.raises(InvalidHandle):
+        BlueskyHandle("alice")
+
+
+@given(bots)
+def test_a_bot_is_found_again_by_its_name(bot: Bot) -> None:
+    assert Bot.parse(bot.name) == bot
+
+
+def test_a_bluesky_bot_joins_its_handles_by_an_underscore() -> None:
+    bot = Bot.parse("bob-by.example.com_alice.bsky.social")
+    assert bot.name == "alice.bsky.social_bob-by.example.com"
+    assert bot.handles == (BlueskyHandle("alice.bsky.social"), BlueskyHandle("bob-by.example.com"))
+
+
+def test_a_bot_is_all_x_or_all_bluesky() -> None:
+    with pytest.raises(BadInput, match=r"^@alice, @bob\.com: handles of X and of Bluesky"):
+        Bot.parse("bob.com_alice")
+    with pytest.raises(BadInput, match="mixed"):
+        Bot((Handle("alice"), BlueskyHandle("bob.com")))
+
+
+def test_a_bot_whose_name_no_file_could_have_is_refused() -> None:
+    long = f"{'a' * 60}.{'b' * 60}.com"
+    assert Bot.parse(long).name == long
+    with pytest.raises(BadInput, match="252 characters, over 200"):
+        Bot.parse(f"{long}_b{long}")
+
+
+def test_a_dumped_handle_that_is_none_is_refused() -> None:
+    with pytest.raises(InvalidHandle):
+        TypeAdapter(Bot).validate_python({"handles": [{"name": "../../etc.x"}]})
+
+
+@given(st.lists(handles, min_size=1, max_size=3))
+def test_a_bot_is_named_after_its_handles_in_any_order(made_of: list[Handle]) -> None:
+    bots = {Bot.parse("-".join(h.name for h in order)) for order in (made_of, made_of[::-1])}
+    assert len(bots) == 1
+    bot = bots.pop()
+    assert Bot.parse(bot.name) == bot
+
+
+@pytest.mark.parametrize("text", ["a-b-c-d", "", "a--b", "../x"])
+def test_what_is_no_bot_is_refused(text: str) -> None:
+    with pytest.raises(BadInput):
+        Bot.parse(text)
+
+
+def test_a_bot_keeps_its_handles_sorted_and_different() -> None:
+    with pytest.raises(BadInput, match="sorted"):
+        Bot((Handle("b"), Handle("a")))

@@ -1,0 +1,167 @@
+"""The loop that writes, in fp32, where it can be compared with transformers digit by digit."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from transformers import (
+    DynamicCache,
+    LlamaConfig,
+    LlamaForCausalLM,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
+from transformers.pytorch_utils import Conv1D
+
+from tasks.generation.decoding import TOP_K, TOP_P, Limits, draw, likeliest, write
+from tasks.generation.lean_layers import LeanLlamaLayer
+from tasks.generation.packed_products import PackedProduct, can_pack, pack
+from tasks.generation.writers import writer_of
+from tasks.training.engine import Engine
+from tests.tiny import make_tiny_base
+
+LIMITS = Limits(end=0, least=10, most=100)
+PROMPTS = [[0, 5, 6, 7], [0], [0, *range(40, 80)], [0, 9], [0, 9]]
+
+
+@pytest.fixture(scope="module", params=["gpt2", "llama"])
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> object:
+    engine = Engine(make_tiny_base(tmp_path_factory.mktemp("base"), request.param))
+    with torch.no_grad():  # such a model is not sure of everything, nor indifferent
+        engine.model.get_input_embeddings().weight.mul_(8)
+    return engine.model
+
+
+def _texts(model: object, prompts: list[list[int]], **options: object) -> list[list[int]]:
+    # fp32, in which a sum's order changes the seventh digit: too little to change a draw
+    return write(model, prompts, LIMITS, chance=torch.Generator().manual_seed(3), **options)
+
+
+def test_a_text_is_what_the_model_alone_would_write_with_the_same_chances(model: object) -> None:
+    """One by one, the whole text read anew for each token, with the nucleus by transformers."""
+    chance = torch.Generator().manual_seed(3)
+    steps = LIMITS.most - min(map(len, PROMPTS))
+    chances = torch.rand(steps, len(PROMPTS), generator=chance)
+    written = _texts(model, PROMPTS)
+    for row, prompt in enumerate(PROMPTS):
+        ids = list(prompt)
+        while len(ids) < LIMITS.most:
+            with torch.no_grad():
+                logits = model(input_ids=torch.tensor([ids]), use_cache=False).logits[:, -1]
+            if len(ids) < LIMITS.least:
+                logits[:, LIMITS.end] = -torch.inf
+            token = int(draw(logits, chances[len(ids) - len(prompt), row : row + 1]))
+            if token == LIMITS.end:
+                break
+            ids.append(token)
+        assert written[row] == ids
+
+
+def test_fixed_shapes_change_nothing(model: object) -> None:
+    assert _texts(model, PROMPTS, fixed_shapes=True) == _texts(model, PROMPTS, fixed_shapes=False)
+
+
+def test_finished_rows_leave_and_the_others_go_on(model: object) -> None:
+    """Many rows of different lengths: some end early, and buffers are widened more than once."""
+    written = _texts(model, [[0]] * 40)
+    lengths = sorted(map(len, written))
+    assert lengths[0] < 60 < lengths[-1] <= LIMITS.most
+    assert lengths[0] >= LIMITS.least
+    assert written[:2] == _texts(model, [[0]] * 40, fixed_shapes=True)[:2]
+
+
+def test_the_model_stays_as_it_is(model: object) -> None:
+    before = {name: weight.clone() for name, weight in model.named_parameters()}
+    writer = writer_of(model)
+    _texts(writer, PROMPTS)
+    for name, weight in model.named_parameters():
+        assert torch.equal(weight, before[name])
+        assert weight.requires_grad
+
+
+@pytest.mark.skipif(not can_pack(torch.zeros(1, dtype=torch.bfloat16)), reason="needs fast bf16")
+@pytest.mark.parametrize(
+    "plain",
+    [torch.nn.Linear(48, 80), torch.nn.Linear(48, 80, bias=False), Conv1D(80, 48)],
+    ids=["linear", "no bias", "conv1d"],
+)
+@torch.no_grad()
+def test_a_packed_product_is_the_same(plain: torch.nn.Module) -> None:
+    plain.to(torch.bfloat16)
+    inputs = torch.randn(3, 5, 48, dtype=torch.bfloat16)[:, -1:]  # with gaps
+    expected = plain(inputs)
+    holder = torch.nn.Sequential(plain)
+    pack(holder)
+    assert isinstance(holder[0], PackedProduct)
+    torch.testing.assert_close(holder(inputs), expected, rtol=0.016, atol=1e-3)
+
+
+@pytest.mark.parametrize("columns", [3000, 3001, 8192, 300])
+def test_the_likeliest_are_those_of_topk(columns: int) -> None:
+    logits = torch.randn(5, columns, generator=torch.Generator().manual_seed(columns))
+    number = min(64, columns)
+    top, places = likeliest(logits, number)
+    assert torch.equal(top, logits.topk(number).values)
+    assert torch.equal(places, logits.topk(number).indices)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_lean_layers_compute_what_transformers_does(bias: bool) -> None:
+    """Prompts of different lengths, then a token more; fp32, so that only a sum's order differs."""
+    config = LlamaConfig(
+        vocab_size=90,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        attention_bias=bias,
+        mlp_bias=bias,
+    )
+    torch.manual_seed(0)
+    plain = LlamaForCausalLM(config).eval()
+    lean = LlamaForCausalLM(config).eval()
+    lean.load_state_dict(plain.state_dict())
+    for parameter in (*plain.parameters(), *lean.parameters()):
+        torch.nn.init.normal_(parameter, generator=torch.Generator().manual_seed(parameter.numel()))
+    lean.model.layers = torch.nn.ModuleList(map(LeanLlamaLayer, lean.model.layers))
+    ids = torch.randint(90, (3, 7))
+    seen = torch.ones(7, 7).tril().log().expand(3, 1, 7, 7)
+    expected, found = (
+        net(
+            input_ids=ids,
+            attention_mask=seen,
+            position_ids=torch.arange(7).expand(3, 7),
+            past_key_values=DynamicCache(),
+        ).logits
+        for net in (plain, lean)
+    )
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4 * expected.abs().max().item())
+
+
+def test_draws_follow_the_nucleus_of_the_likeliest() -> None:
+    """Evenly spaced chances draw each token as often as its probability by transformers says."""
+    logits = torch.randn(1, 3000, generator=torch.Generator().manual_seed(0)) * 2
+    expected = TopPLogitsWarper(TOP_P)(None, TopKLogitsWarper(TOP_K)(None, logits)).softmax(-1)[0]
+    number = 20_000
+    chances = (torch.arange(number) + 0.5) / number
+    drawn = draw(logits.expand(number, -1), chances).bincount(minlength=3000) / number
+    assert set(drawn.nonzero()[:, 0].tolist()) <= set(expected.nonzero()[:, 0].tolist())
+    assert (drawn - expected).abs().max() <= 1.5 / number
+
+
+def test_the_ends_of_chance_stay_in_the_nucleus() -> None:
+    logits = torch.log(torch.tensor([[0.5, 0.3, 0.16, 0.04], [0.04, 0.16, 0.3, 0.5]]))
+    assert draw(logits, torch.tensor([0.0, 0.0])).tolist() == [0, 3]
+    almost = torch.tensor([1 - 2**-24, 1 - 2**-24])
+    assert draw(logits, almost).tolist() == [2, 1]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_captured_pass_writes_what_a_loop_does(model: object) -> None:
+    on_gpu = model.to("cuda")
+    try:
+        captured = _texts(on_gpu, PROMPTS, fixed_shapes=True)
+        assert captured == _texts(on_gpu, PROMPTS, fixed_shapes=False)
+    finally:
+        model.to("cpu")

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+
+from tasks.core.errors import StorageUnusable
+from tasks.core.names import Handle
+from tasks.core.records import Profile
+from tasks.lake.posts import load_profile, move_watermark, save_profile, watermark
+from tasks.storage import Storage
+from tests.strategies import texts
+
+ALICE = Handle("alice")
+
+
+def test_what_is_not_known_is_none(storage: Storage):
+    assert load_profile(storage, ALICE) is None
+    assert watermark(storage, ALICE, "x_api") is None
+
+
+@hypothesis_settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(name=texts)
+def test_a_profile_comes_back_whatever_the_name(storage: Storage, name: str):
+    for profile in (Profile(ALICE, name), Profile(ALICE, name, "https://example.org/a.jpg")):
+        save_profile(storage, profile)
+        assert load_profile(storage, ALICE) == profile
+
+
+def test_watermarks_are_kept_by_account_and_source(storage: Storage):
+    move_watermark(storage, ALICE, "x_api", "9")
+    assert watermark(storage, ALICE, "x_api") == "9"
+    assert watermark(storage, ALICE, "bluesky") is None
+    assert watermark(storage, Handle("bob"), "x_api") is None
+
+
+def test_a_watermark_moves_forward_only(storage: Storage):
+    for post_id, stands in (("9", "9"), ("10", "10"), ("9", "10"), ("10", "10")):
+        move_watermark(storage, ALICE, "x_api", post_id)
+        assert watermark(storage, ALICE, "x_api") == stands
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\xff"])
+def test_a_damaged_file_is_named(storage: Storage, content: bytes):
+    storage.write("profiles/alice.json", content)
+    storage.write("watermarks/alice/x_api.json", content)
+    with pytest.raises(StorageUnusable, match=r"profiles/alice\.json: damaged .* delete it"):
+        load_profile(storage, ALICE)
+    with pytest.raises(StorageUnusable, match=r"x_api\.json: damaged .* delete it"):
+        watermark(storage, ALICE, "x_api")

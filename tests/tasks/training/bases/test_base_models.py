@@ -1,0 +1,123 @@
+"""Bases from the Hub, by the real client, and what cannot be a base."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from tasks.core.errors import BaseUnavailable, NetworkTrouble
+from tasks.core.records import Base, Spec
+from tasks.core.settings import settings
+from tasks.training.bases.base_models import resolve_base
+from tasks.training.engine import Engine
+from tests.servers.hub import TOKEN, Fault, Hub, running_hub
+from tests.tiny import make_tiny_base
+
+NAME = "somebody/tiny"
+CARD = "---\nlicense: mit\n---\n# Tiny\n"
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    monkeypatch.setenv("HUGGINGTWEETS_HUB_TOKEN", TOKEN)
+    settings.cache_clear()
+    with running_hub() as hub:
+        yield hub
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_base_of_the_hub_is_fetched_once_without_what_could_run(hub: Hub, tmp_path: Path) -> None:
+    make_tiny_base(tmp_path / "made")
+    files = files_of(tmp_path / "made")
+    hub.create(NAME)
+    more = {"README.md": CARD.encode(), "pytorch_model.bin": b"x", "modeling.py": b"x"}
+    commit = hub.add_commit(NAME, "all", {**files, **more, "onnx/config.json": b"{}"})
+
+    base = resolve_base(NAME, tmp_path / "cache", endpoint=hub.url)
+    assert (base.id, base.origin, base.revision) == (NAME, NAME, commit.oid)
+    assert base.license == "mit"
+    folder = Path(base.folder)
+    assert folder.is_relative_to(tmp_path / "cache")
+    assert {path.name for path in folder.iterdir()} == {*files, "README.md"}
+    assert Engine(base).model.config.model_type == "gpt2"
+
+    hub.requests.clear()
+    assert resolve_base(NAME, tmp_path / "cache", endpoint=hub.url) == base
+    assert "resolve" not in hub.requests, "nothing is downloaded twice"
+
+
+@pytest.mark.parametrize("card", [None, "no metadata", "---\n- odd\n---\n", "---\na: [\n---\n"])
+def test_a_base_without_a_readable_licence_is_still_a_base(
+    hub: Hub, tmp_path: Path, card: str | None
+) -> None:
+    hub.create(NAME)
+    files = {"model.safetensors": b"x", **({"README.md": card.encode()} if card else {})}
+    hub.add_commit(NAME, "all", files)
+    assert resolve_base(NAME, tmp_path, endpoint=hub.url).license is None
+
+
+def test_what_the_hub_does_not_have_is_told(hub: Hub, tmp_path: Path) -> None:
+    with pytest.raises(BaseUnavailable, match=r"somebody/unknown: .*check its name"):
+        resolve_base("somebody/unknown", tmp_path, endpoint=hub.url)
+    with pytest.raises(BaseUnavailable, match="cannot be a name"):
+        resolve_base("some--body/..", tmp_path, endpoint=hub.url)
+    hub.create(NAME)
+    with pytest.raises(BaseUnavailable, match="no safetensors"):
+        resolve_base(NAME, tmp_path, endpoint=hub.url)
+
+
+def test_trouble_on_the_way_is_worth_another_try(hub: Hub, tmp_path: Path) -> None:
+    with pytest.raises(NetworkTrouble, match="cannot be reached"):
+        resolve_base(NAME, tmp_path, endpoint="http://127.0.0.1:9")
+    hub.create(NAME)
+    hub.faults["info"] = [Fault(503)] * 20
+    with pytest.raises(NetworkTrouble, match="try later"):
+        resolve_base(NAME, tmp_path, endpoint=hub.url)
+
+
+def test_a_folder_is_known_without_loading_torch(tmp_path: Path) -> None:
+    make_tiny_base(tmp_path / "base")
+    code = (
+        "import sys; from pathlib import Path; from tasks.training.base_models import resolve_base;"
+        f"resolve_base({str(tmp_path / 'base')!r}, Path('unused'));"
+        "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    )
+    root = Path(__file__).parents[4]
+    assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0
+
+
+def loaded(folder: Path) -> Engine:
+    return Engine(Base(str(folder), str(folder), "1", "made in a test"))
+
+
+def test_weights_that_are_broken_missing_or_no_numbers_are_refused(tmp_path: Path) -> None:
+    make_tiny_base(tmp_path)
+    file = tmp_path / "model.safetensors"
+    weights = load_file(file)
+    name = next(name for name in weights if "mlp" in name)
+
+    save_file({n: w for n, w in weights.items() if n != name}, file, {"format": "pt"})
+    with pytest.raises(BaseUnavailable, match="weights are missing"):
+        loaded(tmp_path)
+
+    save_file({**weights, name: torch.zeros(3, 5)}, file, {"format": "pt"})
+    with pytest.raises(BaseUnavailable, match="no causal language model"):
+        loaded(tmp_path)
+
+    save_file({n: w.fill_(math.nan) for n, w in weights.items()}, file, {"format": "pt"})
+    with pytest.raises(BaseUnavailable, match="loss is nan"):
+        loaded(tmp_path).base_loss(["some text"], Spec())
+
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(BaseUnavailable, match="no causal language model"):
+        loaded(tmp_path)
