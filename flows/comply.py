@@ -11,10 +11,10 @@ from prefect.states import Failed
 
 from flows.requests import HandleName
 from tasks.artifacts import show_table
-from tasks.comply import comply_account
+from tasks.comply import Complied, comply_account
 from tasks.core.errors import HuggingtweetsError, SourceStopped
 from tasks.core.names import Handle
-from tasks.ingest.x_comply import Complied, handles_of_x
+from tasks.ingest.x_comply import handles_of_x
 from tasks.storage import storage_root
 
 log = logging.getLogger("huggingtweets")

@@ -16,9 +16,9 @@ from tasks.core.errors import BadInput
 from tasks.core.names import BlueskyHandle, Handle
 from tasks.core.records import Post
 from tasks.core.settings import settings
-from tasks.ingest.accounts import move_watermark, save_profile
+from tasks.ingest.accounts import known_watermark, move_watermark, save_profile
 from tasks.ingest.x_scrape import open_client, open_purse, scrape_account
-from tasks.lake.posts import append, known_watermark, state
+from tasks.lake.posts import append, state
 from tasks.orchestration.limits import make_limit, permit, scraping
 from tasks.orchestration.policies import RETRY, cached
 from tasks.sources.bluesky import BlueskySource

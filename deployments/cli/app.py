@@ -11,8 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
-from deployments import console, removal
+from deployments import console
 from deployments.cli import nights as many
+from deployments.cli import removal
 from deployments.cli.status import status
 from deployments.cli.sweep import sweep
 from deployments.cli.sync import sync

@@ -1,4 +1,4 @@
-"""What the lake knows of an account beside its posts: its profile and its watermarks."""
+"""What is known of an account beside its posts: its profile and its watermarks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from tasks.core.errors import StorageUnusable
 from tasks.core.names import Handle
 from tasks.core.records import Profile
+from tasks.lake.posts import state
 from tasks.storage import Storage
 
 _PROFILES = "profiles"
@@ -29,6 +30,15 @@ def watermark(storage: Storage, handle: Handle, source: str) -> str | None:
     """The id of the newest post that a source has given, or None. Raises StorageUnusable."""
     mark = _load(storage, f"{_WATERMARKS}/{handle}/{source}.json", "post_id")
     return None if mark is None else str(mark["post_id"])
+
+
+def known_watermark(storage: Storage, handle: Handle, source: str) -> str | None:
+    """The watermark of a source, if the lake still holds posts of it; else all is to be read.
+
+    Raises StorageUnusable.
+    """
+    mark = watermark(storage, handle, source)
+    return mark if mark is not None and source in state(storage, handle).sources else None
 
 
 def move_watermark(storage: Storage, handle: Handle, source: str, post_id: str) -> None:

@@ -35,6 +35,7 @@ from tasks.core.errors import (
 from tasks.core.names import Handle
 from tasks.core.records import Account
 from tasks.core.settings import Settings
+from tasks.ingest.accounts import known_watermark, move_watermark, save_profile
 from tasks.ingest.ledger import Prices, Purse
 from tasks.ingest.scrape_state import (
     Position,
@@ -47,7 +48,7 @@ from tasks.ingest.scrape_state import (
     stop_run,
 )
 from tasks.lake.post_dropping import drop_posts
-from tasks.lake.posts import append, known_watermark, move_watermark, save_profile, state
+from tasks.lake.posts import append, state
 from tasks.sources.x_api import MOST_POSTS, XApiSource
 from tasks.sources.x_api_client import PAGE, XApiClient
 from tasks.sources.x_api_pace import Pace

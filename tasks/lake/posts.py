@@ -16,7 +16,6 @@ import pyarrow.compute as pc
 from tasks.core.errors import InvalidHandle
 from tasks.core.names import Handle
 from tasks.core.records import Post, digest
-from tasks.ingest.accounts import load_profile, move_watermark, save_profile, watermark
 from tasks.lake.compaction import tidy
 from tasks.lake.dataset import Dataset, mark_key, places, steady
 from tasks.lake.parts import FOLDER, keys_of, piece_name, write_part
@@ -31,14 +30,9 @@ __all__ = [
     "append",
     "dataset_digest",
     "handles",
-    "known_watermark",
-    "load_profile",
-    "move_watermark",
     "read",
     "rows_stored",
-    "save_profile",
     "state",
-    "watermark",
 ]
 
 
@@ -174,15 +168,6 @@ def _state(storage: Storage, handle: Handle, dataset: Dataset) -> LakeState:
     sources = sorted(map(str, pc.unique(table["source"]).to_pylist()))
     rows = pc.count_distinct(table["id"]).as_py()
     return LakeState(handle, rows, digest(*dataset.bytes_of_pieces()), tuple(sources))
-
-
-def known_watermark(storage: Storage, handle: Handle, source: str) -> str | None:
-    """The watermark of a source, if the lake still holds posts of it; else all is to be read.
-
-    Raises StorageUnusable.
-    """
-    mark = watermark(storage, handle, source)
-    return mark if mark is not None and source in state(storage, handle).sources else None
 
 
 def rows_stored(storage: Storage, handle: Handle) -> int:

@@ -1,4 +1,4 @@
-"""What goes wrong with the Hub, in the words of `tasks.core.errors`: one line, without the token."""
+"""What goes wrong with the Hub, as our errors: one line, without the token."""
 
 from __future__ import annotations
 

@@ -19,10 +19,11 @@ from tasks.core.errors import TransientError
 from tasks.core.names import Handle
 from tasks.core.records import Post
 from tasks.core.settings import Settings
+from tasks.ingest.accounts import watermark
 from tasks.ingest.ledger import spent
 from tasks.ingest.scrape_state import load_position
 from tasks.ingest.x_scrape import open_purse, scrape_account
-from tasks.lake.posts import append, read, watermark
+from tasks.lake.posts import append, read
 from tasks.sources.table import TableSource
 from tasks.sources.x_api_client import PAGE
 from tasks.storage import Storage, open_storage

@@ -7,7 +7,7 @@ from hypothesis import settings as hypothesis_settings
 from tasks.core.errors import StorageUnusable
 from tasks.core.names import Handle
 from tasks.core.records import Profile
-from tasks.lake.posts import load_profile, move_watermark, save_profile, watermark
+from tasks.ingest.accounts import load_profile, move_watermark, save_profile, watermark
 from tasks.storage import Storage
 from tests.strategies import texts
 

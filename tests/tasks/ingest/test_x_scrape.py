@@ -25,6 +25,7 @@ from tasks.core.errors import (
 from tasks.core.names import Handle
 from tasks.core.records import Kind, Post
 from tasks.core.settings import Settings
+from tasks.ingest.accounts import load_profile, watermark
 from tasks.ingest.ledger import Purse, spent
 from tasks.ingest.scrape_state import (
     Position,
@@ -33,7 +34,7 @@ from tasks.ingest.scrape_state import (
     save_position,
 )
 from tasks.ingest.x_scrape import XScraped, open_client, open_purse, posts_to_expect, scrape_account
-from tasks.lake.posts import append, load_profile, read, watermark
+from tasks.lake.posts import append, read
 from tasks.storage import Storage
 from tests.servers.x_api import TOKEN, Account, Fault, Window, XApi, as_api_posts, running_x_api
 from tests.servers.x_client import Clock, client_of

@@ -27,7 +27,8 @@ from tasks.core.settings import settings
 from tasks.curation.corpus import build_corpus
 from tasks.curation.writing import write_corpus
 from tasks.evaluate import evaluate
-from tasks.lake.posts import append, save_profile
+from tasks.ingest.accounts import save_profile
+from tasks.lake.posts import append
 from tasks.publish import publish, push, released_already
 from tasks.publishing.local import evaluation_of
 from tasks.storage import Storage

@@ -7,7 +7,8 @@ import pytest
 
 from tasks.core.names import BlueskyHandle
 from tasks.core.records import Kind, Post, Profile
-from tasks.lake.posts import append, handles, move_watermark, read, watermark
+from tasks.ingest.accounts import move_watermark, watermark
+from tasks.lake.posts import append, handles, read
 from tasks.sources.bluesky import MAX_POSTS, BlueskySource
 from tasks.storage import Storage
 from tests.servers.bluesky import Bluesky, did_of, element, running_bluesky, tid

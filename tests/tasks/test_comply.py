@@ -7,12 +7,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tasks.comply import Complied, comply
 from tasks.core.errors import BudgetExceeded, ServerTrouble
 from tasks.core.names import Handle
 from tasks.core.records import Kind, Post
 from tasks.core.settings import Settings
 from tasks.ingest.ledger import Purse, spent
-from tasks.ingest.x_comply import Complied, comply
 from tasks.ingest.x_scrape import open_purse, scrape_account
 from tasks.lake.posts import append, read, state
 from tasks.registry.due_marks import due_marks

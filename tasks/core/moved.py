@@ -1,0 +1,46 @@
+"""Old names of modules, by which stored results of Prefect's tasks name the classes in them.
+
+Prefect's JSON names a record's class as `module.Class`. What older versions have stored is read by
+importing that module, so an old name stays an alias of the module that took its place.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+MOVED = {
+    "tasks.comply_x": "tasks.comply",
+    "tasks.errors": "tasks.core.errors",
+    "tasks.forget_account": "tasks.removal.forgetting",
+    "tasks.forget_things": "tasks.removal.inventory",
+    "tasks.names": "tasks.core.names",
+    "tasks.records": "tasks.core.records",
+    "tasks.records.corpora": "tasks.core.records.corpora",
+    "tasks.records.evaluations": "tasks.core.records.evaluations",
+    "tasks.records.files": "tasks.core.records.files",
+    "tasks.records.outcomes": "tasks.core.records.outcomes",
+    "tasks.records.posts": "tasks.core.records.posts",
+    "tasks.records.trainings": "tasks.core.records.trainings",
+}
+
+
+class _Aliases(MetaPathFinder, Loader):
+    def find_spec(
+        self, name: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        return ModuleSpec(name, self) if name in MOVED else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        sys.modules[module.__name__] = importlib.import_module(MOVED[module.__name__])
+
+
+def keep_old_names() -> None:
+    """Let the old names be imported. Calling it twice changes nothing."""
+    if not any(isinstance(finder, _Aliases) for finder in sys.meta_path):
+        # First: else a module below an alias is found by its path, and loaded twice.
+        sys.meta_path.insert(0, _Aliases())
