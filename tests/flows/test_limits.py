@@ -32,7 +32,7 @@ RATE = 4  # requests a second
 SCRAPE = """
 import sys
 from prefect import flow
-from tasks.names import Handle
+from tasks.core.names import Handle
 from tasks.scrape import scrape
 
 @flow

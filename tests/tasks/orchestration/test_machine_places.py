@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[3]
 HOLDER = """
 import sys, time
 from pathlib import Path
-from tasks.places import place
+from tasks.orchestration.machine_places import place
 with place(Path(sys.argv[1]), "train"):
     print("held", flush=True)
     time.sleep(600)

@@ -28,7 +28,7 @@ with storage.draft_file("posts") as one, storage.new_folder("posts/alice") as ma
 """
 SPILLER = """
 import sys, time
-from tasks.drafts import spill_folder
+from tasks.storage.drafts import spill_folder
 with spill_folder() as folder:
     (folder / "copy").write_bytes(b"half")
     print(folder, flush=True)

@@ -22,7 +22,7 @@ TEXTS = sentences(160)
 SLOW = 0.1  # seconds a step of the process that is killed
 SCRIPT = """
 import sys, time
-from tests.tasks.training import test_resuming as here
+from tests.tasks.training import test_resume as here
 here.train(sys.argv[1], sys.argv[2], lambda _progress: time.sleep(here.SLOW))
 """
 

@@ -88,7 +88,8 @@ def test_trouble_on_the_way_is_worth_another_try(hub: Hub, tmp_path: Path) -> No
 def test_a_folder_is_known_without_loading_torch(tmp_path: Path) -> None:
     make_tiny_base(tmp_path / "base")
     code = (
-        "import sys; from pathlib import Path; from tasks.training.base_models import resolve_base;"
+        "import sys; from pathlib import Path;"
+        "from tasks.training.bases.base_models import resolve_base;"
         f"resolve_base({str(tmp_path / 'base')!r}, Path('unused'));"
         "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     )

@@ -84,7 +84,8 @@ def test_the_peak_is_that_of_this_process() -> None:
 
 
 def test_memory_is_kept_where_the_c_library_can() -> None:
-    code = "import sys; from tasks.training.memory import keep_memory; sys.exit(keep_memory())"
+    keep = "from tasks.training.compute.memory import keep_memory"
+    code = f"import sys; {keep}; sys.exit(keep_memory())"
     root = Path(__file__).parents[4]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, check=False)
     assert done.returncode == int(keep_memory())
