@@ -17,7 +17,7 @@ from tasks.orchestration.limits import make_limit, scraping
 from tasks.orchestration.policies import RETRY
 from tasks.registry.due_marks import mark_due
 from tasks.scrape import X_API, run_with_budget, x_pace
-from tasks.sources.x_api_client import XApiClient
+from tasks.sources.x_api.client import XApiClient
 from tasks.storage import storage_root
 
 

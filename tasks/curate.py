@@ -10,7 +10,7 @@ from tasks.core.names import Bot
 from tasks.core.records import Corpus
 from tasks.core.settings import settings
 from tasks.curation.corpus import Curated, build_corpus
-from tasks.curation.writing import write_corpus
+from tasks.curation.corpus_files import write_corpus
 from tasks.lake.posts import LakeState, read
 from tasks.orchestration.policies import RETRY, cached
 from tasks.storage import storage_root

@@ -22,7 +22,7 @@ from tasks.core.records import (
     Release,
     Spec,
 )
-from tasks.curation.writing import read_corpus
+from tasks.curation.corpus_files import read_corpus
 from tasks.orchestration.policies import RETRY, cached
 from tasks.publishing.local import verify_release
 from tasks.storage import Storage, storage_root

@@ -12,7 +12,7 @@ from tasks.core.errors import OptedOut
 from tasks.core.names import Bot
 from tasks.core.records import MANIFEST, Base, Checkpoint, Corpus, Spec, digest
 from tasks.core.settings import settings
-from tasks.curation.writing import read_corpus
+from tasks.curation.corpus_files import read_corpus
 from tasks.orchestration.policies import RETRY, cached
 from tasks.orchestration.progress import reporter
 from tasks.storage import storage_root

@@ -20,7 +20,7 @@ from tasks.publishing.local import latest_release, verify_release
 from tasks.registry.due_marks import is_due
 from tasks.registry.outcomes import load_outcome, save_outcome
 from tasks.registry.state import after, load_state, save_state
-from tasks.sources.files import file_digest
+from tasks.sources.file_sources import file_digest
 from tasks.storage import storage_root
 from tasks.storage.opt_outs import refuse_opted_out
 

@@ -21,10 +21,10 @@ from tasks.ingest.x_scrape import open_client, open_purse, scrape_account
 from tasks.lake.posts import append, state
 from tasks.orchestration.limits import make_limit, permit, scraping
 from tasks.orchestration.policies import RETRY, cached
-from tasks.sources.bluesky import BlueskySource
-from tasks.sources.files import file_digest, open_file_source
+from tasks.sources.bluesky.source import BlueskySource
+from tasks.sources.file_sources import file_digest, open_file_source
 from tasks.sources.source import Source
-from tasks.sources.x_api_pace import Pace
+from tasks.sources.x_api.pace import Pace
 from tasks.storage import storage_root
 from tasks.storage.opt_outs import refuse_opted_out
 

@@ -8,7 +8,7 @@ from prefect import task
 
 from tasks.core.names import Bot
 from tasks.core.records import Base, Corpus, Spec
-from tasks.curation.writing import read_corpus
+from tasks.curation.corpus_files import read_corpus
 from tasks.orchestration.limits import training_place
 from tasks.orchestration.policies import RETRY, cached
 from tasks.orchestration.progress import reporter

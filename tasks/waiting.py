@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from tasks.core.errors import HuggingtweetsError
 from tasks.core.records import Base, Corpus, Progress, Spec
-from tasks.curation.writing import read_corpus
+from tasks.curation.corpus_files import read_corpus
 from tasks.storage import Storage
 
 if TYPE_CHECKING:  # torch is loaded where a bot is trained

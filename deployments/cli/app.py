@@ -118,7 +118,7 @@ def import_file(
 ) -> None:
     """Store the posts of an archive or a table."""
     from tasks.scrape import import_posts
-    from tasks.sources.files import open_file_source
+    from tasks.sources.file_sources import open_file_source
 
     console.show_progress()
     source = open_file_source(file, Handle.parse(handle) if handle else None)

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from tasks.core.errors import HuggingtweetsError
 from tasks.core.names import Bot, Handle
-from tasks.curation.writing import FOLDER
+from tasks.curation.corpus_files import FOLDER
 from tasks.storage import Storage
 
 

@@ -9,8 +9,8 @@ from tasks.core.names import Handle
 from tasks.ingest.ledger import Purse
 from tasks.lake.post_dropping import drop_posts
 from tasks.lake.posts import handles, read, state
-from tasks.sources.x_api_client import PAGE, XApiClient
-from tasks.sources.x_api_posts import SOURCE
+from tasks.sources.x_api.client import PAGE, XApiClient
+from tasks.sources.x_api.responses import SOURCE
 from tasks.storage import Storage
 
 _log = logging.getLogger("huggingtweets")

@@ -49,10 +49,10 @@ from tasks.ingest.scrape_state import (
 )
 from tasks.lake.post_dropping import drop_posts
 from tasks.lake.posts import append, state
-from tasks.sources.x_api import MOST_POSTS, XApiSource
-from tasks.sources.x_api_client import PAGE, XApiClient
-from tasks.sources.x_api_pace import Pace
-from tasks.sources.x_api_posts import SOURCE, Page
+from tasks.sources.x_api.client import PAGE, XApiClient
+from tasks.sources.x_api.pace import Pace
+from tasks.sources.x_api.responses import SOURCE, Page
+from tasks.sources.x_api.source import MOST_POSTS, XApiSource
 from tasks.storage import Storage
 
 log = logging.getLogger("huggingtweets")

@@ -22,8 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.core.names import Handle
-from tasks.lake.dataset import Dataset, Place, mark_key, places_in, rank, steady
-from tasks.lake.parts import (
+from tasks.lake.data_files import (
     FOLDER,
     GROUP_CHARACTERS,
     GROUP_ROWS,
@@ -33,6 +32,7 @@ from tasks.lake.parts import (
 )
 from tasks.lake.reading import scan_batches
 from tasks.lake.schema import SCHEMA, merged_schema
+from tasks.lake.snapshot import Dataset, Place, mark_key, places_in, rank, steady
 from tasks.storage import Storage
 
 MOST_SMALL = 16

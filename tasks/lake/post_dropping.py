@@ -21,10 +21,10 @@ import pyarrow.compute as pc
 from tasks.core.names import Handle
 from tasks.core.records import Kind, Post
 from tasks.lake.compaction import tidy
-from tasks.lake.dataset import Dataset, Place, mark_key, places, steady
-from tasks.lake.parts import PartVanished, part_key, piece_name, write_part
+from tasks.lake.data_files import PartVanished, part_key, piece_name, write_part
 from tasks.lake.reading import read_places, scan_batches
 from tasks.lake.schema import SCHEMA
+from tasks.lake.snapshot import Dataset, Place, mark_key, places, steady
 from tasks.storage import Storage
 
 

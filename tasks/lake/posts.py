@@ -17,10 +17,10 @@ from tasks.core.errors import InvalidHandle
 from tasks.core.names import Handle
 from tasks.core.records import Post, digest
 from tasks.lake.compaction import tidy
-from tasks.lake.dataset import Dataset, mark_key, places, steady
-from tasks.lake.parts import FOLDER, keys_of, piece_name, write_part
+from tasks.lake.data_files import FOLDER, keys_of, piece_name, write_part
 from tasks.lake.reading import read_places, scan_places
 from tasks.lake.schema import SCHEMA, WITHOUT_RAW
+from tasks.lake.snapshot import Dataset, mark_key, places, steady
 from tasks.lake.surrogates import storable
 from tasks.storage import Storage
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from tasks.lake.dataset import Place
-from tasks.lake.parts import opened
+from tasks.lake.data_files import opened
 from tasks.lake.schema import SCHEMA
+from tasks.lake.snapshot import Place
 from tasks.storage import Storage
 
 _SCANNED_ROWS = 10_000

@@ -8,7 +8,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from tasks.core.errors import StorageUnusable
-from tasks.lake.pieces import Piece, dumped, loaded
+from tasks.lake.segments import Piece, dumped, loaded
 
 VERSION = 1
 # Of files that hold several scrapes: a program that knows version 1 only must not read them as one.

@@ -59,9 +59,9 @@ def _imported(name: str, file: Path, posts: int) -> Account:
     """The newest posts of an account, curated as a bot's are."""
     from tasks.core.names import Bot, Handle
     from tasks.curation.corpus import build_corpus
-    from tasks.curation.writing import read_corpus, write_corpus
+    from tasks.curation.corpus_files import read_corpus, write_corpus
     from tasks.lake.posts import append, read
-    from tasks.sources.files import open_file_source
+    from tasks.sources.file_sources import open_file_source
     from tasks.storage import open_storage
 
     bot, handle = Bot.parse(name), Handle(name)

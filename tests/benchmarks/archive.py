@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.lake.posts import append, state
-from tasks.sources.x_archive import XArchiveSource
+from tasks.sources.x_archive.source import XArchiveSource
 from tasks.storage import open_storage
 
 POSTS_PER_PART = 200_000

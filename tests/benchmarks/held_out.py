@@ -22,10 +22,10 @@ from tasks.core.names import Bot, Handle
 from tasks.core.records import Evaluation, Spec
 from tasks.core.settings import Settings
 from tasks.curation.corpus import build_corpus
-from tasks.curation.writing import read_corpus, write_corpus
+from tasks.curation.corpus_files import read_corpus, write_corpus
 from tasks.evaluation.measuring import evaluate_bot
 from tasks.lake.posts import append, read
-from tasks.sources.files import open_file_source
+from tasks.sources.file_sources import open_file_source
 from tasks.storage import Storage, open_storage
 from tasks.training.bases.base_models import resolve_base
 from tasks.training.trainer import train_checkpoint

@@ -22,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 from tasks.core.names import Handle
 from tasks.core.records import Kind, Post
 from tasks.lake.compaction import tidy
-from tasks.lake.parts import write_part
+from tasks.lake.data_files import write_part
 from tasks.lake.posts import append, dataset_digest, read, state
 from tasks.storage import Storage, open_storage
 from tests.servers.s3 import KEYS, running_s3

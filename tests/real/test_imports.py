@@ -12,7 +12,7 @@ import pytest
 from tasks.core.names import Handle
 from tasks.core.records import Kind
 from tasks.lake.posts import append, read, state
-from tasks.sources.files import open_file_source
+from tasks.sources.file_sources import open_file_source
 from tasks.storage import Storage
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)

@@ -13,7 +13,7 @@ import pytest
 from tasks.core.errors import ServerTrouble
 from tasks.core.names import Handle
 from tasks.core.records import Kind
-from tasks.sources.x_api import XApiSource
+from tasks.sources.x_api.source import XApiSource
 from tests.servers.x_api import XApi, running_x_api
 from tests.servers.x_client import client_of
 

@@ -24,8 +24,8 @@ from tasks.ingest.ledger import spent
 from tasks.ingest.scrape_state import load_position
 from tasks.ingest.x_scrape import open_purse, scrape_account
 from tasks.lake.posts import append, read
-from tasks.sources.table import TableSource
-from tasks.sources.x_api_client import PAGE
+from tasks.sources.table.source import TableSource
+from tasks.sources.x_api.client import PAGE
 from tasks.storage import Storage, open_storage
 from tests.servers.x_api import TOKEN, Account, Fault, XApi, as_api_posts, running_x_api
 from tests.servers.x_client import Clock, client_of

@@ -10,7 +10,7 @@ import torch
 from tasks.core.names import Bot, Handle
 from tasks.core.records import Corpus, Progress, Spec
 from tasks.curation.corpus import build_corpus
-from tasks.curation.writing import read_corpus, write_corpus
+from tasks.curation.corpus_files import read_corpus, write_corpus
 from tasks.storage import Storage
 from tasks.training.adapters import merge
 from tasks.training.engine import Engine, Trained

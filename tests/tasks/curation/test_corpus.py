@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tasks.core.errors import BadInput, NotEnoughPosts, StorageUnusable
 from tasks.core.names import Bot, Handle
 from tasks.curation.corpus import SEPARATOR, Curated, build_corpus, summary
+from tasks.curation.corpus_files import read_corpus, write_corpus
 from tasks.curation.splitting import hold_out
-from tasks.curation.writing import read_corpus, write_corpus
 from tasks.storage import Storage
 from tests.tasks.curation.lake_tables import START, lake_table, sentences
 

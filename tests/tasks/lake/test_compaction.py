@@ -16,7 +16,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tasks.lake.compaction import MOST_SMALL, SMALL_BYTES, tidy
-from tasks.lake.parts import FOLDER, GROUP_ROWS, generation_of, keys_of
+from tasks.lake.data_files import FOLDER, GROUP_ROWS, generation_of, keys_of
 from tasks.lake.post_dropping import drop_posts
 from tasks.lake.posts import dataset_digest, read, rows_stored, state
 from tasks.storage import Storage, open_storage

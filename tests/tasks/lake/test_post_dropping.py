@@ -10,7 +10,7 @@ import pytest
 from tasks.core.names import Handle
 from tasks.core.records import Kind, Post
 from tasks.lake.compaction import tidy
-from tasks.lake.parts import keys_of
+from tasks.lake.data_files import keys_of
 from tasks.lake.post_dropping import drop_posts
 from tasks.lake.posts import append, read, rows_stored
 from tasks.storage import Storage

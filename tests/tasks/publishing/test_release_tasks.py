@@ -25,7 +25,7 @@ from tasks.core.records import (
 )
 from tasks.core.settings import settings
 from tasks.curation.corpus import build_corpus
-from tasks.curation.writing import write_corpus
+from tasks.curation.corpus_files import write_corpus
 from tasks.evaluate import evaluate
 from tasks.ingest.accounts import save_profile
 from tasks.lake.posts import append

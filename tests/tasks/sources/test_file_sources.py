@@ -6,8 +6,8 @@ import pytest
 
 from tasks.core.errors import BadInput, UnreadableSource
 from tasks.core.names import Handle
-from tasks.sources.files import file_digest, open_file_source
-from tests.tasks.sources.archives import archive_files, tweet, write_folder, write_zip
+from tasks.sources.file_sources import file_digest, open_file_source
+from tests.tasks.sources.x_archive.archives import archive_files, tweet, write_folder, write_zip
 
 FILES = archive_files([tweet(1, "one")])
 

@@ -9,7 +9,7 @@ from tasks.core.names import BlueskyHandle
 from tasks.core.records import Kind, Post, Profile
 from tasks.ingest.accounts import move_watermark, watermark
 from tasks.lake.posts import append, handles, read
-from tasks.sources.bluesky import MAX_POSTS, BlueskySource
+from tasks.sources.bluesky.source import MAX_POSTS, BlueskySource
 from tasks.storage import Storage
 from tests.servers.bluesky import Bluesky, did_of, element, running_bluesky, tid
 

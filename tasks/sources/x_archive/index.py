@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.core.errors import UnreadableSource
-from tasks.sources.members import Members, open_members
+from tasks.sources.x_archive.archive_files import Members, open_members
 
 MAX_TOTAL = 16 << 30
 MAX_NOTES = 512 << 20  # they are held in memory

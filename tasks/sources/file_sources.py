@@ -6,11 +6,11 @@ from pathlib import Path
 
 from tasks.core.errors import BadInput, UnreadableSource
 from tasks.core.names import Handle
-from tasks.sources.archive_index import find_shelf
-from tasks.sources.broken_files import explained
+from tasks.sources.read_errors import explained
 from tasks.sources.source import Source
-from tasks.sources.table import TableSource
-from tasks.sources.x_archive import XArchiveSource
+from tasks.sources.table.source import TableSource
+from tasks.sources.x_archive.index import find_shelf
+from tasks.sources.x_archive.source import XArchiveSource
 from tasks.storage import sha256_of
 
 _ZIPS = (b"PK\x03\x04", b"PK\x05\x06")  # with members, and without

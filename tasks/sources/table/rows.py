@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from tasks.core.errors import UnreadableSource
-from tasks.sources.broken_files import explained
+from tasks.sources.read_errors import explained
 
 Row = tuple[int, dict[str, Any], str]
 MAX_LINE = 1 << 20

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from tasks.core.errors import BadInput, HuggingtweetsError, UnreadableSource
 from tasks.core.names import Handle
 from tasks.core.records import Kind, Post
-from tasks.sources.rows import MAX_LINE
-from tasks.sources.table import TableSource
+from tasks.sources.table.rows import MAX_LINE
+from tasks.sources.table.source import TableSource
 
 ALICE = Handle("alice")
 Rows = list[dict[str, Any]]

@@ -8,8 +8,8 @@ from typing import Any
 from tasks.core.errors import BadInput, InvalidHandle, UnreadableSource
 from tasks.core.names import Handle
 from tasks.core.records import Profile
-from tasks.sources.archive_index import Shelf
-from tasks.sources.javascript import read_value
+from tasks.sources.x_archive.index import Shelf
+from tasks.sources.x_archive.javascript import read_value
 
 # Of each file: the keys that lead to the object, then the handle's and the display name's.
 # `account.js` holds an e-mail address and a phone number too; they are left where they are.

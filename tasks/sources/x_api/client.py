@@ -11,10 +11,10 @@ from pydantic import SecretStr
 from tasks.core.errors import NetworkTrouble, RateLimited, ServerTrouble, SourceStopped
 from tasks.core.names import Handle
 from tasks.core.records import Account
-from tasks.sources.x_api_errors import error_of, limit_of, parsed, refusal_of
-from tasks.sources.x_api_pace import Pace, Timeouts
-from tasks.sources.x_api_posts import Page, account_from, page_from
-from tasks.sources.x_api_recheck import Recheck, recheck_from
+from tasks.sources.x_api.pace import Pace, Timeouts
+from tasks.sources.x_api.recheck import Recheck, recheck_from
+from tasks.sources.x_api.refusals import error_of, limit_of, parsed, refusal_of
+from tasks.sources.x_api.responses import Page, account_from, page_from
 
 if TYPE_CHECKING:
     import requests
@@ -64,7 +64,7 @@ class XApiClient:
         import requests
         import tweepy
 
-        from tasks.sources.x_api_transport import TWEEPY_HOST, XTransport
+        from tasks.sources.x_api.transport import TWEEPY_HOST, XTransport
 
         self._pace = pace or Pace()
         self._transport = XTransport(token, address, timeouts or Timeouts())

@@ -9,7 +9,7 @@ from pyarrow import fs as pafs
 
 from tasks.core.errors import NetworkTrouble, OptedOut, StorageUnusable, TransientError
 from tasks.lake.compaction import tidy
-from tasks.lake.parts import keys_of
+from tasks.lake.data_files import keys_of
 from tasks.lake.post_dropping import drop_posts
 from tasks.lake.posts import append, dataset_digest, read, rows_stored, state
 from tasks.storage import Storage

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from tasks.core.errors import AccountNotFound, HuggingtweetsError, ServerTrouble
 from tasks.core.names import Handle
 from tasks.core.records import Kind
-from tasks.sources.x_api_errors import error_of, parsed, refusal_in
-from tasks.sources.x_api_posts import account_from, page_from
+from tasks.sources.x_api.refusals import error_of, parsed, refusal_in
+from tasks.sources.x_api.responses import account_from, page_from
 
 ALICE = Handle("alice")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -10,13 +10,13 @@ from typing import Any
 from tasks.core.errors import UnreadableSource
 from tasks.core.names import Handle
 from tasks.core.records import Post, Profile
-from tasks.sources.archive_index import find_shelf
 from tasks.sources.dates import parse_date
-from tasks.sources.identity import read_profile
-from tasks.sources.javascript import elements
-from tasks.sources.kinds import kind_of
-from tasks.sources.notes import Notes
+from tasks.sources.post_kinds import kind_of
 from tasks.sources.source import BATCH
+from tasks.sources.x_archive.index import find_shelf
+from tasks.sources.x_archive.javascript import elements
+from tasks.sources.x_archive.long_posts import Notes
+from tasks.sources.x_archive.owner import read_profile
 
 
 class XArchiveSource:

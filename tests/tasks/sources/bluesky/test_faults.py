@@ -23,7 +23,7 @@ from tasks.core.errors import (
 )
 from tasks.core.names import BlueskyHandle
 from tasks.core.records import Post
-from tasks.sources.bluesky import MAX_PAGES, BlueskySource
+from tasks.sources.bluesky.source import MAX_PAGES, BlueskySource
 from tests.servers.bluesky import Bluesky, Fault, did_of, element, running_bluesky
 
 ALICE, NAME = BlueskyHandle("alice.bsky.social"), "alice.bsky.social"

@@ -8,7 +8,7 @@ from typing import Any
 
 from tasks.core.errors import AccountUnavailable, ServerTrouble
 from tasks.core.names import Handle
-from tasks.sources.x_api_errors import error_of, refusal_in
+from tasks.sources.x_api.refusals import error_of, refusal_in
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any
 from tasks.core.errors import AccountProtected, ServerTrouble
 from tasks.core.names import BlueskyHandle
 from tasks.core.records import Post, Profile
-from tasks.sources.bluesky_client import TIMEOUT, BlueskyClient
-from tasks.sources.bluesky_posts import MalformedPost, post_of
+from tasks.sources.bluesky.client import TIMEOUT, BlueskyClient
+from tasks.sources.bluesky.feed import MalformedPost, post_of
 
 MAX_POSTS = 3_200
 PAGE = 100

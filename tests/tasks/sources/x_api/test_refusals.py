@@ -18,7 +18,7 @@ from tasks.core.errors import (
     SourceExhausted,
     TokenRefused,
 )
-from tasks.sources.x_api_errors import error_of, limit_of, refusal_in, refusal_of
+from tasks.sources.x_api.refusals import error_of, limit_of, refusal_in, refusal_of
 
 NOW = 1_900_000_000.0
 PROBLEMS = "https://api.twitter.com/2/problems"

@@ -10,10 +10,18 @@ from pathlib import Path
 from tasks.core.errors import BadInput, UnreadableSource
 from tasks.core.names import Handle
 from tasks.core.records import Post
-from tasks.sources.broken_files import explained
-from tasks.sources.columns import KNOWN, Columns, find_columns
-from tasks.sources.rows import Row, csv_rows, header, jsonl_rows, lines, parquet_rows, text_rows
+from tasks.sources.read_errors import explained
 from tasks.sources.source import BATCH
+from tasks.sources.table.columns import KNOWN, Columns, find_columns
+from tasks.sources.table.rows import (
+    Row,
+    csv_rows,
+    header,
+    jsonl_rows,
+    lines,
+    parquet_rows,
+    text_rows,
+)
 from tasks.storage import sha256_of
 
 _BY_SUFFIX: dict[str, Callable[[Path], Iterator[Row]]] = {

@@ -11,9 +11,9 @@ import pytest
 from tasks.core.errors import BadInput, UnreadableSource
 from tasks.core.names import Handle
 from tasks.core.records import Kind, Post
-from tasks.sources.javascript import CHUNK
-from tasks.sources.x_archive import XArchiveSource
-from tests.tasks.sources.archives import (
+from tasks.sources.x_archive.javascript import CHUNK
+from tasks.sources.x_archive.source import XArchiveSource
+from tests.tasks.sources.x_archive.archives import (
     archive_files,
     script,
     tweet,

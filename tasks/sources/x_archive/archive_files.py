@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
 from tasks.core.errors import UnreadableSource
-from tasks.sources.broken_files import explained
+from tasks.sources.read_errors import explained
 from tasks.storage import sha256_of
 
 MAX_MEMBER = 4_000_000_000

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from tasks.core.errors import TransientError
 from tasks.core.names import Handle
-from tasks.lake.parts import (
+from tasks.lake.data_files import (
     FOLDER,
     PartVanished,
     file_name,
@@ -26,8 +26,8 @@ from tasks.lake.parts import (
     opened,
     piece_name,
 )
-from tasks.lake.pieces import Piece
 from tasks.lake.schema import pieces_of, scrape_of
+from tasks.lake.segments import Piece
 from tasks.storage import Storage
 
 _GONE = "gone-"

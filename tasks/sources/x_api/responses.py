@@ -13,7 +13,7 @@ from tasks.core.errors import HuggingtweetsError, ServerTrouble
 from tasks.core.names import Handle
 from tasks.core.records import Account, Kind, Post, Profile
 from tasks.sources.dates import parse_date
-from tasks.sources.x_api_errors import error_of, refusal_in
+from tasks.sources.x_api.refusals import error_of, refusal_in
 
 SOURCE = "x_api"
 _ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)

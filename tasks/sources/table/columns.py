@@ -11,7 +11,7 @@ from tasks.core.errors import UnreadableSource
 from tasks.core.names import Handle
 from tasks.core.records import Kind, Post
 from tasks.sources.dates import parse_date
-from tasks.sources.kinds import says_yes
+from tasks.sources.post_kinds import says_yes
 
 # The names seen in the wild, the more exact first; compared without case, blanks, `_` and `-`.
 KNOWN = {

@@ -12,10 +12,16 @@ from hypothesis import strategies as st
 
 from tasks.core.errors import HuggingtweetsError, UnreadableSource
 from tasks.core.names import Handle
-from tasks.sources.archive_index import MAX_NOTES
-from tasks.sources.files import file_digest, open_file_source
-from tasks.sources.javascript import CHUNK, MAX_ELEMENT, MAX_SMALL
-from tests.tasks.sources.archives import archive_files, script, tweet, write_folder, write_zip
+from tasks.sources.file_sources import file_digest, open_file_source
+from tasks.sources.x_archive.index import MAX_NOTES
+from tasks.sources.x_archive.javascript import CHUNK, MAX_ELEMENT, MAX_SMALL
+from tests.tasks.sources.x_archive.archives import (
+    archive_files,
+    script,
+    tweet,
+    write_folder,
+    write_zip,
+)
 
 TWEETS = "data/tweets.js"
 HONEST = archive_files([tweet(1, "one"), tweet(2, "two")])

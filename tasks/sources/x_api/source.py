@@ -10,8 +10,8 @@ from typing import Protocol
 from tasks.core.errors import AccountProtected, AccountRenamed, ServerTrouble
 from tasks.core.names import Handle
 from tasks.core.records import Account, Post, Profile
-from tasks.sources.x_api_client import PAGE, XApiClient
-from tasks.sources.x_api_posts import SOURCE, Page
+from tasks.sources.x_api.client import PAGE, XApiClient
+from tasks.sources.x_api.responses import SOURCE, Page
 
 MOST_POSTS = 3_200  # the newest of an account; X gives no older ones
 # An account's posts come in 32 full pages; X sends short and empty ones too, but not for ever.

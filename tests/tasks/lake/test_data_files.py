@@ -11,7 +11,7 @@ from pyarrow import fs as pafs
 from tasks.core.errors import StorageUnusable
 from tasks.core.names import Handle
 from tasks.core.records import Kind, Post
-from tasks.lake.parts import GROUP_CHARACTERS, GROUP_ROWS, keys_of
+from tasks.lake.data_files import GROUP_CHARACTERS, GROUP_ROWS, keys_of
 from tasks.lake.posts import append, handles, read, state
 from tasks.lake.schema import SCHEMA, VERSION
 from tasks.storage import Storage

@@ -1,0 +1,1 @@
+"""Posts from Bluesky, read without a login."""

@@ -1,0 +1,1 @@
+"""Posts in a table: CSV, JSONL, Parquet or plain text."""

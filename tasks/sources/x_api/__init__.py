@@ -1,0 +1,1 @@
+"""Posts from the X API v2."""

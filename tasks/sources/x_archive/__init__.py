@@ -1,0 +1,1 @@
+"""The archive that X gives an account's owner."""
