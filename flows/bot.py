@@ -31,11 +31,11 @@ from tasks.core.settings import settings
 from tasks.curate import curate
 from tasks.evaluate import evaluate
 from tasks.evaluation.gate import verdict_on
-from tasks.finetune import base_for, finetune, fingerprint_of, ready
+from tasks.finetune import base_for, finetune, fingerprint_of
 from tasks.inputs import INPUTS, Inputs, unchanged_outcome
 from tasks.lake.posts import LakeState
 from tasks.orchestration.limits import training_place
-from tasks.orchestration.outages import of_server
+from tasks.orchestration.outages import server_error
 from tasks.outcome import record_outcome, refuse_after_crashes, stored_posts
 from tasks.publish import (
     hub_access,
@@ -137,7 +137,7 @@ def _outcome_of(request: BotRequest, options: RetrainOptions, fetched: bool) -> 
         # A fault of ours: told with its traceback in the log, and still this bot's outcome alone.
         log.exception("@%s: unexpected trouble", request.name)
         reason = f"@{request.name}: {type(error).__name__}: {error}; the run's log tells where"
-        why = {"permanent": True, "site": of_server(error) is not None}
+        why = {"permanent": True, "site": server_error(error) is not None}
         outcome = Outcome(request.name, Status.FAILED, reason, now(), details=why)
     return record_outcome(outcome, began)
 
@@ -166,7 +166,7 @@ def _bring_up_to_date(request: BotRequest, options: RetrainOptions, fetched: boo
     if not options.force and (same := released_already(bot, fingerprint)):
         return _unchanged(inputs, same, corpus, options)
 
-    with ready(corpus, base, spec), training_place(bot):
+    with training_place(bot):
         # Another run may have held the place before, for the same posts.
         if not options.force and (same := released_already(bot, fingerprint)):
             return _unchanged(inputs, same, corpus, options)

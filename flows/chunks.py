@@ -19,7 +19,7 @@ from flows.requests import BotRequest, RetrainOptions
 from flows.retrain import retrain
 from tasks.core.records import Outcome, Status
 from tasks.orchestration.crashed_runs import take_up_crashed
-from tasks.orchestration.outages import unless_away
+from tasks.orchestration.outages import skip_if_unreachable
 
 log = logging.getLogger("huggingtweets")
 Got = TypeVar("Got")
@@ -127,7 +127,7 @@ def _number(runs: Sequence[tuple[Chunk, FlowRun]]) -> int:
 
 async def _answer(asked: Awaitable[Got]) -> Got | None:
     """What the server says, or None while it is away: the runs go on, and it will be back."""
-    with unless_away("waiting for it"):
+    with skip_if_unreachable("waiting for it"):
         return await asked
     return None
 

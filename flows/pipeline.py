@@ -1,4 +1,4 @@
-"""Several bots on their way at once: one trains while the next is fetched, another published."""
+"""Several bots of a batch under way: one trains while the next is fetched, another published."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-Asked = TypeVar("Asked")
-Got = TypeVar("Got")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 # One that trains, one before it and one after it.
-AT_ONCE = 3
+UNDER_WAY = 3
 
 
 async def in_pipeline(
-    asked: Sequence[Asked], work: Callable[[Asked], Awaitable[Got]], at_once: int = AT_ONCE
-) -> list[Got]:
-    """What `work` makes of each, in the order asked, `at_once` under way at a time."""
-    places = asyncio.Semaphore(at_once)
+    items: Sequence[Item], work: Callable[[Item], Awaitable[Result]], limit: int = UNDER_WAY
+) -> list[Result]:
+    """The results of `work` in the order of the items, at most `limit` under way at a time."""
+    places = asyncio.Semaphore(limit)
 
-    async def one(each: Asked) -> Got:
+    async def one(item: Item) -> Result:
         async with places:
-            return await work(each)
+            return await work(item)
 
-    return list(await asyncio.gather(*map(one, asked)))
+    return list(await asyncio.gather(*map(one, items)))

@@ -11,12 +11,11 @@ from prefect.runtime import flow_run
 from prefect.states import Failed
 
 from flows.bot import flow_of, nothing_new, now
-from flows.pipeline import AT_ONCE, in_pipeline
+from flows.pipeline import in_pipeline
 from flows.requests import BotRequest, RetrainOptions
 from tasks.artifacts import show_outcomes
 from tasks.core.errors import HuggingtweetsError
 from tasks.core.records import Outcome, Status
-from tasks.core.settings import settings
 from tasks.forget import clear_opted_out_here
 from tasks.outcome import has_crashed
 
@@ -55,8 +54,7 @@ async def retrain(bots: list[BotRequest], options: RetrainOptions | None = None)
     suspects = [request for request in bots if has_crashed(request.bot)]
     others = [request for request in bots if request not in suspects]
     # One by one and at the end: what takes the process down then takes no other bot with it.
-    under_way = AT_ONCE + settings().at_once - 1
-    outcomes = await in_pipeline(others, one, under_way) + await in_pipeline(suspects, one, 1)
+    outcomes = await in_pipeline(others, one) + await in_pipeline(suspects, one, 1)
     order = {request.name: place for place, request in enumerate(bots)}
     outcomes.sort(key=lambda outcome: order[outcome.bot])
     show_outcomes(outcomes)

@@ -14,12 +14,12 @@ from prefect.artifacts import (
 
 from tasks.core.names import Bot
 from tasks.core.records import Corpus, Evaluation, Gate, Outcome, Release
-from tasks.orchestration.outages import PATIENT
+from tasks.orchestration.outages import RETRY_IN_OUTAGE
 from tasks.publishing.escaping import plain
 from tasks.storage import storage_root
 
 
-@task(name="show counts", **PATIENT)
+@task(name="show counts", **RETRY_IN_OUTAGE)
 def show_corpus(corpus: Corpus) -> None:
     """A table of what became of each handle's posts."""
     rows = [
@@ -34,7 +34,7 @@ def show_corpus(corpus: Corpus) -> None:
     create_table_artifact(table=rows, description=f"Posts of @{corpus.bot}, filter {corpus.filter}")
 
 
-@task(name="show release", **PATIENT)
+@task(name="show release", **RETRY_IN_OUTAGE)
 def show_release(release: Release, evaluation: Evaluation) -> None:
     """The losses and predictions as a table, and the picture as a picture."""
     losses = f"held-out loss {evaluation.bot_loss:.3f}, base {evaluation.base_loss:.3f}"
@@ -50,7 +50,7 @@ def show_release(release: Release, evaluation: Evaluation) -> None:
     create_image_artifact(image_url=url, description=f"@{release.bot} at {release.revision}")
 
 
-@task(name="show gate", **PATIENT)
+@task(name="show gate", **RETRY_IN_OUTAGE)
 def show_gate(bot: Bot, gate: Gate) -> None:
     """Whether the bot may be released, and the three figures that decide it."""
     rows = [{"condition": reason} for reason in gate.reasons]
@@ -58,13 +58,13 @@ def show_gate(bot: Bot, gate: Gate) -> None:
     create_table_artifact(table=rows, description=f"@{bot} {verdict} the gate")
 
 
-@task(name="show table", **PATIENT)
+@task(name="show table", **RETRY_IN_OUTAGE)
 def show_table(rows: Sequence[Mapping[str, Any]], description: str) -> None:
     """Rows of equal keys."""
     create_table_artifact(table=[dict(row) for row in rows], description=description)
 
 
-@task(name="show outcomes", **PATIENT)
+@task(name="show outcomes", **RETRY_IN_OUTAGE)
 def show_outcomes(outcomes: Sequence[Outcome]) -> None:
     """A line for each bot of a batch."""
     rows = [

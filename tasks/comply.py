@@ -13,7 +13,7 @@ from tasks.curation.corpus_dropping import bots_with, drop_corpora
 from tasks.ingest.ledger import Purse
 from tasks.ingest.x_comply import drop_gone
 from tasks.ingest.x_scrape import open_client, open_purse
-from tasks.orchestration.limits import make_limit, scraping
+from tasks.orchestration.limits import ensure_limits, scraping_place
 from tasks.orchestration.policies import RETRY
 from tasks.registry.due_marks import mark_due
 from tasks.scrape import X_API, run_with_budget, x_pace
@@ -40,11 +40,11 @@ class Complied:
 @task(name="comply", task_run_name="comply @{handle}", **RETRY)
 def comply_account(handle: Handle) -> Complied:
     """Drop what is gone of one account. Raises TermsNotAccepted, BudgetExceeded, SourceStopped."""
-    make_limit(X_API)
+    ensure_limits(X_API)
     pace = x_pace(handle)
     client = open_client(settings(), pace)
     purse = open_purse(storage_root(), settings(), run_with_budget(), pace)
-    with scraping(X_API):
+    with scraping_place(X_API):
         return comply(handle, client, purse)
 
 

@@ -98,7 +98,7 @@ def finetune_task(bot: Bot, corpus: Corpus, base: Base, spec: Spec) -> Checkpoin
                 uri=uri,
                 on_progress=reporter(bot),
                 resume=unfinished if seconds else None,
-                trainer=Company(storage, corpus, settings().at_once),
+                trainer=Company(storage, corpus, 1),
             )
             # Its owner may have asked meanwhile; what is in the folder then goes with it.
             refuse_opted_out(storage, *bot.handles)

@@ -19,7 +19,7 @@ from tasks.core.settings import settings
 from tasks.ingest.accounts import known_watermark, move_watermark, save_profile
 from tasks.ingest.x_scrape import open_client, open_purse, scrape_account
 from tasks.lake.posts import append, state
-from tasks.orchestration.limits import make_limit, permit, scraping
+from tasks.orchestration.limits import ensure_limits, permit, scraping_place
 from tasks.orchestration.policies import RETRY, cached
 from tasks.sources.bluesky.source import BlueskySource
 from tasks.sources.file_sources import file_digest, open_file_source
@@ -72,8 +72,8 @@ def scrape_file(handle: Handle, path: str, content: str) -> Scraped:
 @task(name="scrape", task_run_name="scrape @{handle} from {service}", **RETRY)
 def scrape_service(handle: Handle, service: str) -> Scraped:
     """Fetch what is new of an account from the X API or from Bluesky."""
-    make_limit(service)
-    with scraping(service):
+    ensure_limits(service)
+    with scraping_place(service):
         return (_from_x if service == X_API else _from_bluesky)(handle)
 
 

@@ -113,7 +113,10 @@ def _apply_bucket() -> list[Change]:
 
 
 def _apply_limits() -> list[Change]:
-    from tasks.orchestration.limits import REQUESTS_A_SECOND, limits_of, make
+    from tasks.orchestration.limits import REQUESTS_A_SECOND, create_limit, limits_of
 
     limits = [limit for service in REQUESTS_A_SECOND for limit in limits_of(service)]
-    return [Change("limit", limit.name, "made" if make(limit) else "unchanged") for limit in limits]
+    return [
+        Change("limit", limit.name, "made" if create_limit(limit) else "unchanged")
+        for limit in limits
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -18,6 +19,10 @@ def _user_cache() -> Path:
     import os
 
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingtweets"
+
+
+def _host_name() -> str:
+    return platform.node() or "localhost"
 
 
 class Settings(BaseSettings):
@@ -54,8 +59,13 @@ class Settings(BaseSettings):
     )
     keep_releases: int = Field(3, ge=1, description="Releases of a bot kept locally")
 
-    at_once: int = Field(
-        1, ge=1, description="Bots of a batch, ready at the same time, trained in the same steps"
+    machine: str = Field(
+        default_factory=_host_name,
+        pattern=r"^[^/%&<>]+$",
+        description="This machine's name among those that share a server; default: its host name",
+    )
+    trainings: int = Field(
+        1, ge=1, description="Bots that this machine trains at a time, each in a process of its own"
     )
     checkpoint_seconds: float = Field(
         60.0, ge=0, description="How often a training is kept to be resumed; 0: never"
@@ -94,6 +104,12 @@ class Settings(BaseSettings):
     notify_url: SecretStr | None = Field(
         None, description="Webhook that is told of a failed night (Slack, Mattermost, Discord)"
     )
+
+    @field_validator("machine", mode="before")
+    @classmethod
+    def _empty_is_host_name(cls, value: object) -> object:
+        """A container's variable is there, though perhaps empty."""
+        return value or _host_name()
 
     @field_validator("hub_token", "x_bearer_token", "wandb_api_key", "notify_url", mode="before")
     @classmethod

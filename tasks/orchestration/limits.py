@@ -9,7 +9,6 @@ a server for itself, there are only such places.
 
 from __future__ import annotations
 
-import platform
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -23,8 +22,9 @@ from prefect.exceptions import ObjectAlreadyExists
 from prefect.settings import get_current_settings
 
 from tasks.core.names import Bot
-from tasks.orchestration.machine_places import place
-from tasks.orchestration.outages import patiently, unless_away
+from tasks.core.settings import settings
+from tasks.orchestration.machine_places import machine_place
+from tasks.orchestration.outages import skip_if_unreachable, wait_for_server
 
 # Requests a second: X allows an app 10,000 in 15 minutes, Bluesky's public host 3,000 in 5.
 REQUESTS_A_SECOND = {"x_api": 11, "bluesky": 10}
@@ -33,8 +33,10 @@ SCRAPES = 4
 # Seconds; the shortest that Prefect takes. A holder renews it, unless it is killed.
 LEASE = 60.0
 PUSHES = "hub-pushes"
+# A process trains one bot at a time, whatever TRAININGS is: all its trainings share one base in
+# memory. A second place would be held for nothing, and another process would wait for it.
 _training = threading.Lock()
-_known: set[str] = set()
+_ensured: set[Limit] = set()
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,13 @@ class Limit:
 
     places: how many may be held at a time.
     a_second: of a rate, how many places are free again after a second; else 0: they are given back.
+    follows_setting: whether one that exists is changed to `places`; else it is the operator's.
     """
 
     name: str
     places: int
     a_second: float = 0.0
+    follows_setting: bool = False
 
 
 def limits_of(service: str) -> tuple[Limit, Limit]:
@@ -56,18 +60,18 @@ def limits_of(service: str) -> tuple[Limit, Limit]:
     return Limit(rate_name(service), rate, float(rate)), Limit(scrapes_name(service), SCRAPES)
 
 
-def make_limit(service: str) -> None:
-    """Make the limits of a service where the server has none; an operator's own are left alone."""
-    _make_once(*limits_of(service))
+def ensure_limits(service: str) -> None:
+    """Create the limits of a service where the server has none."""
+    _ensure(*limits_of(service))
 
 
 def permit(service: str) -> None:
     """Wait for a place among the requests of all workers; a missing limit is an error."""
-    patiently(lambda: rate_limit(rate_name(service), strict=True))
+    wait_for_server(lambda: rate_limit(rate_name(service), strict=True))
 
 
 @contextmanager
-def scraping(service: str) -> Iterator[None]:
+def scraping_place(service: str) -> Iterator[None]:
     """Hold one of the places for accounts of a service; a missing limit is an error."""
     _, accounts = limits_of(service)
     with _slot(accounts):
@@ -76,25 +80,33 @@ def scraping(service: str) -> Iterator[None]:
 
 @contextmanager
 def training_place(bot: Bot) -> Iterator[None]:
-    """Hold this machine's one place for training, and the bot, so that nobody else trains it."""
-    machine, own = Limit(f"train-on-{platform.node()}", 1), Limit(bot_name(bot), 1)
-    # The threads of this process take turns here first: they need not ask the server for that.
+    """Hold one of this machine's places for training, and the bot, so that nobody else trains it.
+
+    How many places there are is a setting, and so is the machine's name.
+    """
+    machine, own = _machine_limit(), Limit(f"bot-{bot}", 1)
     with _training, ExitStack() as stack:
         if _has_server():
-            _make_once(machine, own)
-            stack.enter_context(_held(machine, own))
-        stack.enter_context(_place(machine))
-        stack.enter_context(_place(own))
+            _ensure(machine, own)
+            stack.enter_context(_server_slots(machine, own))
+        stack.enter_context(_local_place(machine))
+        stack.enter_context(_local_place(own))
         yield
 
 
+def _machine_limit() -> Limit:
+    # On the server the setting wins over what an operator has changed there: the machine's own
+    # places follow it as well, so that another number would only let processes wait for nothing.
+    return Limit(f"train-on-{settings().machine}", settings().trainings, follows_setting=True)
+
+
 @contextmanager
-def publishing_place(at_once: int) -> Iterator[None]:
+def publishing_place(pushes: int) -> Iterator[None]:
     """Hold one of the places for pushes to the Hub, which limits commits and bandwidth."""
-    pushes = Limit(PUSHES, at_once)
+    limit = Limit(PUSHES, pushes)
     if _has_server():
-        _make_once(pushes)
-    with _slot(pushes):
+        _ensure(limit)
+    with _slot(limit):
         yield
 
 
@@ -104,40 +116,26 @@ def _has_server() -> bool:
 
 
 def _slot(limit: Limit) -> AbstractContextManager[None]:
-    return _held(limit) if _has_server() else _place(limit)
+    return _server_slots(limit) if _has_server() else _local_place(limit)
 
 
-def _place(limit: Limit) -> AbstractContextManager[None]:
-    return place(get_current_settings().home / "places", limit.name, limit.places)
-
-
-def _make_once(*limits: Limit) -> None:
-    """Make what this process has not made sure of yet: asking costs more than it seems."""
-    unknown = [limit for limit in limits if limit.name not in _known]
-    if unknown:
-        patiently(partial(_make_all, unknown))
-
-
-def _make_all(limits: Sequence[Limit]) -> None:
-    with get_client(sync_client=True) as client:
-        for limit in limits:
-            _made(client, limit)
-            _known.add(limit.name)
+def _local_place(limit: Limit) -> AbstractContextManager[None]:
+    return machine_place(get_current_settings().home / "places", limit.name, limit.places)
 
 
 @contextmanager
-def _held(*limits: Limit) -> Iterator[None]:
-    # A server that is away for a while must not end an hour of training: neither when a slot is
-    # taken, nor when its lease is renewed, nor when it is given back.
+def _server_slots(*limits: Limit) -> Iterator[None]:
+    # An outage must not end an hour of training: neither when a slot is taken, nor when its lease
+    # is renewed, nor when it is given back.
     names = [limit.name for limit in limits]
-    slots = patiently(partial(_entered, names))
+    slots = wait_for_server(partial(_acquire, names))
     try:
         yield
     finally:
-        _given_back(slots, names)
+        _release(slots, names)
 
 
-def _entered(names: list[str]) -> AbstractContextManager[None]:
+def _acquire(names: list[str]) -> AbstractContextManager[None]:
     slots = concurrency(
         names, strict=True, lease_duration=LEASE, raise_on_lease_renewal_failure=False
     )
@@ -145,14 +143,9 @@ def _entered(names: list[str]) -> AbstractContextManager[None]:
     return slots
 
 
-def _given_back(slots: AbstractContextManager[None], names: list[str]) -> None:
-    with unless_away(f"the slots {names} end with their lease"):
+def _release(slots: AbstractContextManager[None], names: list[str]) -> None:
+    with skip_if_unreachable(f"the slots {names} end with their lease"):
         slots.__exit__(None, None, None)
-
-
-def bot_name(bot: Bot) -> str:
-    """The name of a bot's own slot on the server."""
-    return f"bot-{bot}"
 
 
 def rate_name(service: str) -> str:
@@ -165,13 +158,28 @@ def scrapes_name(service: str) -> str:
     return f"{rate_name(service)}-accounts"
 
 
-def make(limit: Limit) -> bool:
-    """Make a limit where the server has none of its name; says whether it had none."""
+def create_limit(limit: Limit) -> bool:
+    """Create a limit where the server has none of its name; returns whether it had none."""
     with get_client(sync_client=True) as client:
-        return _made(client, limit)
+        return _create(client, limit)
 
 
-def _made(client: SyncPrefectClient, limit: Limit) -> bool:
+def _ensure(*limits: Limit) -> None:
+    """Create the limits that this process has not asked for before: each call takes a while."""
+    new = [limit for limit in limits if limit not in _ensured]
+    if new:
+        wait_for_server(partial(_ensure_all, new))
+
+
+def _ensure_all(limits: Sequence[Limit]) -> None:
+    with get_client(sync_client=True) as client:
+        for limit in limits:
+            if not _create(client, limit) and limit.follows_setting:
+                client.upsert_global_concurrency_limit_by_name(limit.name, limit.places)
+            _ensured.add(limit)
+
+
+def _create(client: SyncPrefectClient, limit: Limit) -> bool:
     wanted = GlobalConcurrencyLimitCreate(
         name=limit.name, limit=limit.places, slot_decay_per_second=limit.a_second
     )

@@ -6,45 +6,41 @@ for itself ends no leases: a command that was killed while it trained would bloc
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 log = logging.getLogger("huggingtweets")
 PAUSE = 0.5  # seconds between two tries
 
 
 @contextmanager
-def place(folder: Path, name: str, places: int = 1) -> Iterator[None]:
+def machine_place(folder: Path, name: str, places: int = 1) -> Iterator[None]:
     """Hold one of so many places of a name, and wait for it. Raises OSError where none can be."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name.replace('/', '-')}.{number}" for number in range(places)]
-    descriptor = _free_one(paths)
-    if descriptor is None:
+    lock = _acquired(paths)
+    if lock is None:
         log.info("waiting for %s, which another process of this machine holds", name)
-    while descriptor is None:
+    while lock is None:
         time.sleep(PAUSE)
-        descriptor = _free_one(paths)
+        lock = _acquired(paths)
     try:
         yield
     finally:
-        os.close(descriptor)
+        lock.release()
 
 
-def _free_one(paths: list[Path]) -> int | None:
+def _acquired(paths: list[Path]) -> FileLock | None:
+    """The lock of the first free file, or None."""
     for path in paths:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-        except OSError:
-            os.close(descriptor)
-            raise
-        else:
-            return descriptor
+        # Without flock(2) a lock would be a file that stays when its process is killed.
+        lock = FileLock(path, mode=0o600, blocking=False, fallback_to_soft=False)
+        with suppress(Timeout):
+            lock.acquire()
+            return lock
     return None

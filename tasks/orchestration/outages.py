@@ -1,7 +1,7 @@
-"""Waiting for a Prefect server that is away: what is under way must not end for it.
+"""Outages of the Prefect server: work that is under way waits for it, or goes on without it.
 
 Prefect's client waits by itself once it has reached the server, for as long as
-PREFECT_CLIENT_MAX_RETRIES says. One that is new, as for most of what our tasks ask, fails at once.
+PREFECT_CLIENT_MAX_RETRIES says. A new client, as most of our calls need one, fails at once.
 """
 
 from __future__ import annotations
@@ -18,65 +18,69 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
 log = logging.getLogger("huggingtweets")
-Got = TypeVar("Got")
-PATIENCE = 600.0  # seconds; a server that is away for longer has an operator by then
-PAUSE = 5.0  # seconds
-# What stands before a server that is away answers so, and Prefect's own while SQLite is locked.
-_AWAY = frozenset(
+Answer = TypeVar("Answer")
+LONGEST_OUTAGE = 600.0  # seconds; a server that is down for longer has an operator by then
+PAUSE = 5.0  # seconds between two tries
+# From a proxy in front of a server that is down; Prefect's own 503 is a locked SQLite.
+_UNREACHABLE = frozenset(
     {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 )
 
 
-def patiently(ask: Callable[[], Got], patience: float = PATIENCE, pause: float = PAUSE) -> Got:
-    """What the server answers; while it is away, ask again. In the end raises what `ask` does."""
-    end = time.monotonic() + patience
+def wait_for_server(
+    call: Callable[[], Answer], longest: float = LONGEST_OUTAGE, pause: float = PAUSE
+) -> Answer:
+    """The result of a call to the server, repeated while it is unreachable.
+
+    longest, pause: in seconds. Raises what `call` does for any other reason, or after `longest`.
+    """
+    end = time.monotonic() + longest
     while True:
         try:
-            return ask()
+            return call()
         except Exception as error:
-            if not is_away(error) or time.monotonic() > end:
+            if not is_unreachable(error) or time.monotonic() > end:
                 raise
-            log.warning("the Prefect server does not answer (%r): asking again", error)
+            log.warning("the Prefect server does not answer (%r): trying again", error)
             time.sleep(pause)
 
 
 @contextmanager
-def unless_away(then: str) -> Iterator[None]:
-    """Within the block what is asked of the server is given up while it is away.
+def skip_if_unreachable(consequence: str) -> Iterator[None]:
+    """Give up what the block asks of the server where it is unreachable.
 
-    then: what happens instead, for the log.
+    consequence: what happens instead, for the log.
     """
     try:
         yield
     except Exception as error:
-        if not is_away(error):
+        if not is_unreachable(error):
             raise
-        log.warning("the Prefect server does not answer (%r): %s", error, then)
+        log.warning("the Prefect server does not answer (%r): %s", error, consequence)
 
 
-def is_away(error: BaseException) -> bool:
-    """Whether an error, or what it came from, is of a server that does not answer."""
-    found = of_server(error)
+def is_unreachable(error: BaseException) -> bool:
+    """Whether an error, or its cause, is of a server that does not answer."""
+    found = server_error(error)
     if isinstance(found, httpx.HTTPStatusError):
-        return found.response.status_code in _AWAY
+        return found.response.status_code in _UNREACHABLE
     return isinstance(found, httpx.TransportError)
 
 
-def of_server(error: BaseException | None) -> httpx.HTTPError | None:
-    """What a server did that an error came from, or None where it came from elsewhere."""
+def server_error(error: BaseException | None) -> httpx.HTTPError | None:
+    """The HTTP error that is, or has caused, an error; None where there is none."""
     while error is not None and not isinstance(error, httpx.HTTPError):
         error = error.__cause__
     return error
 
 
-def was_away(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Whether a task failed for a server that was away, and is worth another try."""
-    return isinstance(state.data, BaseException) and is_away(state.data)
+def _failed_in_outage(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    return isinstance(state.data, BaseException) and is_unreachable(state.data)
 
 
-# For tasks that only tell the server something.
-PATIENT: dict[str, Any] = {
-    "retries": round(PATIENCE / PAUSE),
+# For tasks that only write to the server, such as artifacts.
+RETRY_IN_OUTAGE: dict[str, Any] = {
+    "retries": round(LONGEST_OUTAGE / PAUSE),
     "retry_delay_seconds": PAUSE,
-    "retry_condition_fn": was_away,
+    "retry_condition_fn": _failed_in_outage,
 }

@@ -12,7 +12,7 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from tasks.core.names import Bot
 from tasks.core.records import Progress
-from tasks.orchestration.outages import patiently, unless_away
+from tasks.orchestration.outages import skip_if_unreachable, wait_for_server
 
 log = logging.getLogger("huggingtweets")
 SECONDS_BETWEEN = 5.0
@@ -32,7 +32,7 @@ def describe(bot: Bot, progress: Progress) -> str:
 def reporter(bot: Bot) -> Callable[[Progress], None]:
     """A callback for the engine that reports at most every few seconds, and at the end."""
     # In a task, where this runs, Prefect's call is not a coroutine.
-    artifact = patiently(
+    artifact = wait_for_server(
         lambda: cast(
             "UUID", create_progress_artifact(progress=0.0, description=f"Training of @{bot}")
         )
@@ -55,5 +55,5 @@ def reporter(bot: Bot) -> Callable[[Progress], None]:
 
 
 def _draw(artifact: UUID, percent: float) -> None:
-    with unless_away("training goes on"):
+    with skip_if_unreachable("training goes on"):
         update_progress_artifact(artifact, progress=percent)

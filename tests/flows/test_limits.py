@@ -21,7 +21,7 @@ from starlette.requests import Request
 
 from tasks.core.names import Handle
 from tasks.core.records import Kind, Post
-from tasks.orchestration.limits import limits_of, make, rate_name, scrapes_name
+from tasks.orchestration.limits import create_limit, limits_of, rate_name, scrapes_name
 from tests.sample_posts import sentences
 from tests.servers.x_api import TOKEN, Account, Fault, XApi, as_api_posts, running_x_api
 
@@ -56,7 +56,7 @@ def limited(name: str, limit: int, decay: float) -> Iterator[None]:
         finally:
             client.delete_global_concurrency_limit_by_name(name)
             for usual in limits_of("x_api"):
-                make(usual)
+                create_limit(usual)
 
 
 @contextmanager
@@ -80,7 +80,7 @@ def serving(names: list[str], pages: int, delay: float = 0) -> Iterator[tuple[XA
         yield api, times
 
 
-def scrape_at_once(api: XApi, names: list[str], folder: Path) -> None:
+def scrape_in_parallel(api: XApi, names: list[str], folder: Path) -> None:
     environment = {
         **os.environ,
         "PREFECT_API_URL": str(get_current_settings().api.url),
@@ -104,7 +104,7 @@ def scrape_at_once(api: XApi, names: list[str], folder: Path) -> None:
 def test_two_workers_share_one_rate(tmp_path: Path) -> None:
     names = ["quentin", "rupert"]
     with limited(rate_name("x_api"), RATE, RATE), serving(names, 7) as (api, times):
-        scrape_at_once(api, names, tmp_path)
+        scrape_in_parallel(api, names, tmp_path)
     assert len(times) == 2 * (1 + 7), "an account and seven pages each"
     # The rate lets its whole number through at once, and from then on one place a 1/RATE second.
     for begin in times:
@@ -116,7 +116,7 @@ def test_two_workers_share_one_rate(tmp_path: Path) -> None:
 def test_accounts_wait_for_a_place(tmp_path: Path) -> None:
     names = ["sybil", "trent"]
     with limited(scrapes_name("x_api"), 1, 0), serving(names, 5, 0.3) as (api, _):
-        scrape_at_once(api, names, tmp_path)
+        scrape_in_parallel(api, names, tmp_path)
         pages = [path for path, _ in api.requests if path.endswith("/tweets")]
     assert len(pages) == 2 * 5
     turns = [path for path, _ in groupby(pages)]

@@ -18,7 +18,7 @@ def test_so_many_are_under_way_and_the_answers_come_in_order() -> None:
         under_way.remove(number)
         return -number
 
-    assert asyncio.run(in_pipeline(range(5), work, at_once=2)) == [0, -1, -2, -3, -4]
+    assert asyncio.run(in_pipeline(range(5), work, limit=2)) == [0, -1, -2, -3, -4]
     assert most == 2
 
 

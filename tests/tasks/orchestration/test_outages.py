@@ -12,8 +12,13 @@ from prefect import task
 from prefect.concurrency._asyncio import ConcurrencySlotAcquisitionError
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from tasks.orchestration.limits import _given_back
-from tasks.orchestration.outages import PATIENT, is_away, of_server, patiently
+from tasks.orchestration.limits import _release
+from tasks.orchestration.outages import (
+    RETRY_IN_OUTAGE,
+    is_unreachable,
+    server_error,
+    wait_for_server,
+)
 from tasks.orchestration.progress import _draw
 
 REQUEST = httpx.Request("GET", "http://127.0.0.1/api")
@@ -43,13 +48,13 @@ def caused(error: Exception, cause: Exception) -> Exception:
     ],
 )
 def test_what_is_of_a_server_that_is_away(error: Exception, *, away: bool) -> None:
-    assert is_away(error) is away
+    assert is_unreachable(error) is away
 
 
 def test_what_came_of_the_server_at_all() -> None:
     refused = answered(500)
-    assert of_server(caused(ValueError("no"), refused)) is refused
-    assert of_server(ValueError("ours")) is None
+    assert server_error(caused(ValueError("no"), refused)) is refused
+    assert server_error(ValueError("ours")) is None
 
 
 def silent_for(times: int, error: Exception) -> list[Exception]:
@@ -64,23 +69,23 @@ def ask(silence: list[Exception]) -> str:
 
 def test_it_is_asked_again_until_it_answers(caplog: pytest.LogCaptureFixture) -> None:
     silence = silent_for(3, httpx.ConnectError("refused"))
-    assert patiently(lambda: ask(silence), pause=0.01) == "well"
+    assert wait_for_server(lambda: ask(silence), pause=0.01) == "well"
     assert caplog.text.count("does not answer (ConnectError('refused'))") == 3
 
 
 def test_it_is_not_waited_for_for_ever_nor_where_it_refuses() -> None:
     with pytest.raises(httpx.HTTPStatusError):
-        patiently(lambda: ask(silent_for(1, answered(401))))
+        wait_for_server(lambda: ask(silent_for(1, answered(401))))
     silence = silent_for(1000, httpx.ConnectError("refused"))
     with pytest.raises(httpx.ConnectError):
-        patiently(lambda: ask(silence), patience=0.05, pause=0.01)
+        wait_for_server(lambda: ask(silence), longest=0.05, pause=0.01)
 
 
 @pytest.mark.usefixtures("prefect_server")
 def test_a_task_that_tells_the_server_something_is_tried_again() -> None:
     silence = silent_for(2, httpx.ConnectError("refused"))
 
-    @task(**PATIENT | {"retry_delay_seconds": 0.01})
+    @task(**RETRY_IN_OUTAGE | {"retry_delay_seconds": 0.01})
     def tell() -> str:
         return ask(silence)
 
@@ -108,8 +113,8 @@ def test_slots_that_cannot_be_given_back_end_with_their_lease(
 
     away, refused = slots(httpx.ConnectError("refused")), slots(answered(401))
     away.__enter__()
-    _given_back(away, ["bot-ada"])
+    _release(away, ["bot-ada"])
     refused.__enter__()
     with pytest.raises(httpx.HTTPStatusError):
-        _given_back(refused, ["bot-ada"])
+        _release(refused, ["bot-ada"])
     assert "the slots ['bot-ada'] end with their lease" in caplog.text
