@@ -45,7 +45,7 @@ from tasks.publish import (
     push,
     released_already,
 )
-from tasks.publishing.local import evaluation_of
+from tasks.publishing.releases import evaluation_of
 from tasks.scrape import SERVICES, scrape
 from tasks.storage import storage_root
 from tasks.track import track

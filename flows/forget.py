@@ -12,8 +12,8 @@ from flows.requests import HandleName
 from tasks.artifacts import show_table
 from tasks.core.errors import HuggingtweetsError
 from tasks.core.names import Handle
-from tasks.forget import forget_everywhere, plan_forgetting
-from tasks.removal.forgetting import Plan
+from tasks.forget import plan_account_removal, remove_everywhere
+from tasks.removal.account_removal import Plan
 
 log = logging.getLogger("huggingtweets")
 
@@ -36,11 +36,11 @@ def forget(handle: HandleName, *, confirmed: bool = False) -> Any:
     """
     account = Handle.parse(handle)
     try:
-        plan = plan_forgetting(account)
+        plan = plan_account_removal(account)
         show_table(rows_of(plan), f"What {'is' if confirmed else 'would be'} removed of @{account}")
         if not confirmed:
             return plan
-        receipt = forget_everywhere(account)
+        receipt = remove_everywhere(account)
     except HuggingtweetsError as error:
         log.error("%s", error)  # noqa: TRY400 - one line is the message, not a traceback
         return Failed(message=str(error), data=error)

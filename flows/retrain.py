@@ -16,7 +16,7 @@ from flows.requests import BotRequest, RetrainOptions
 from tasks.artifacts import show_outcomes
 from tasks.core.errors import HuggingtweetsError
 from tasks.core.records import Outcome, Status
-from tasks.forget import clear_opted_out_here
+from tasks.forget import remove_opted_out_here
 from tasks.outcome import has_crashed
 
 NAMED = 3  # so many bots are named in the title of a batch's run
@@ -40,7 +40,7 @@ async def retrain(bots: list[BotRequest], options: RetrainOptions | None = None)
         Their outcomes. The run has failed if one of them has.
     """
     common = options or RetrainOptions()
-    await asyncio.to_thread(clear_opted_out_here)
+    await asyncio.to_thread(remove_opted_out_here)
 
     async def one(request: BotRequest) -> Outcome:
         chosen = request.options or common

@@ -13,7 +13,7 @@ from prefect import task
 from tasks.core.errors import BadInput, InvalidHandle
 from tasks.core.names import Bot, Handle
 from tasks.orchestration.policies import ANEW
-from tasks.publishing.local import latest_release
+from tasks.publishing.releases import latest_release
 from tasks.registry.state import BotState, load_states
 from tasks.storage import storage_root
 

@@ -24,7 +24,7 @@ from tasks.core.records import (
 )
 from tasks.curation.corpus_files import read_corpus
 from tasks.orchestration.policies import RETRY, cached
-from tasks.publishing.local import verify_release
+from tasks.publishing.releases import verify_release
 from tasks.storage import Storage, storage_root
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from tasks.core.errors import HuggingtweetsError
 from tasks.core.names import Handle
 from tasks.core.settings import settings
 from tasks.orchestration.policies import ANEW
-from tasks.removal.forgetting import Plan, Receipt, forget_account, plan_removal
-from tasks.removal.inventory import Neighbour
-from tasks.removal.prefect_server import PrefectServer, SilentServer
+from tasks.removal.account_removal import Plan, Receipt, plan_removal, remove_account
+from tasks.removal.inventory import DataHolder
+from tasks.removal.prefect_records import PrefectRecords, UnreachableServer
 from tasks.removal.this_machine import ThisMachine
 from tasks.storage import storage_root
 
@@ -24,40 +24,43 @@ log = logging.getLogger("huggingtweets")
 
 
 @task(name="plan removal", task_run_name="what is kept of @{handle}", **ANEW)
-def plan_forgetting(handle: Handle) -> Plan:
-    """What would be removed; nothing is."""
-    return plan_removal(storage_root(), handle, settings(), neighbours())
+def plan_account_removal(handle: Handle) -> Plan:
+    """What would be removed; removes nothing."""
+    return plan_removal(storage_root(), handle, settings(), data_holders())
 
 
 @task(name="forget", task_run_name="forget @{handle}", **ANEW)
-def forget_everywhere(handle: Handle) -> Receipt:
-    """Remove it all, note the opt-out, and leave a receipt."""
+def remove_everywhere(handle: Handle) -> Receipt:
+    """Note the opt-out, remove everything, and store a receipt."""
     now = datetime.now(UTC)
-    return forget_account(storage_root(), handle, settings(), now, neighbours())
+    return remove_account(storage_root(), handle, settings(), now, data_holders())
 
 
 def plan_without_server(handle: Handle, url: str) -> Plan:
     """What would be removed, where the Prefect server at `url` does not answer."""
-    return plan_removal(storage_root(), handle, settings(), neighbours(SilentServer(url)))
+    return plan_removal(storage_root(), handle, settings(), data_holders(UnreachableServer(url)))
 
 
-def forget_without_server(handle: Handle, url: str) -> Receipt:
-    """Remove it all but what the Prefect server keeps, which does not answer at `url`."""
-    asked = neighbours(SilentServer(url))
-    return forget_account(storage_root(), handle, settings(), datetime.now(UTC), asked)
+def remove_without_server(handle: Handle, url: str) -> Receipt:
+    """Remove everything but the records of the Prefect server at `url`, which does not answer."""
+    holders = data_holders(UnreachableServer(url))
+    return remove_account(storage_root(), handle, settings(), datetime.now(UTC), holders)
 
 
-def clear_opted_out_here() -> None:
-    """Remove what this machine keeps of accounts that were forgotten on another; never raises."""
+def remove_opted_out_here() -> None:
+    """Remove what this machine holds of accounts that were removed on another; never raises."""
     try:
-        _this_machine().clear_opted_out()
+        _this_machine().remove_opted_out()
     except (HuggingtweetsError, OSError) as error:
-        log.warning("what this machine keeps of forgotten accounts is not removed yet: %s", error)
+        log.warning("data of removed accounts is still on this machine: %s", error)
 
 
-def neighbours(server: Neighbour | None = None) -> Sequence[Neighbour]:
-    """Who keeps something of accounts for us; None: the server that answers."""
-    return _this_machine(), server or PrefectServer(results_folder())
+def data_holders(server: DataHolder | None = None) -> Sequence[DataHolder]:
+    """The holders of accounts' data beside the storage and the Hub.
+
+    server: the Prefect server's; None for the one that Prefect's settings name.
+    """
+    return _this_machine(), server or PrefectRecords(results_folder())
 
 
 def _this_machine() -> ThisMachine:
@@ -65,6 +68,6 @@ def _this_machine() -> ThisMachine:
 
 
 def results_folder() -> Path | None:
-    """Where Prefect keeps what tasks returned, or None where that is no folder of this machine."""
+    """Prefect's folder of task results, or None where it is not a folder of this machine."""
     results = get_current_settings().results
     return None if results.default_storage_block else Path(results.local_storage_path)

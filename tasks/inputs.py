@@ -16,7 +16,7 @@ from tasks.core.records import Base, Outcome, Spec, Status, digest
 from tasks.core.settings import settings
 from tasks.finetune import RECIPE
 from tasks.lake.posts import dataset_digest
-from tasks.publishing.local import latest_release, verify_release
+from tasks.publishing.releases import latest_release, verify_release
 from tasks.registry.due_marks import is_due
 from tasks.registry.outcomes import load_outcome, save_outcome
 from tasks.registry.state import after, load_state, save_state

@@ -27,9 +27,9 @@ from tasks.evaluation.gate import verdict_on
 from tasks.ingest.accounts import load_profile
 from tasks.orchestration.limits import publishing_place
 from tasks.orchestration.policies import RETRY
-from tasks.publishing.context import ReleaseContext
-from tasks.publishing.local import latest_release, publish_locally, revision_of, verify_release
 from tasks.publishing.main_languages import main_languages
+from tasks.publishing.release_contents import ReleaseContents
+from tasks.publishing.releases import latest_release, publish_locally, revision_of, verify_release
 from tasks.storage import Storage, storage_root
 from tasks.storage.opt_outs import refuse_opted_out
 
@@ -84,7 +84,7 @@ def publish(
     refuse_opted_out(storage, *bot.handles)
     now = datetime.now(UTC)
     profiles = tuple(load_profile(storage, h) or Profile(h, h.name) for h in bot.handles)
-    context = ReleaseContext(
+    context = ReleaseContents(
         bot=bot,
         revision=revision_of(now, checkpoint.fingerprint),
         created_at=now,
@@ -140,7 +140,7 @@ def push(
     visibility, gated: the bot's own; None for the settings'. Only the bot's own visibility changes
     that of a repository that is there already.
     """
-    from tasks.publishing.hub import Access, push_release
+    from tasks.publishing.hub_push import Access, push_release
 
     token, namespace = hub_access(release.bot)
     refuse_opted_out(storage_root(), *release.bot.handles)

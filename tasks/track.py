@@ -31,11 +31,11 @@ def track(
 ) -> TrackedRun:
     """Log both runs; trouble with the service is a warning, never a failure.
 
-    gate: the record of the verdict, whose figures are logged; model_url: where it is published.
+    gate: the record of the verdict, whose figures are logged; model_url: where it will be.
     """
     from tasks.tracking.bot_tracking import track_bot
-    from tasks.tracking.environment import tracking_folder
-    from tasks.tracking.tracked_runs import Training
+    from tasks.tracking.run_specs import Training
+    from tasks.tracking.wandb_environment import tracking_folder
 
     storage = storage_root()
     return track_bot(
@@ -49,8 +49,8 @@ def track(
 @task(name="track sweep")
 def track_sweep(name: str, rows: list[dict[str, Any]]) -> str | None:
     """Log the table of a sweep; trouble with the service is a warning, never a failure."""
-    from tasks.tracking.environment import tracking_folder
     from tasks.tracking.sweep_runs import track_trials
+    from tasks.tracking.wandb_environment import tracking_folder
 
     folder = tracking_folder(storage_root(), settings()) / SWEEPS
     return track_trials(name, rows, folder=folder, settings=settings())

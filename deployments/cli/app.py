@@ -168,7 +168,7 @@ def generate(
     as_json: Json = False,
 ) -> None:
     """Let the latest release of a bot write."""
-    from tasks.publishing.local import latest_release
+    from tasks.publishing.releases import latest_release
     from tasks.storage import storage_root
 
     parsed = Bot.parse(bot)

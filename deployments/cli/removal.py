@@ -69,13 +69,13 @@ def _found(account: Handle, *, yes: bool) -> Any:
         from flows.forget import forget as flow
 
         return console.result_of(flow(account.name, confirmed=yes, return_state=True))
-    from tasks.forget import forget_without_server, plan_without_server
+    from tasks.forget import plan_without_server, remove_without_server
 
     console.err.print(
         f"No Prefect server answers at {console.for_terminal(url)}: what it keeps is left for now.",
         soft_wrap=True,
     )
-    return (forget_without_server if yes else plan_without_server)(account, url)
+    return (remove_without_server if yes else plan_without_server)(account, url)
 
 
 def _silent_server() -> str | None:

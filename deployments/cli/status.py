@@ -36,7 +36,7 @@ def status(
 
 
 def _row(storage: Storage, outcome: Outcome, state: BotState) -> dict[str, Any]:
-    from tasks.publishing.local import evaluation_of, latest_release
+    from tasks.publishing.releases import evaluation_of, latest_release
 
     counts = outcome.corpus.counts.values() if outcome.corpus else ()
     # A failed retrain leaves the earlier release in force, so the release is asked for, not it.

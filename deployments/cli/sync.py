@@ -14,13 +14,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 
 def sync(as_json: Json = False) -> None:
     """Send the runs that were tracked offline to Weights & Biases, each once."""
-    from tasks.forget import clear_opted_out_here
+    from tasks.forget import remove_opted_out_here
     from tasks.storage import storage_root
-    from tasks.tracking.environment import tracking_folder
-    from tasks.tracking.sync import send_recorded
+    from tasks.tracking.offline_runs import send_offline_runs
+    from tasks.tracking.wandb_environment import tracking_folder
 
-    clear_opted_out_here()  # before anything of them is sent
-    results = send_recorded(tracking_folder(storage_root(), settings()), settings())
+    remove_opted_out_here()  # before anything of them is sent
+    results = send_offline_runs(tracking_folder(storage_root(), settings()), settings())
     if as_json:
         console.print_json(results)
     elif results:

@@ -16,7 +16,7 @@ from types import ModuleType
 MOVED = {
     "tasks.comply_x": "tasks.comply",
     "tasks.errors": "tasks.core.errors",
-    "tasks.forget_account": "tasks.removal.forgetting",
+    "tasks.forget_account": "tasks.removal.account_removal",
     "tasks.forget_things": "tasks.removal.inventory",
     "tasks.names": "tasks.core.names",
     "tasks.records": "tasks.core.records",

@@ -1,1 +1,1 @@
-"""From a checkpoint to a release: card, picture, local folder, Hub."""
+"""From a checkpoint to a release: card, picture, release folder, Hub."""

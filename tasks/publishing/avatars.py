@@ -1,7 +1,7 @@
-"""Avatars for the picture: fetched with care, drawn anew at their size, and kept with their age.
+"""Avatars for the picture: fetched safely, redrawn at 240 × 240, and cached in the storage.
 
-avatars/<handle>/avatar.png    drawn by us from what the service gave
-avatars/<handle>/avatar.json   from where and when it came; written last
+avatars/<handle>/avatar.png    redrawn from what the service sent
+avatars/<handle>/avatar.json   its URL and when it was fetched; written last
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any, Literal
 from tasks.core.errors import BadInput, NetworkTrouble
 from tasks.core.names import Handle
 from tasks.core.records import Profile
-from tasks.publishing.fetching import Bounds, fetch
 from tasks.publishing.image_files import TYPES, size_of
-from tasks.publishing.rendering import render
+from tasks.publishing.png_rendering import render_png
+from tasks.publishing.safe_fetch import Bounds, fetch
 from tasks.storage import Storage
 
 log = logging.getLogger("huggingtweets")
@@ -25,7 +25,7 @@ log = logging.getLogger("huggingtweets")
 Hosts = Literal["public", "any", "off"]
 
 SIDE = 240  # pixels, twice what the picture shows
-MAX_AGE = timedelta(days=7)  # people change their avatars now and then
+MAX_AGE = timedelta(days=7)  # people change their avatars occasionally
 # X's have 400 × 400 pixels and some 30 KB, Bluesky's up to 1,000 × 1,000 and 1 MB.
 MAX_BYTES = 2_000_000
 MAX_PIXELS = 4_000_000
@@ -37,8 +37,8 @@ _CSS = f"""
 
 
 @dataclass(frozen=True)
-class _Kept:
-    """An avatar in the storage, and from where and when it came."""
+class _CachedAvatar:
+    """A cached avatar, with its URL and the time it was fetched."""
 
     png: bytes
     url: str
@@ -46,51 +46,51 @@ class _Kept:
 
 
 def avatar_of(storage: Storage, profile: Profile, *, hosts: Hosts, now: datetime) -> bytes | None:
-    """The account's avatar as a PNG of 240 × 240, or None where it has none that can be shown.
+    """The account's avatar as a PNG of 240 × 240, or None where there is none to show.
 
-    hosts: from which it is fetched. What was fetched less than a week ago is not fetched again; of
-    what cannot be fetched now, the older one is still good. Raises StorageUnusable.
+    hosts: which hosts it may be fetched from. An avatar younger than a week is not fetched again;
+    an older one is used where fetching fails. Raises StorageUnusable.
     """
     url = profile.avatar_url
     if url is None or hosts == "off":
         return None
-    kept = _kept(storage, profile.handle)
-    if kept and kept.url == url and timedelta(0) <= now - kept.fetched_at < MAX_AGE:
-        return kept.png
+    cached = _read_cache(storage, profile.handle)
+    if cached and cached.url == url and timedelta(0) <= now - cached.fetched_at < MAX_AGE:
+        return cached.png
     bounds = Bounds(MAX_BYTES, MAX_SECONDS, TYPES, private=hosts == "any")
     try:
         png = redrawn(fetch(url, bounds))
     except (BadInput, NetworkTrouble) as error:
-        log.info("@%s: the avatar cannot be had: %s", profile.handle, error)
-        return kept.png if kept else None
-    _keep(storage, profile.handle, _Kept(png, url, now))
+        log.info("@%s: no avatar: %s", profile.handle, error)
+        return cached.png if cached else None
+    _write_cache(storage, profile.handle, _CachedAvatar(png, url, now))
     return png
 
 
 def redrawn(data: bytes) -> bytes:
-    """A stranger's picture as a PNG of ours, 240 × 240. Raises BadInput."""
+    """An untrusted picture, redrawn as a PNG of 240 × 240. Raises BadInput."""
     width, height = size_of(data)
     if not 0 < width * height <= MAX_PIXELS:
         raise BadInput(f"the picture has {width} × {height} pixels, over {MAX_PIXELS:,}")
     page = '<div class="avatar"><img src="avatar"></div>'
-    return render(page, _CSS, (SIDE, SIDE), images={"avatar": data})
+    return render_png(page, _CSS, (SIDE, SIDE), images={"avatar": data})
 
 
-def _keep(storage: Storage, handle: Handle, avatar: _Kept) -> None:
+def _write_cache(storage: Storage, handle: Handle, avatar: _CachedAvatar) -> None:
     sha256 = storage.write(f"{_folder(handle)}/avatar.png", avatar.png)
     note = {"url": avatar.url, "fetched_at": avatar.fetched_at.isoformat(), "sha256": sha256}
     storage.write_json(f"{_folder(handle)}/avatar.json", note)
 
 
-def _kept(storage: Storage, handle: Handle) -> _Kept | None:
+def _read_cache(storage: Storage, handle: Handle) -> _CachedAvatar | None:
     try:
         note: Any = storage.read_json(f"{_folder(handle)}/avatar.json")
         png = storage.read(f"{_folder(handle)}/avatar.png") if note else b""
         if note and hashlib.sha256(png).hexdigest() == note["sha256"]:
             fetched_at = datetime.fromisoformat(note["fetched_at"]).astimezone(UTC)
-            return _Kept(png, str(note["url"]), fetched_at)
+            return _CachedAvatar(png, str(note["url"]), fetched_at)
     except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return None  # damaged or half gone: it is fetched again
+        return None  # damaged or incomplete: fetch it again
     return None
 
 

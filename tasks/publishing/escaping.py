@@ -1,8 +1,8 @@
-"""Text from an account, made safe for the place that it goes to.
+"""Makes text from accounts safe to show.
 
-Display names and posts are hostile until they went through here. `plain` is for YAML (through
-ModelCardData) and the terminal (Rich reads `[…]` itself: print with `markup=False`); `markup` is
-for Markdown and HTML, attribute values included.
+Display names and posts are hostile until escaped here. `plain` is for YAML (through ModelCardData)
+and the terminal (Rich interprets `[…]`: print with `markup=False`); `markup` is for Markdown and
+HTML, attribute values included.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import string
 
 import regex
 
-# Blank of every kind, and what ends a line in YAML, JSON or a terminal: one space.
+# All white space, and what ends a line in YAML, JSON or a terminal; becomes one space.
 _BLANKS = regex.compile(r"[\s\u0085\u2028\u2029]+")
-# Controls (ANSI escapes among them), bidi marks and overrides, invisible fillers, annotations,
-# noncharacters; also tags, in which text hides, save in the flags of England, Scotland and Wales.
+# Control characters (ANSI escapes too), bidi marks and overrides, invisible fillers, annotations,
+# noncharacters, and tag characters, which hide text, except in the flags of England, Scotland and
+# Wales.
 _INVISIBLE = regex.compile(
     r"\U0001F3F4[\U000E0061-\U000E007A]{3,6}\U000E007F(*SKIP)(*FAIL)"
     r"|[\p{Cc}\p{Noncharacter_Code_Point}\p{Bidi_Control}\u00AD\u115F\u1160\u180E\u200B"
@@ -26,43 +27,45 @@ _JOINER_RUN = regex.compile(r"([\u200C\u200D])[\u200C\u200D]+")
 _EDGES = " \u200c\u200d"
 _MARK_RUN = regex.compile(r"(\p{M}{4})\p{M}+")
 _SURROGATE = regex.compile(r"[\uD800-\uDFFF]")
-# What a terminal acts on, or what ends a line in it; emoji and letters of any direction do not.
-_ACTING = regex.compile(r"[\p{Cc}\p{Bidi_Control}\u2028\u2029\uD800-\uDFFF]")
+# What a terminal interprets, or what ends a line in it.
+_INTERPRETED = regex.compile(r"[\p{Cc}\p{Bidi_Control}\u2028\u2029\uD800-\uDFFF]")
 _GRAPHEME = regex.compile(r"\X")
 _LONGEST_GRAPHEME = 16
 _ENTITIES = {ord(sign): f"&#{ord(sign)};" for sign in string.punctuation}
-# Between two escaped names: the marks keep two right-to-left names in their order.
+# Joins two escaped names; the marks keep two right-to-left names in order.
 AND = "\u200e &amp; \u200e"
 
 
 def plain(text: str, limit: int = 300) -> str:
-    """The text on one line without anything that acts: no controls, bidi or line separators.
+    """The text on one line, without control characters, bidi marks and line separators.
 
-    limit: the most user-perceived characters; what is longer ends in `…`.
+    limit: in user-perceived characters; longer text ends in `…`.
     """
-    # Beyond this nothing can be shown, and the patterns below need not read it.
+    # No more than this can be shown: keeps the patterns below linear in `limit`.
     text = text[: limit * _LONGEST_GRAPHEME * 2 + 1]
     text = _SURROGATE.sub("\ufffd", text)
-    # Blanks first, for line ends are controls; and again where a control stood between two.
+    # White space first, since line ends are controls; again for what a control separated.
     text = _BLANKS.sub(" ", _INVISIBLE.sub("", _BLANKS.sub(" ", text)))
     text = _MARK_RUN.sub(r"\1", _JOINER_RUN.sub(r"\1", text))
     return _shortened(text.strip(_EDGES), limit).strip(_EDGES)
 
 
 def visible(text: str) -> str:
-    """The whole text on one line, each sign that acts as Python's escape of it: for logs."""
-    return _ACTING.sub(lambda sign: sign[0].encode("unicode_escape").decode(), text)
+    """The whole text on one line, with control characters as Python escapes: for logs."""
+    return _INTERPRETED.sub(lambda sign: sign[0].encode("unicode_escape").decode(), text)
 
 
 def visible_json(text: str) -> str:
-    """JSON of the same meaning in which no sign acts but the line ends between its parts."""
-    return _ACTING.sub(lambda sign: sign[0] if sign[0] == "\n" else f"\\u{ord(sign[0]):04x}", text)
+    """Equivalent JSON with control characters escaped, except the line ends between its parts."""
+    return _INTERPRETED.sub(
+        lambda sign: sign[0] if sign[0] == "\n" else f"\\u{ord(sign[0]):04x}", text
+    )
 
 
 def markup(text: str, limit: int = 300) -> str:
-    """The same text for Markdown and HTML: all ASCII punctuation becomes entities.
+    """The text for Markdown and HTML, with all ASCII punctuation as entities.
 
-    Entities are literal in both, so nothing in it can open a link, a table cell or a tag.
+    Entities are literal in both, so nothing in it can start a link, a table cell or a tag.
     """
     return plain(text, limit).translate(_ENTITIES)
 
@@ -77,5 +80,5 @@ def _shortened(text: str, limit: int) -> str:
 def _bounded(grapheme: str) -> str:
     if len(grapheme) <= _LONGEST_GRAPHEME:
         return grapheme
-    # A joiner at the cut would draw in what comes next.
+    # A joiner at the cut would join with what comes next.
     return grapheme[:_LONGEST_GRAPHEME].rstrip(_EDGES)

@@ -1,4 +1,4 @@
-"""The picture's fonts: Noto for all scripts, brought into the cache without root."""
+"""The picture's fonts: Noto for all scripts, downloaded into the cache without root."""
 
 from __future__ import annotations
 
@@ -21,37 +21,37 @@ PACKAGES = {
 SYSTEM_FONTS = Path("/usr/share/fonts")
 _EMOJI, _CJK = "NotoColorEmoji.ttf", "NotoSansCJK-Regular.ttc"
 _REGULAR = re.compile(r"Noto(Sans|Serif)(\w*)-Regular\.ttf")
-# Other cuts of a script that another file has already.
+# Variants of scripts that another file covers.
 _VARIANTS = re.compile(r"Display|Looped|Slanted|Unjoined|Tifinagh.+|Mono|UI$")
-# Where there is no Noto at all, DejaVu knows more than Latin.
+# Without any Noto, DejaVu at least covers more than Latin.
 _LAST_RESORT = "DejaVuSans.ttf"
 _PATIENCE = 300
 
 
 def available_fonts(folder: Path, system: Path = SYSTEM_FONTS) -> tuple[Path, ...]:
-    """The font files to render with, the first to ask first: the cache's, then the system's.
+    """The font files to render with, by preference: the cache's, then the system's.
 
-    folder: the cache's folder of fonts; it need not exist. There is always Noto Sans.
+    folder: the cache's font folder; it need not exist. Noto Sans is always included.
     """
     found = {path.name: path for path in (*_files(system), *_files(folder))}
-    # Emoji stand before Noto Sans Symbols2, which has many of them in black and white.
+    # Emoji before Noto Sans Symbols2, which has many of them in black and white.
     first = [found[name] for name in (_EMOJI, _CJK) if name in found]
     last = [found[_LAST_RESORT]] if _LAST_RESORT in found else []
     return (_noto_sans(), *first, *(found[name] for name in _scripts(found)), *last)
 
 
 def fetch_fonts(folder: Path, say: Say) -> None:
-    """Bring the packages' fonts into `folder`; those that are there already cost nothing.
+    """Download the packages' fonts into `folder`, except those that are there.
 
-    say: hears one line for each step, and why where a package cannot be had; nothing is raised
-    then, because the picture is drawn with what there is.
+    say: called with one line for each step, and for a package that cannot be fetched: nothing is
+    raised then, since the picture is drawn with the fonts there are.
     """
     missing = [package for package in PACKAGES if not _marker(folder, package).exists()]
     if not missing:
         return
     folder.mkdir(parents=True, exist_ok=True)
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
-        say("fonts: no apt-get here, so the picture uses the fonts that the system has")
+        say("fonts: no apt-get, using the fonts of the system")
         return
     with tempfile.TemporaryDirectory(prefix="huggingtweets-fonts-") as temporary:
         _fetch_all(folder, missing, _Apt(Path(temporary)), say)
@@ -63,7 +63,7 @@ def _fetch_all(folder: Path, packages: list[str], apt: _Apt, say: Say) -> None:
         try:
             unpacked = apt.unpacked(package)
         except (subprocess.SubprocessError, OSError) as error:
-            say(f"fonts: the picture goes without, for {package} cannot be had: {_reason(error)}")
+            say(f"fonts: cannot fetch {package}, drawing without it: {_reason(error)}")
             return
         _keep(unpacked, folder)
         write_file(_marker(folder, package), b"")
@@ -81,7 +81,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _scripts(names: Iterable[str]) -> list[str]:
-    """One regular file a script: sans where there is one, else serif."""
+    """One regular font a script: sans where there is one, else serif."""
     chosen: dict[str, str] = {}
     # Sorted, a script's sans comes before its serif.
     for name in sorted(names):
@@ -102,13 +102,13 @@ def _marker(folder: Path, package: str) -> Path:
 
 
 def _reason(error: Exception) -> str:
-    """The last line of what apt said, or the error's own words."""
+    """The last line of apt's output, or the error's message."""
     said = getattr(error, "stderr", None) or str(error)
     return said.strip().splitlines()[-1][:200] if said.strip() else type(error).__name__
 
 
 class _Apt:
-    """apt-get as an ordinary user, who may have no package lists yet."""
+    """apt-get as an ordinary user, without package lists at first."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -131,12 +131,12 @@ class _Apt:
         self._run(["apt-get", *self._options, "download", package], target)
 
     def _fetch_lists(self) -> None:
-        """The package lists into a folder of our own: the machine's need root, or are old."""
+        """Fetch package lists into a folder of ours: the system's need root, or are outdated."""
         state, cache = self._folder / "state", self._folder / "cache"
         for needed in (state / "lists" / "partial", cache / "archives" / "partial"):
             needed.mkdir(parents=True, exist_ok=True)
         self._options += ["-o", f"Dir::State::Lists={state / 'lists'}", "-o", f"Dir::Cache={cache}"]
-        # As root apt would read the lists as another user, who cannot enter this folder.
+        # As root, apt would drop to a user that cannot enter this folder.
         self._options += ["-o", "APT::Sandbox::User="]
         self._run(["apt-get", *self._options, "update"], self._folder)
 

@@ -1,4 +1,4 @@
-"""How large a picture says that it is, before anything decodes it."""
+"""The size of a picture by its header, before anything decodes it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import struct
 
 from tasks.core.errors import BadInput
 
-# What avatars come as. GIF and animated WebP are left out: a small file can hold any number of
-# frames; SVG too: it is a program.
+# Formats of avatars. Without GIF and animated WebP, since a small file can hold any number of
+# frames, and without SVG, which is a program.
 TYPES = ("image/png", "image/jpeg", "image/webp")
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _ALONE = frozenset({0x01, *range(0xD0, 0xDA)})
@@ -23,8 +23,8 @@ def size_of(data: bytes) -> tuple[int, int]:
         if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
             return _webp(data)
     except (struct.error, IndexError) as error:
-        raise BadInput("the picture is cut off") from error
-    raise BadInput("it is no PNG, JPEG or still WebP")
+        raise BadInput("the picture is truncated") from error
+    raise BadInput("not a PNG, JPEG or still WebP")
 
 
 def _jpeg(data: bytes) -> tuple[int, int]:
@@ -33,7 +33,7 @@ def _jpeg(data: bytes) -> tuple[int, int]:
         if data[place] != 0xFF:
             raise BadInput("the JPEG is damaged")
         marker = data[place + 1]
-        if marker == 0xFF:  # filling
+        if marker == 0xFF:  # padding
             place += 1
         elif marker in _ALONE:
             place += 2
@@ -55,7 +55,7 @@ def _webp(data: bytes) -> tuple[int, int]:
     if kind == b"VP8X" and not data[20] & 0x02:  # the flag of an animation
         width, height = (int.from_bytes(data[at : at + 3], "little") + 1 for at in (24, 27))
         return width, height
-    raise BadInput("it is no PNG, JPEG or still WebP")
+    raise BadInput("not a PNG, JPEG or still WebP")
 
 
 def _numbers(form: str, data: bytes, place: int) -> tuple[int, int]:

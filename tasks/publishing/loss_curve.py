@@ -1,4 +1,4 @@
-"""The picture of a training: its losses over the tokens that it was trained on."""
+"""The loss curve of a training, as a picture."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tasks.publishing.context import ReleaseContext
-from tasks.publishing.rendering import render
+from tasks.publishing.png_rendering import render_png
+from tasks.publishing.release_contents import ReleaseContents
 
 NAME = "losses.png"
 WIDTH, HEIGHT = 720, 360
 _LEFT, _TOP, _RIGHT, _BOTTOM = 64, 44, 696, 308
 _TRAINING, _HELD_OUT, _GRID = "#8b98a5", "#1d9bf0", "#e3e8ec"
 _TICKS = 4
-_HIGHEST = 100  # nats a token; what lies above, or is no number, has no place in a picture
+_HIGHEST = 100  # nats a token; higher losses and NaN are not drawn
 _CSS = f"""
 .page {{ position: relative; width: {WIDTH}px; height: {HEIGHT}px; background: white;
   color: #536471; font-size: 15px; display: flex; }}
@@ -26,16 +26,16 @@ _CSS = f"""
 Point = tuple[float, float]
 
 
-def has_losses(context: ReleaseContext) -> bool:
-    """Whether there is anything to draw: two losses at least."""
-    return sum(map(len, _curves(context).values())) >= 2
+def has_losses(contents: ReleaseContents) -> bool:
+    """Whether there is anything to draw: at least two losses."""
+    return sum(map(len, _curves(contents).values())) >= 2
 
 
-def render_losses(context: ReleaseContext, fonts: Sequence[Path]) -> bytes | None:
+def render_losses(contents: ReleaseContents, fonts: Sequence[Path]) -> bytes | None:
     """A PNG of 720 × 360, or None where there is no loss to draw."""
-    if not has_losses(context):
+    if not has_losses(contents):
         return None
-    curves = _curves(context)
+    curves = _curves(contents)
     scale = _Scale([point for curve in curves.values() for point in curve])
     lines = "".join(_polyline(scale, curve, colour) for colour, curve in curves.items())
     svg = (
@@ -43,16 +43,16 @@ def render_losses(context: ReleaseContext, fonts: Sequence[Path]) -> bytes | Non
         f'width="{WIDTH}" height="{HEIGHT}">{_grid(scale)}{lines}</svg>'
     )
     page = f'<div class="page"><img class="lines" src="lines">{"".join(_labels(scale))}</div>'
-    return render(page, _CSS, (WIDTH, HEIGHT), fonts, {"lines": svg.encode()})
+    return render_png(page, _CSS, (WIDTH, HEIGHT), fonts, {"lines": svg.encode()})
 
 
-def _curves(context: ReleaseContext) -> dict[str, list[Point]]:
-    """By their colours; the held-out loss begins where the base stands."""
-    history = context.checkpoint.history
+def _curves(contents: ReleaseContents) -> dict[str, list[Point]]:
+    """By colour; the held-out curve starts with the base's loss."""
+    history = contents.checkpoint.history
     training = [(float(tokens), loss) for tokens, loss, _ in history]
     held_out = [(float(tokens), loss) for tokens, _, loss in history if loss is not None]
     if history:
-        held_out.insert(0, (0.0, context.evaluation.base_loss))
+        held_out.insert(0, (0.0, contents.evaluation.base_loss))
     return {
         colour: [(tokens, loss) for tokens, loss in curve if 0 <= loss <= _HIGHEST]
         for colour, curve in ((_TRAINING, training), (_HELD_OUT, held_out))
@@ -80,7 +80,7 @@ class _Scale:
 
 
 def _round_step(step: float) -> float:
-    """The next of 1, 2, 5, 10 … that is no smaller, at least 0.01."""
+    """The step rounded up to 1, 2 or 5 times a power of ten, at least 0.01."""
     step = max(step, 0.01)
     power = 10.0 ** math.floor(math.log10(step))
     return float(next(each * power for each in (1, 2, 5, 10) if each * power >= step * 0.999))

@@ -1,4 +1,4 @@
-"""The preview picture of a release: who the bot is, and four things that it wrote."""
+"""The preview picture of a release: the accounts and four posts that the bot wrote."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from unicodedata import east_asian_width
 import regex
 
 from tasks.core.records import Prediction, Profile
-from tasks.publishing.context import ReleaseContext
 from tasks.publishing.escaping import AND, markup, plain
-from tasks.publishing.rendering import render
+from tasks.publishing.png_rendering import render_png
+from tasks.publishing.release_contents import ReleaseContents
 
 WIDTH, HEIGHT = 1200, 630
 _SHOWN = 4
@@ -51,31 +51,31 @@ _CSS = """
 """
 
 
-def render_picture(context: ReleaseContext, fonts: Sequence[Path]) -> bytes:
+def render_picture(contents: ReleaseContents, fonts: Sequence[Path]) -> bytes:
     """A PNG of 1200 × 630: avatars, names, handles and four predictions.
 
-    fonts: from `fonts.available_fonts`; the first that has a character draws it.
+    fonts: from `fonts.available_fonts`, by preference.
     """
-    return render(_page(context), _CSS, (WIDTH, HEIGHT), fonts, context.avatars)
+    return render_png(_page(contents), _CSS, (WIDTH, HEIGHT), fonts, contents.avatars)
 
 
-def _page(context: ReleaseContext) -> str:
-    posts = "".join(_post(each) for each in _shown(context.evaluation.predictions))
+def _page(contents: ReleaseContents) -> str:
+    posts = "".join(_post(each) for each in _shown(contents.evaluation.predictions))
     return (
-        f'<div class="page"><div class="head"><div class="avatars">{_avatars(context)}</div>'
-        f'<div class="who">{_who(context)}</div></div><div class="posts">{posts}</div>'
-        f'<div class="foot"><div>{_kind(context)}</div><div>huggingtweets</div></div></div>'
+        f'<div class="page"><div class="head"><div class="avatars">{_avatars(contents)}</div>'
+        f'<div class="who">{_who(contents)}</div></div><div class="posts">{posts}</div>'
+        f'<div class="foot"><div>{_kind(contents)}</div><div>huggingtweets</div></div></div>'
     )
 
 
-def _kind(context: ReleaseContext) -> str:
-    return "🤖 AI BOT 🤖" if len(context.profiles) == 1 else "🤖 AI CYBORG 🤖"
+def _kind(contents: ReleaseContents) -> str:
+    return "🤖 AI BOT 🤖" if len(contents.profiles) == 1 else "🤖 AI CYBORG 🤖"
 
 
-def _who(context: ReleaseContext) -> str:
-    limit = _NAME_LIMITS[len(context.profiles)]
-    names = AND.join(markup(_name(profile), limit) for profile in context.profiles)
-    handles = markup(context.bot.name)
+def _who(contents: ReleaseContents) -> str:
+    limit = _NAME_LIMITS[len(contents.profiles)]
+    names = AND.join(markup(_name(profile), limit) for profile in contents.profiles)
+    handles = markup(contents.bot.name)
     return f'<div class="name">{names}</div><div class="handle">@{handles}</div>'
 
 
@@ -83,24 +83,26 @@ def _name(profile: Profile) -> str:
     return plain(profile.display_name) or str(profile.handle)
 
 
-def _avatars(context: ReleaseContext) -> str:
-    most = 2 if len(context.profiles) == 1 else 1
+def _avatars(contents: ReleaseContents) -> str:
+    most = 2 if len(contents.profiles) == 1 else 1
     return "".join(
         f'<div class="avatar{" next" if place else ""}" style="background-color: '
-        f'{_colour(profile)}">{_face(context, profile, most)}</div>'
-        for place, profile in enumerate(context.profiles)
+        f'{_colour(profile)}">{_face(contents, profile, most)}</div>'
+        for place, profile in enumerate(contents.profiles)
     )
 
 
-def _face(context: ReleaseContext, profile: Profile, most: int) -> str:
-    handle = str(profile.handle)  # letters, digits, underscores, dots and dashes
-    return f'<img src="{handle}">' if handle in context.avatars else initials(profile, most)
+def _face(contents: ReleaseContents, profile: Profile, most: int) -> str:
+    handle = str(
+        profile.handle
+    )  # only letters, digits, underscores, dots and dashes: no escaping needed
+    return f'<img src="{handle}">' if handle in contents.avatars else initials(profile, most)
 
 
 def initials(profile: Profile, most: int) -> str:
-    """The first letters of the first and the last word, or of the first where `most` is 1.
+    """The first letters of the first and last words; of the first word only where `most` is 1.
 
-    Of letters as wide as they are high, such as Chinese ones, the circle has room for one.
+    The circle has room for one full-width letter, such as a Chinese one.
     """
     letters = [found[0] for word in _name(profile).split() if (found := _LETTER.search(word))]
     if any(east_asian_width(letter) in "WF" for letter in letters):
@@ -114,7 +116,7 @@ def _colour(profile: Profile) -> str:
 
 
 def _shown(predictions: Sequence[Prediction]) -> list[str]:
-    """Four texts, of different starts as far as they go, and none that repeats a post."""
+    """Four texts that do not repeat a post, with different starts as far as possible."""
     fresh = [each for each in predictions if not each.repeats and plain(each.text)]
     by_start = {each.start: each for each in reversed(fresh)}
     first = [each for each in fresh if by_start[each.start] is each]
@@ -123,10 +125,10 @@ def _shown(predictions: Sequence[Prediction]) -> list[str]:
 
 
 def _post(text: str) -> str:
-    side = " right" if reads_from_the_right(text) else ""
+    side = " right" if is_right_to_left(text) else ""
     return f'<div class="post"><div class="text{side}">{markup(text, _LONGEST)}</div></div>'
 
 
-def reads_from_the_right(text: str) -> bool:
+def is_right_to_left(text: str) -> bool:
     """Whether most letters are of a script written from right to left."""
     return 2 * len(_RIGHT_TO_LEFT.findall(text)) > len(_LETTER.findall(text))

@@ -1,4 +1,4 @@
-"""What is removed of an account, as plans and receipts tell it, and where things of it lie."""
+"""What plans and receipts list, who holds data of an account, and where the storage has it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 from tasks.core.names import Handle
 
-# Where the rooms keep something of a handle and of a bot, as a folder or a file of its name.
+# Folders of the storage in which a handle or a bot has a folder or a file of its name.
 OF_HANDLES = ("posts", "profiles", "watermarks", "positions", "accounts", "avatars")
 OF_BOTS = (
     "corpora",
@@ -24,11 +24,11 @@ OF_BOTS = (
 
 @dataclass(frozen=True)
 class Removal:
-    """One thing that goes.
+    """One thing to remove.
 
-    key: in the storage, the name of a repository, or what it is of another keeper.
+    key: its key in the storage, a repository's name, or a description of what a holder keeps.
     files, bytes: how much it is; sha256: over all its files, or empty.
-    machine: in whose cache it lies; empty for what all machines share.
+    machine: whose cache holds it; empty for what all machines share.
     """
 
     key: str
@@ -41,16 +41,16 @@ class Removal:
         return f"{self.key} on {self.machine}" if self.machine else self.key
 
 
-class Neighbour(Protocol):
-    """Whoever keeps something of an account for us, beside the storage and the Hub."""
+class DataHolder(Protocol):
+    """A holder of an account's data beside the storage and the Hub."""
 
-    def look(self, handle: Handle) -> tuple[Removal, ...]:
+    def find(self, handle: Handle) -> tuple[Removal, ...]:
         """What it would remove."""
 
-    def clear(self, handle: Handle) -> tuple[str, ...]:
-        """Remove it, also after an interruption; says in sentences what is left, and where."""
+    def remove(self, handle: Handle) -> tuple[str, ...]:
+        """Remove it, also after an interruption; returns sentences on what is left, and where."""
 
 
 def bot_of(result: Path) -> str:
-    """Whose the file of a cached result is, such as `evaluate-alice-<digest>`; or empty."""
+    """The bot whose cached result a file is, such as `evaluate-alice-<digest>`; or empty."""
     return result.name.partition("-")[2].rpartition("-")[0]

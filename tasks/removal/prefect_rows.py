@@ -1,4 +1,4 @@
-"""How an account is taken out of what a run with other bots was asked for, and of its tables."""
+"""Removes an account from the parameters, the name and the tables of a run with other bots."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from prefect.client.schemas.objects import Artifact, FlowRun
 from tasks.core.name_matching import is_of, untitled
 from tasks.core.names import Handle
 
-_ASKED = ("bots", "bot", "handles")  # parameters that name bots or accounts
-_NAMED = ("bot", "name", "handle", "text")  # where rows and requests name one
+_PARAMETERS = ("bots", "bot", "handles")  # parameters that name bots or accounts
+_NAMED = ("bot", "name", "handle", "text")  # keys by which rows and requests name one
 
 
-def names_asked(run: FlowRun) -> list[str]:
-    """The bots and accounts that a run was asked for."""
-    asked = [run.parameters.get(name) or [] for name in _ASKED]
-    flat = [each for value in asked for each in (value if isinstance(value, list) else [value])]
+def requested_names(run: FlowRun) -> list[str]:
+    """The bots and accounts that a run was started for."""
+    requested = [run.parameters.get(name) or [] for name in _PARAMETERS]
+    flat = [each for value in requested for each in (value if isinstance(value, list) else [value])]
     return [str(each.get("name", "") if isinstance(each, dict) else each) for each in flat]
 
 
 def is_own(handle: Handle, run: FlowRun) -> bool:
-    """Whether a run was asked for bots of the account alone."""
-    names = names_asked(run)
+    """Whether a run was started for bots of the account only."""
+    names = requested_names(run)
     return bool(names) and not run.parameters.get("file") and all(is_of(handle, n) for n in names)
 
 
-def asked_without(handle: Handle, run: FlowRun) -> dict[str, Any]:
+def parameters_without(handle: Handle, run: FlowRun) -> dict[str, Any]:
     """The parameters of a run without the account."""
     return {
         key: [each for each in value if not _is_about(handle, each)]
-        if key in _ASKED and isinstance(value, list)
+        if key in _PARAMETERS and isinstance(value, list)
         else value
         for key, value in run.parameters.items()
     }
@@ -48,7 +48,7 @@ def name_without(handle: Handle, name: str) -> str:
 
 
 def table_without(handle: Handle, artifact: Artifact) -> Any:
-    """What a table holds, without the account's rows and columns; other things as they are."""
+    """A table's data without the account's rows and columns; other artifacts' data unchanged."""
     rows = _rows(artifact)
     kept = [_cells(handle, row) for row in rows if not _is_about(handle, row)]
     return artifact.data if kept == rows else json.dumps(kept)
@@ -58,7 +58,7 @@ def _rows(artifact: Artifact) -> list[Any]:
     try:
         rows = json.loads(str(artifact.data)) if artifact.type == "table" else None
     except ValueError:
-        rows = None  # in another form than that of our tables
+        rows = None  # not one of our tables
     return rows if isinstance(rows, list) else []
 
 
@@ -73,6 +73,6 @@ def _cells(handle: Handle, row: Any) -> Any:
 
 
 def _is_about(handle: Handle, entry: Any) -> bool:
-    """Whether a row of a table, or what a run was asked for, is a bot of the account."""
+    """Whether a table's row, or a request, is for a bot of the account."""
     names = [entry.get(key) for key in _NAMED] if isinstance(entry, dict) else [entry]
     return any(isinstance(name, str) and is_of(handle, name) for name in names)

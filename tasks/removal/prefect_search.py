@@ -24,24 +24,28 @@ from prefect.client.schemas.objects import Artifact, FlowRun, TaskRun
 
 from tasks.core.name_matching import is_of, is_titled
 from tasks.core.names import Handle
-from tasks.removal.prefect_rows import is_own, names_asked, table_without
+from tasks.removal.prefect_rows import is_own, requested_names, table_without
 
-Thing = TypeVar("Thing")
-# The flow of one bot, whose runs are named after it, and those that name bots in their parameters.
-OF_ONE, OF_MANY = "retrain bot", ("retrain", "account", "backfill", "nightly", "comply", "sweep")
-PAGE = 200  # the most that the server gives at once
-_AT_ONCE = 50  # ids in one question
+Item = TypeVar("Item")
+# The flow whose runs are named after one bot, and the flows that name bots in their parameters.
+ONE_BOT_FLOW, MANY_BOT_FLOWS = (
+    "retrain bot",
+    ("retrain", "account", "backfill", "nightly", "comply", "sweep"),
+)
+PAGE = 200  # the server's limit
+_IDS_A_REQUEST = 50
 
 
 @dataclass(frozen=True)
 class Mention:
     """A run of several bots that names the account.
 
-    asked: whether it was asked for it; tasks, artifacts: those of its own that name it.
+    requested: whether it was started for the account.
+    tasks, artifacts: those of the run that name the account.
     """
 
     run: FlowRun
-    asked: bool
+    requested: bool
     tasks: tuple[TaskRun, ...]
     artifacts: tuple[Artifact, ...]
 
@@ -50,8 +54,8 @@ class Mention:
 class Runs:
     """The runs that name an account.
 
-    own: of its bots alone, over; shared: of others too, over; busy: how many of its own are under
-    way, or have a run waiting for them.
+    own: finished runs of its bots only; shared: finished runs of other bots too; busy: how many of
+    its own are running, or are needed by a run that is.
     """
 
     own: tuple[FlowRun, ...]
@@ -62,13 +66,15 @@ class Runs:
 def runs_of(client: SyncPrefectClient, handle: Handle) -> Runs:
     """All runs of ours that name an account."""
     of_one = FlowRunFilter(name=FlowRunFilterName(like_=handle.name))
-    own = [run for run in _flow_runs(client, (OF_ONE,), of_one) if is_titled(handle, run.name)]
+    own = [
+        run for run in _flow_runs(client, (ONE_BOT_FLOW,), of_one) if is_titled(handle, run.name)
+    ]
     shared: list[FlowRun] = []
-    for run in _flow_runs(client, OF_MANY):
+    for run in _flow_runs(client, MANY_BOT_FLOWS):
         (own if is_own(handle, run) else shared).append(run)
     needed = _needed(client, own)
-    free = [run for run in own if _is_over(run) and run.parent_task_run_id not in needed]
-    over = [run for run in shared if _is_over(run)]
+    free = [run for run in own if _is_finished(run) and run.parent_task_run_id not in needed]
+    over = [run for run in shared if _is_finished(run)]
     return Runs(tuple(free), tuple(_mentions(client, handle, over)), len(own) - len(free))
 
 
@@ -81,16 +87,16 @@ def tasks_of(client: SyncPrefectClient, run: FlowRun) -> list[TaskRun]:
 
 
 def artifacts_of(client: SyncPrefectClient, runs: Sequence[FlowRun]) -> list[Artifact]:
-    """What some runs and their tasks show on their pages."""
+    """The artifacts of some runs and of their tasks."""
     of_runs = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id for run in runs]))
     return everything(
         lambda offset: client.read_artifacts(artifact_filter=of_runs, limit=PAGE, offset=offset)
     )
 
 
-def everything(page: Callable[[int], list[Thing]]) -> list[Thing]:
-    """All pages, one after the other; each is asked for by how many things came before."""
-    found: list[Thing] = []
+def everything(page: Callable[[int], list[Item]]) -> list[Item]:
+    """All items, page by page; `page` is called with the number of items read so far."""
+    found: list[Item] = []
     while more := page(len(found)):
         found += more
     return found
@@ -107,18 +113,18 @@ def _flow_runs(
     )
 
 
-def _is_over(run: FlowRun) -> bool:
+def _is_finished(run: FlowRun) -> bool:
     return run.state is not None and run.state.is_final()
 
 
 def _needed(client: SyncPrefectClient, runs: Sequence[FlowRun]) -> set[UUID]:
-    """The tasks as which runs that are not over wait for these."""
+    """The task runs by which unfinished runs wait for these."""
     waiting: set[UUID] = set()
-    for some in _in_parts([run.parent_task_run_id for run in runs if run.parent_task_run_id]):
+    for some in _in_groups([run.parent_task_run_id for run in runs if run.parent_task_run_id]):
         tasks = client.read_task_runs(task_run_filter=TaskRunFilter(id=TaskRunFilterId(any_=some)))
         ids = FlowRunFilterId(any_=[task.flow_run_id for task in tasks if task.flow_run_id])
         parents = client.read_flow_runs(flow_run_filter=FlowRunFilter(id=ids))
-        over = {parent.id for parent in parents if _is_over(parent)}
+        over = {parent.id for parent in parents if _is_finished(parent)}
         waiting |= {task.id for task in tasks if task.flow_run_id not in over}
     return waiting
 
@@ -127,14 +133,14 @@ def _mentions(
     client: SyncPrefectClient, handle: Handle, runs: Sequence[FlowRun]
 ) -> Iterator[Mention]:
     tasks = _tasks_named(client, handle)
-    for some in _in_parts(runs):
+    for some in _in_groups(runs):
         artifacts = [each for each in artifacts_of(client, some) if _is_named(handle, each)]
         for run in some:
-            asked = any(is_of(handle, name) for name in names_asked(run))
+            requested = any(is_of(handle, name) for name in requested_names(run))
             mine = tuple(task for task in tasks if task.flow_run_id == run.id)
             shown = tuple(each for each in artifacts if each.flow_run_id == run.id)
-            if asked or mine or shown:
-                yield Mention(run, asked, mine, shown)
+            if requested or mine or shown:
+                yield Mention(run, requested, mine, shown)
 
 
 def _is_named(handle: Handle, artifact: Artifact) -> bool:
@@ -143,7 +149,7 @@ def _is_named(handle: Handle, artifact: Artifact) -> bool:
 
 
 def _tasks_named(client: SyncPrefectClient, handle: Handle) -> list[TaskRun]:
-    many = FlowFilter(name=FlowFilterName(any_=list(OF_MANY)))
+    many = FlowFilter(name=FlowFilterName(any_=list(MANY_BOT_FLOWS)))
     named = TaskRunFilter(name=TaskRunFilterName(like_=handle.name))
     found = everything(
         lambda offset: client.read_task_runs(
@@ -153,6 +159,6 @@ def _tasks_named(client: SyncPrefectClient, handle: Handle) -> list[TaskRun]:
     return [task for task in found if is_titled(handle, task.name)]
 
 
-def _in_parts(things: Sequence[Thing]) -> Iterator[list[Thing]]:
-    for start in range(0, len(things), _AT_ONCE):
-        yield list(things[start : start + _AT_ONCE])
+def _in_groups(items: Sequence[Item]) -> Iterator[list[Item]]:
+    for start in range(0, len(items), _IDS_A_REQUEST):
+        yield list(items[start : start + _IDS_A_REQUEST])

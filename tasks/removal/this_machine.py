@@ -1,7 +1,7 @@
-"""What this machine alone keeps of accounts: runs of W&B, and the results of Prefect's tasks.
+"""What only this machine holds of accounts: W&B runs, and results of Prefect tasks.
 
-Other machines cannot be reached from here. Each looks at the opt-outs with its next retrain, and
-removes what it has of those accounts.
+Other machines cannot be reached from here. Each checks the opt-outs at its next retrain and
+removes what it holds of those accounts.
 """
 
 from __future__ import annotations
@@ -24,43 +24,43 @@ from tasks.removal.inventory import OF_BOTS, OF_HANDLES, Removal, bot_of
 from tasks.storage import Storage, write_file
 from tasks.storage.opt_outs import opted_out
 from tasks.tracking.account_runs import runs_of
-from tasks.tracking.environment import FOLDER as RUNS
-from tasks.tracking.environment import tracking_folder
+from tasks.tracking.wandb_environment import FOLDER as RUNS
+from tasks.tracking.wandb_environment import tracking_folder
 
 _SEEN = "opt-outs-seen"
 _FOLDERS = frozenset((*OF_HANDLES, *OF_BOTS, RUNS))
-# Prefect's folder may serve other projects too: of theirs nothing is touched.
+# Other projects may keep results in Prefect's folder too: theirs are left alone.
 _OURS = ('"__class__": "tasks.', '"__exc_type__": "tasks.')
 _log = logging.getLogger("huggingtweets")
 
 
 @dataclass(frozen=True)
 class ThisMachine:
-    """What this machine keeps, beside the storage.
+    """What this machine holds, beside the storage.
 
-    results: the folder in which Prefect keeps what tasks returned, or None where it is elsewhere.
+    results: Prefect's folder of task results, or None where results are stored elsewhere.
     """
 
     storage: Storage
     settings: Settings
     results: Path | None
 
-    def look(self, handle: Handle) -> tuple[Removal, ...]:
-        """What is here of an account. Raises OSError."""
+    def find(self, handle: Handle) -> tuple[Removal, ...]:
+        """What it holds of an account. Raises OSError."""
         runs = [self._measured(path) for path in self._runs(handle)]
         found = results_of(self.results, [handle])
         size = sum(path.stat().st_size for path in found)
         kept = Removal("results of Prefect", len(found), size, machine=platform.node())
         return (*runs, kept) if found else tuple(runs)
 
-    def clear(self, handle: Handle) -> tuple[str, ...]:
-        """Remove it; says what may be left elsewhere. Raises OSError."""
+    def remove(self, handle: Handle) -> tuple[str, ...]:
+        """Remove it; returns what may be left elsewhere. Raises OSError."""
         self._remove([handle])
         left = () if self.storage.is_local else (_ELSEWHERE,)
         return left if self.results else (*left, _IN_A_BLOCK)
 
-    def clear_opted_out(self) -> None:
-        """Remove what is here of all who have opted out, once for each change of their list.
+    def remove_opted_out(self) -> None:
+        """Remove what it holds of all accounts that opted out, once for each change of their list.
 
         Raises StorageUnusable, OSError.
         """
@@ -73,7 +73,7 @@ class ThisMachine:
     def _remove(self, handles: Sequence[Handle]) -> None:
         for handle in handles:
             for runs in self._runs(handle):
-                shutil.rmtree(runs, onerror=_refuse)
+                shutil.rmtree(runs, onerror=_raise_unless_gone)
                 _log.info("@%s: removed the runs in %s", handle, runs)
         for path in results_of(self.results, handles):
             path.unlink(missing_ok=True)
@@ -94,17 +94,17 @@ class ThisMachine:
 
 
 _ELSEWHERE = (
-    "other machines may hold runs that were recorded offline, and results of Prefect, in their "
-    "caches: each removes them with its next retrain or `huggingtweets sync`"
+    "other machines may have runs recorded offline and Prefect results in their caches: each "
+    "removes them at its next retrain or `huggingtweets sync`"
 )
 _IN_A_BLOCK = (
-    "Prefect keeps results in a block (PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK), which is not "
-    "searched: delete them there; at worst something is computed again"
+    "Prefect keeps results in a storage block (PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK), which is "
+    "not searched: delete them there; at worst something is computed again"
 )
 
 
 def results_of(folder: Path | None, handles: Sequence[Handle]) -> list[Path]:
-    """The files below Prefect's folder that hold results of ours which tell of these accounts."""
+    """The files in Prefect's folder that are results of ours naming one of these accounts."""
     if folder is None or not folder.is_dir():
         return []
     return [
@@ -113,25 +113,25 @@ def results_of(folder: Path | None, handles: Sequence[Handle]) -> list[Path]:
 
 
 def _is_about(path: Path, handles: Sequence[Handle]) -> bool:
-    # An evaluation tells what the bot wrote, and not whose it is.
+    # An evaluation holds what the bot wrote, without its name.
     if any(is_of(handle, bot_of(path)) for handle in handles):
         return True
-    held = path.read_bytes()
-    near = [handle for handle in handles if handle.name.encode() in held]
-    told = _result_in(held) if near else None
-    return any(tells_of(handle, told, _FOLDERS) for handle in near)
+    content = path.read_bytes()
+    near = [handle for handle in handles if handle.name.encode() in content]
+    result = _result_in(content) if near else None
+    return any(tells_of(handle, result, _FOLDERS) for handle in near)
 
 
-def _result_in(held: bytes) -> Any:
-    """The JSON of a result of ours; None for that of others."""
+def _result_in(content: bytes) -> Any:
+    """The JSON of a result of ours; None for others."""
     try:
-        result = json.loads(held)["result"]
+        result = json.loads(content)["result"]
         return json.loads(result) if any(mark in result for mark in _OURS) else None
     except (ValueError, KeyError, TypeError):
-        return None  # in another form than that of our tasks
+        return None  # not of our tasks
 
 
-def _refuse(_call: Any, _path: str, trouble: Any) -> None:
-    """What is gone already, such as a temporary file of wandb's, need not be removed."""
+def _raise_unless_gone(_call: Any, _path: str, trouble: Any) -> None:
+    """Raise an error of rmtree, unless the file, such as a temporary one of wandb's, is gone."""
     if not isinstance(trouble[1], FileNotFoundError):
         raise trouble[1]

@@ -1,1 +1,1 @@
-"""Runs in Weights & Biases."""
+"""Runs in Weights & Biases, online or recorded offline to be sent later."""

@@ -1,4 +1,4 @@
-"""Remembers that the service failed, so that only the first of many bots waits for it."""
+"""Remembers that the service failed, so that only the first of many bots waits for its timeout."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Outage:
-    """Whether a service failed lately.
+    """Whether a service failed recently.
 
-    seconds: how long after a failure it is left alone.
+    seconds: how long after a failure it is not tried.
     """
 
     seconds: float = 900
@@ -19,8 +19,8 @@ class Outage:
     _ends: float | None = field(default=None, init=False)
 
     @property
-    def lasts(self) -> bool:
-        """Whether the service is to be left alone now."""
+    def is_ongoing(self) -> bool:
+        """Whether the service should not be tried now."""
         return self._ends is not None and self.clock() < self._ends
 
     def begin(self) -> None:

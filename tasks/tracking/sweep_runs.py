@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.settings import Settings
-from tasks.tracking.environment import Patience, own_folders, plain_error, run_settings
+from tasks.tracking.wandb_environment import Timeouts, plain_error, run_settings, wandb_confined_to
 
 _log = logging.getLogger("huggingtweets")
 
@@ -17,23 +17,23 @@ _log = logging.getLogger("huggingtweets")
 def track_trials(
     name: str, rows: Sequence[Mapping[str, Any]], *, folder: Path, settings: Settings
 ) -> str | None:
-    """Record the rows of a sweep, the best first; returns the run's page, or None offline.
+    """Log the rows of a sweep, the best first; returns the run's page, or None offline.
 
-    Online where there is a key, else (or when that fails) offline below `folder`. Never raises.
+    Online where a key is set, else (or when that fails) offline below `folder`. Never raises.
     """
     if not settings.tracking or not rows:
         return None
     for online in (True, False) if settings.wandb_api_key else (False,):
-        # As for bots: a sweep is not lost for the sake of its diary.
+        # As for bots: tracking must never cost a sweep its result.
         try:
-            return _written(name, rows, folder / f"sweep-{secrets.token_hex(4)}", settings, online)
+            return _log_run(name, rows, folder / f"sweep-{secrets.token_hex(4)}", settings, online)
         except Exception as error:  # noqa: BLE001  (wandb raises whatever its threads meet)
             where = "online" if online else "offline"
             _log.warning("%s: tracking %s failed (%s)", name, where, plain_error(error, settings))
     return None
 
 
-def _written(
+def _log_run(
     name: str,
     rows: Sequence[Mapping[str, Any]],
     folder: Path,
@@ -42,14 +42,14 @@ def _written(
 ) -> str | None:
     import wandb
 
-    with own_folders(folder):
+    with wandb_confined_to(folder):
         run = wandb.init(
             project=settings.wandb_project,
             entity=settings.wandb_entity,
             name=name,
             job_type="sweep",
             reinit="create_new",
-            settings=run_settings(folder, settings, Patience() if online else None),
+            settings=run_settings(folder, settings, Timeouts() if online else None),
         )
         try:
             cells = [[row[column] for column in rows[0]] for row in rows]

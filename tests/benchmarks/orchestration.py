@@ -107,8 +107,8 @@ def _plainly(folder: Path, tables: dict[str, Path], base_folder: str) -> None:
     from tasks.curation.corpus_files import read_corpus, write_corpus
     from tasks.evaluation.measuring import evaluate_bot
     from tasks.lake.posts import append, read
-    from tasks.publishing.context import ReleaseContext
-    from tasks.publishing.local import publish_locally, revision_of
+    from tasks.publishing.release_contents import ReleaseContents
+    from tasks.publishing.releases import publish_locally, revision_of
     from tasks.sources.file_sources import open_file_source
     from tasks.storage import open_storage
     from tasks.training.bases.base_models import resolve_base
@@ -132,7 +132,7 @@ def _plainly(folder: Path, tables: dict[str, Path], base_folder: str) -> None:
         evaluation = evaluate_bot(
             base, storage.local(uri), texts.train, texts.held_out, spec, seed=0
         )
-        context = ReleaseContext(
+        context = ReleaseContents(
             bot=bot, revision=revision_of(now, "0123456789abcdef"), created_at=now, corpus=corpus,
             base=base, checkpoint=checkpoint, evaluation=evaluation,
             profiles=(Profile(handle, name),), spec=spec, tracked=TrackedRun(), namespace=None,

@@ -23,7 +23,7 @@ import pytest
 from tasks.core.names import Bot, Handle
 from tasks.core.records import Kind, Post
 from tasks.core.settings import settings
-from tasks.publishing.local import latest_release, verify_release
+from tasks.publishing.releases import latest_release, verify_release
 from tasks.storage import open_storage
 from tests.sample_posts import sentences, write_table
 from tests.servers.s3 import KEYS, running_s3

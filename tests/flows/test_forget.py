@@ -14,7 +14,7 @@ from flows.requests import BotRequest
 from tasks.core.names import Handle
 from tasks.core.records import Status
 from tasks.core.settings import settings
-from tasks.removal.forgetting import Plan, Receipt
+from tasks.removal.account_removal import Plan, Receipt
 from tasks.storage import Storage
 from tasks.storage.opt_outs import opt_out
 from tests.flows.running import run, use_hub

@@ -23,9 +23,9 @@ from flows.sweep import sweep
 from tasks.core.errors import NetworkTrouble
 from tasks.core.names import Bot, Handle
 from tasks.forget import results_folder
-from tasks.removal.forgetting import Plan, Receipt
+from tasks.removal.account_removal import Plan, Receipt
+from tasks.removal.prefect_records import PrefectRecords
 from tasks.removal.prefect_search import everything
-from tasks.removal.prefect_server import PrefectServer
 from tasks.removal.this_machine import results_of
 from tasks.storage import Storage
 from tests.flows.running import QUICK, run
@@ -111,9 +111,9 @@ def test_nothing_of_the_account_stays_and_all_of_the_others(
     assert len(of_hedwig) >= 3, "curate, finetune, evaluate"
     assert not gone & of_hedwig
     assert any("flow-run delete" in sentence for sentence in receipt.left)
-    again = PrefectServer(folder)
-    assert again.look(Handle("gideon")) == ()
-    assert not any("flow-run delete" in sentence for sentence in again.clear(Handle("gideon")))
+    again = PrefectRecords(folder)
+    assert again.find(Handle("gideon")) == ()
+    assert not any("flow-run delete" in sentence for sentence in again.remove(Handle("gideon")))
 
 
 def made(client: SyncPrefectClient, bot: str, state: Any, parent: FlowRun | None = None) -> FlowRun:
@@ -132,7 +132,7 @@ def made(client: SyncPrefectClient, bot: str, state: Any, parent: FlowRun | None
 
 
 def test_what_is_under_way_is_left_until_it_has_ended() -> None:
-    handle, server = Handle("isolde"), PrefectServer(None)
+    handle, server = Handle("isolde"), PrefectRecords(None)
     with get_client(sync_client=True) as client:
         parent = client.create_flow_run(retrain, parameters={"bots": []}, state=Running())
         runs = [
@@ -141,13 +141,13 @@ def test_what_is_under_way_is_left_until_it_has_ended() -> None:
             made(client, "isolde", Completed()),
             made(client, "jasper-malisolde", Completed()),
         ]
-        (sentence, _) = server.clear(handle)
+        (sentence, _) = server.remove(handle)
         assert sentence.startswith("2 runs of @isolde in Prefect are under way")
         kept = everything_kept(client)
         assert [str(run.id) in kept for run in runs] == [True, True, False, True]
         client.set_flow_run_state(runs[0].id, Completed(), force=True)
         client.set_flow_run_state(parent.id, Completed(), force=True)
-        assert len(server.clear(handle)) == 1
+        assert len(server.remove(handle)) == 1
         assert list(naming(everything_kept(client), "isolde")) == [str(runs[3].id)]
         client.delete_flow_run(runs[3].id)
 
@@ -162,11 +162,11 @@ def test_interrupted_in_the_middle_it_is_finished_by_the_next_call(
     kept.unlink()
     kept.mkdir()  # what cannot be unlinked
     with pytest.raises(OSError, match=kept.name):
-        PrefectServer(folder).clear(handle)
+        PrefectRecords(folder).remove(handle)
     with get_client(sync_client=True) as client:
         assert naming(everything_kept(client), "kunigunde"), "by which the rest is found"
         kept.rmdir()
-        PrefectServer(folder).clear(handle)
+        PrefectRecords(folder).remove(handle)
         assert naming(everything_kept(client), "kunigunde") == {}
 
 
@@ -217,4 +217,4 @@ def test_a_server_that_goes_away_in_the_middle_is_to_be_asked_again() -> None:
         temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}),
         pytest.raises(NetworkTrouble, match=r"@olga: the Prefect server .* forget .* again"),
     ):
-        PrefectServer(None).look(Handle("olga"))
+        PrefectRecords(None).find(Handle("olga"))

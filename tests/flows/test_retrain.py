@@ -15,7 +15,7 @@ from flows.bot import nothing_new
 from flows.requests import BotRequest, RetrainOptions
 from tasks.core.names import Bot
 from tasks.core.records import Outcome, Spec, Status
-from tasks.publishing.local import latest_release
+from tasks.publishing.releases import latest_release
 from tasks.registry.attempts import begin_attempt
 from tasks.registry.due_marks import clear_due, mark_due
 from tasks.storage import Storage

@@ -14,7 +14,7 @@ import yaml
 
 from tasks.core.names import Bot
 from tasks.core.settings import settings
-from tasks.publishing.local import latest_release, verify_release
+from tasks.publishing.releases import latest_release, verify_release
 from tasks.storage import Storage, open_storage
 from tests.infra.machines import (
     BIN,

@@ -6,14 +6,14 @@ import json
 
 import pytest
 
-from tasks.publishing.context import ReleaseContext
+from tasks.publishing.release_contents import ReleaseContents
 from tasks.storage import Storage
-from tests.tasks.publishing.examples import CHECKPOINT, FINGERPRINT, MODEL, make_context
+from tests.tasks.publishing.examples import CHECKPOINT, FINGERPRINT, MODEL, make_contents
 
 
 @pytest.fixture
-def context() -> ReleaseContext:
-    return make_context()
+def contents() -> ReleaseContents:
+    return make_contents()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 
-from tasks.publishing.rendering import render
+from tasks.publishing.png_rendering import render_png
 
 
 def drawn_png(width: int, height: int, colour: tuple[int, int, int] = (255, 0, 0)) -> bytes:
@@ -27,7 +27,7 @@ def drawn_as(form: str, width: int, height: int) -> bytes:
 def as_drawn(png: bytes) -> bytes:
     """What an avatar of 240 × 240 looks like when it is drawn once more."""
     css = ".a { display: flex; width: 240px; height: 240px }"
-    return render('<div class="a"><img src="a"></div>', css, (240, 240), images={"a": png})
+    return render_png('<div class="a"><img src="a"></div>', css, (240, 240), images={"a": png})
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -23,7 +23,7 @@ from tasks.core.records import (
     Spec,
     TrackedRun,
 )
-from tasks.publishing.context import ReleaseContext
+from tasks.publishing.release_contents import ReleaseContents
 
 FINGERPRINT = "0123456789abcdef" * 4
 REVISION = "20260102-01234567"
@@ -39,8 +39,8 @@ MODEL = {
 STARTS = ("I think that", "I like", "I don't like", "I want", "My dream is")
 
 
-def make_context(*names: str, **changes: Any) -> ReleaseContext:
-    """A context of a bot whose handles are `alice`, `bob`, `carol`, with these display names."""
+def make_contents(*names: str, **changes: Any) -> ReleaseContents:
+    """A contents of a bot whose handles are `alice`, `bob`, `carol`, with these display names."""
     names = names or ("Alice",)
     bot = Bot.parse("-".join(("alice", "bob", "carol")[: len(names)]))
     counts = {
@@ -73,7 +73,7 @@ def make_context(*names: str, **changes: Any) -> ReleaseContext:
         ((1000, 4.0, 3.9), (2000, 3.5, 3.2)),
     )
     predictions = tuple(Prediction(start, f"{start} a thing", False) for start in STARTS)
-    context = ReleaseContext(
+    contents = ReleaseContents(
         bot,
         REVISION,
         datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
@@ -86,7 +86,7 @@ def make_context(*names: str, **changes: Any) -> ReleaseContext:
         TrackedRun(),
         None,
     )
-    return replace(context, **changes)
+    return replace(contents, **changes)
 
 
 HOSTILE = [

@@ -19,10 +19,10 @@ from tasks.core.records import Base, Counts, Prediction, TrackedRun
 from tasks.curation.corpus import build_corpus
 from tasks.evaluation.gate import judge
 from tasks.publishing.card import render_card
-from tasks.publishing.context import ReleaseContext
 from tasks.publishing.escaping import plain
+from tasks.publishing.release_contents import ReleaseContents
 from tests.tasks.curation.lake_tables import lake_table, sentences
-from tests.tasks.publishing.examples import HOSTILE, make_context, names
+from tests.tasks.publishing.examples import HOSTILE, make_contents, names
 
 SECTIONS = [
     "How does it work?",
@@ -51,8 +51,8 @@ def tables(card: str) -> list[list[list[str]]]:
     ]
 
 
-def with_counts(context: ReleaseContext, **counts: Counts) -> ReleaseContext:
-    return replace(context, corpus=replace(context.corpus, counts=counts))
+def with_counts(contents: ReleaseContents, **counts: Counts) -> ReleaseContents:
+    return replace(contents, corpus=replace(contents.corpus, counts=counts))
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def with_counts(context: ReleaseContext, **counts: Counts) -> ReleaseContext:
     ],
 )
 def test_the_sections_of_the_original(people, title):
-    card = render_card(make_context(*people))
+    card = render_card(make_contents(*people))
     page = shown(card)
     assert re.findall(r"<h2>(.*?)</h2>", page) == SECTIONS
     assert title in page
@@ -86,7 +86,7 @@ def test_the_sections_of_the_original(people, title):
 def test_the_counts_of_the_originals_cards(numbers):
     downloaded, retweets, short, kept = numbers
     counts = Counts(downloaded, kept, {"retweet": retweets, "short": short})
-    table = tables(render_card(with_counts(make_context("Alice"), alice=counts)))[0]
+    table = tables(render_card(with_counts(make_contents("Alice"), alice=counts)))[0]
     assert table == [
         ["Data", "Alice"],
         ["Tweets downloaded", str(downloaded)],
@@ -115,17 +115,17 @@ def test_posts_of_the_originals_accounts_give_the_counts_of_its_cards(
         Bot((alice,)), {alice: lake_table(texts, kinds=kinds)}, filter_name="classic",
         floor=6_000, warn_below=0,
     )  # fmt: skip
-    table = tables(render_card(with_counts(make_context("Alice"), **curated.counts)))[0]
+    table = tables(render_card(with_counts(make_contents("Alice"), **curated.counts)))[0]
     assert [row[1] for row in table[1:]] == list(map(str, (downloaded, retweets, short, kept)))
 
 
 def test_a_column_for_each_handle_and_rows_only_where_something_was_dropped():
-    context = with_counts(
-        make_context("Al", "Bo"),
+    contents = with_counts(
+        make_contents("Al", "Bo"),
         alice=Counts(10, 6, {"retweet": 0, "short": 1, "duplicate": 0, "other_language": 3}),
         bob=Counts(5, 5, {}),
     )
-    assert tables(render_card(context))[0] == [
+    assert tables(render_card(contents))[0] == [
         ["Data", "Al", "Bo"],
         ["Tweets downloaded", "10", "5"],
         ["Retweets", "0", "0"],
@@ -135,8 +135,8 @@ def test_a_column_for_each_handle_and_rows_only_where_something_was_dropped():
     ]
 
 
-def test_the_metadata_go_through_the_hubs_own_reader(context):
-    card = ModelCard(render_card(replace(context, namespace="me")))
+def test_the_metadata_go_through_the_hubs_own_reader(contents):
+    card = ModelCard(render_card(replace(contents, namespace="me")))
     data = card.data.to_dict()
     assert data["license"] == "mit"
     assert data["library_name"] == "transformers"
@@ -152,59 +152,57 @@ def test_the_metadata_go_through_the_hubs_own_reader(context):
     assert ModelCard(str(card)).data.to_dict() == data
 
 
-def test_the_metadata_name_the_languages_where_they_are_known(context):
-    assert "language" not in ModelCard(render_card(context)).data.to_dict()
-    card = ModelCard(render_card(replace(context, languages=("no", "ja"))))
+def test_the_metadata_name_the_languages_where_they_are_known(contents):
+    assert "language" not in ModelCard(render_card(contents)).data.to_dict()
+    card = ModelCard(render_card(replace(contents, languages=("no", "ja"))))
     assert card.data.to_dict()["language"] == ["no", "ja"]
 
 
-def test_a_base_from_elsewhere_is_told_in_words():
+def test_a_base_that_is_not_on_the_hub_is_named_as_text():
     base = Base("/models/own", "/models/own", "1", "a model | of our own", None)
-    card = render_card(make_context("Alice", base=base))
+    card = render_card(make_contents("Alice", base=base))
     metadata = ModelCard(card).data.to_dict()
     assert metadata["library_name"] == "transformers"
     assert not {"base_model", "base_model_relation", "license"} & metadata.keys()
-    assert "based on a model | of our own (its licence is not known), which" in html.unescape(
-        shown(card)
-    )
+    assert "based on a model | of our own (licence unknown), which" in html.unescape(shown(card))
     assert "/models/own" not in card
 
 
-def test_base_and_licence_are_told(context):
-    told = html.unescape(shown(render_card(context)))
+def test_base_and_licence_are_named(contents):
+    text = html.unescape(shown(render_card(contents)))
     link = '<a href="https://huggingface.co/openai-community/gpt2">openai-community/gpt2</a>'
-    assert f"based on {link} (licence: mit), which is fine-tuned on the tweets of Alice" in told
+    assert f"based on {link} (licence: mit), which is fine-tuned on the tweets of Alice" in text
 
 
-def test_memorisation_and_the_gates_figures_are_told(context):
-    assert "Of 5 texts that the model wrote to be checked, 0% repeat" in render_card(context)
+def test_memorisation_and_the_gates_figures_are_shown(contents):
+    assert "Of 5 generated samples, 0% repeat" in render_card(contents)
     evaluation = replace(
-        context.evaluation,
+        contents.evaluation,
         samples=100, verbatim=2, repeated=6, released_loss=3.3, compared_loss=3.2,
         compared_posts=20,
     )  # fmt: skip
-    judged = replace(context, evaluation=evaluation, gate=judge(evaluation, 0.05, 0.05))
-    told = html.unescape(shown(render_card(judged)))
-    assert (
-        "Of 100 texts that the model wrote to be checked, 6% repeat training tweets: 2 stand in "
-        "them word for word, 4 nearly." in told
-    )
-    assert "it did not pass, and was released all the same by its operator" in told
+    judged = replace(contents, evaluation=evaluation, gate=judge(evaluation, 0.05, 0.05))
+    text = html.unescape(shown(render_card(judged)))
+    assert "Of 100 generated samples, 6% repeat training tweets: 2 verbatim, 4 nearly." in text
+    assert "it did not pass, and its operator released it nevertheless" in text
     for reason in judged.gate.reasons:
-        assert f"<li>{reason}</li>" in told
+        assert f"<li>{reason}</li>" in text
     passed = replace(judged, gate=judge(evaluation, 0.05, 0.5))
-    assert "release before it; it passed:" in render_card(passed)
+    assert "previous release; it passed:" in render_card(passed)
 
 
-def test_the_curve_of_the_losses_is_shown_where_there_is_one(context):
-    assert '<img src="losses.png"' in shown(render_card(context))
-    bare = replace(context, checkpoint=replace(context.checkpoint, history=()))
+def test_the_curve_of_the_losses_is_shown_where_there_is_one(contents):
+    assert '<img src="losses.png"' in shown(render_card(contents))
+    bare = replace(contents, checkpoint=replace(contents.checkpoint, history=()))
     assert "losses.png" not in render_card(bare)
 
 
-def test_it_tells_how_to_ask_for_removal(context):
-    for namespace, words in (("me", "by a discussion in this repository"), (None, "ask whoever")):
-        card = render_card(replace(context, namespace=namespace))
+def test_it_says_how_to_ask_for_removal(contents):
+    for namespace, words in (
+        ("me", "in a discussion in this repository"),
+        (None, "ask its publisher:"),
+    ):
+        card = render_card(replace(contents, namespace=namespace))
         assert words in card
         assert "`huggingtweets forget` with the account's handle removes its posts" in card
 
@@ -214,9 +212,9 @@ def test_it_tells_how_to_ask_for_removal(context):
 def test_no_base_licence_or_source_breaks_the_card(origin, licence, source):
     def card_of(origin, licence, source):
         base = Base("own", "/somewhere", "1", f"made of {origin}", f"L{licence}")
-        context = make_context("Alice", base=base)
-        corpus = replace(context.corpus, sources=(f"from {source}",))
-        return render_card(replace(context, corpus=corpus))
+        contents = make_contents("Alice", base=base)
+        corpus = replace(contents.corpus, sources=(f"from {source}",))
+        return render_card(replace(contents, corpus=corpus))
 
     wild, calm = card_of(origin, licence, source), card_of("x", "y", "z")
     assert re.findall(r"<[^>]*>", shown(wild)) == re.findall(r"<[^>]*>", shown(calm))
@@ -226,52 +224,52 @@ def test_no_base_licence_or_source_breaks_the_card(origin, licence, source):
 
 
 def test_losses_that_are_no_numbers_are_left_out():
-    context = make_context("Alice")
-    evaluation = replace(context.evaluation, base_loss=math.nan, bot_loss=math.inf)
-    card = render_card(replace(context, evaluation=evaluation))
+    contents = make_contents("Alice")
+    evaluation = replace(contents.evaluation, base_loss=math.nan, bot_loss=math.inf)
+    card = render_card(replace(contents, evaluation=evaluation))
     assert "model-index" not in card
     assert [row[1] for row in tables(card)[2][1:]] == ["not measurable", "not measurable"]
     assert "nan" not in card.split("---")[1]
 
 
-def test_how_to_use_names_the_repository_or_the_folder(context):
-    assert 'model="me/alice"' in render_card(replace(context, namespace="me"))
-    assert 'model="releases/alice/latest"' in render_card(context)
+def test_how_to_use_names_the_repository_or_the_folder(contents):
+    assert 'model="me/alice"' in render_card(replace(contents, namespace="me"))
+    assert 'model="releases/alice/latest"' in render_card(contents)
 
 
-def test_the_run_is_linked_where_it_is_online(context):
-    offline = render_card(context)
+def test_the_run_is_linked_where_it_is_online(contents):
+    offline = render_card(contents)
     assert "was not tracked online" in offline
     tracked = TrackedRun(url="https://wandb.example/me/p/runs/1")
-    online = render_card(replace(context, tracked=tracked))
+    online = render_card(replace(contents, tracked=tracked))
     assert "[training run](https://wandb.example/me/p/runs/1)" in online
-    assert "The preparation of the data was not tracked online" in online
+    assert "Preprocessing was not tracked online" in online
     assert "The training was not tracked" not in online
     both = replace(tracked, preprocess_url="https://wandb.example/me/p/runs/0")
     assert "[Explore the data](https://wandb.example/me/p/runs/0)" in render_card(
-        replace(context, tracked=both)
+        replace(contents, tracked=both)
     )
     odd = TrackedRun(url="javascript:alert(1)", preprocess_url="https://x.example/) [a](b")
-    assert render_card(replace(context, tracked=odd)) == offline
+    assert render_card(replace(contents, tracked=odd)) == offline
 
 
-def test_the_projects_page_is_linked_where_there_is_one(context):
-    assert "[huggingtweets]" not in render_card(context)
-    linked = render_card(replace(context, project_url="https://example.org/huggingtweets"))
+def test_the_projects_page_is_linked_where_there_is_one(contents):
+    assert "[huggingtweets]" not in render_card(contents)
+    linked = render_card(replace(contents, project_url="https://example.org/huggingtweets"))
     assert "[huggingtweets](https://example.org/huggingtweets)" in linked
-    assert "[huggingtweets]" not in render_card(replace(context, project_url="javascript:x)"))
+    assert "[huggingtweets]" not in render_card(replace(contents, project_url="javascript:x)"))
 
 
-def test_source_and_time_of_the_posts(context):
-    card = render_card(context)
-    assert "came from a table of posts; the oldest kept one is of 2020&#45;03&#45;01" in card
-    undated = replace(context.corpus, first_post=None, sources=("table", "x_archive"))
-    card = render_card(replace(context, corpus=undated))
-    assert "came from a table of posts and the owner's archive." in card
+def test_source_and_time_of_the_posts(contents):
+    card = render_card(contents)
+    assert "come from a table of posts; those kept date from 2020&#45;03&#45;01" in card
+    undated = replace(contents.corpus, first_post=None, sources=("table", "x_archive"))
+    card = render_card(replace(contents, corpus=undated))
+    assert "come from a table of posts and the account owner's X archive." in card
 
 
 def test_an_avatar_is_shown_only_where_its_address_is_harmless():
-    context = make_context("Alice")
+    contents = make_contents("Alice")
     good = "https://pbs.example/profile_images/1/a_400x400.jpg"
     for url, is_shown in (
         (good, True),
@@ -279,15 +277,15 @@ def test_an_avatar_is_shown_only_where_its_address_is_harmless():
         ("http://x.example/a.jpg", False),
         ("javascript:alert(1)", False),
     ):
-        profile = replace(context.profiles[0], avatar_url=url)
-        assert (url in render_card(replace(context, profiles=(profile,)))) is is_shown
+        profile = replace(contents.profiles[0], avatar_url=url)
+        assert (url in render_card(replace(contents, profiles=(profile,)))) is is_shown
 
 
 @settings(max_examples=40)
 @given(st.lists(names, min_size=1, max_size=3), names)
 def test_no_name_or_post_breaks_the_card(people, post):
-    calm = make_context(*("N" * 5 for _ in people))
-    wild = make_context(*people)
+    calm = make_contents(*("N" * 5 for _ in people))
+    wild = make_contents(*people)
     predictions = (Prediction("My dream is", f"My dream is {post}", False),)
     calm, wild = (
         replace(each, evaluation=replace(each.evaluation, predictions=predictions))
@@ -307,16 +305,16 @@ def test_no_name_or_post_breaks_the_card(people, post):
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_name_is_read_as_it_stands(name):
-    card = render_card(make_context(name))
+    card = render_card(make_contents(name))
     assert tables(card)[0][0] == ["Data", plain(name, 60) or "alice"]
 
 
 def test_a_context_needs_the_bots_own_profiles():
-    context = make_context("Alice", "Bob")
+    contents = make_contents("Alice", "Bob")
     with pytest.raises(AssertionError, match="one profile for each handle"):
-        replace(context, profiles=context.profiles[:1])
+        replace(contents, profiles=contents.profiles[:1])
 
 
-def test_the_release_is_dated(context):
-    card = render_card(replace(context, created_at=datetime(2027, 5, 6, tzinfo=UTC)))
+def test_the_release_is_dated(contents):
+    card = render_card(replace(contents, created_at=datetime(2027, 5, 6, tzinfo=UTC)))
     assert "made with huggingtweets on 2027-05-06" in card

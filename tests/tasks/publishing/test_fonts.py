@@ -101,15 +101,15 @@ def test_a_failing_apt_is_said_in_one_line(tmp_path, apt, monkeypatch):
     said: list[str] = []
     fetch_fonts(tmp_path / "fonts", said.append)
     assert len(said) == 2
-    assert said[1].endswith("cannot be had: E: no network")
+    assert said[1].endswith("drawing without it: E: no network")
     assert names(tmp_path / "fonts", tmp_path / "none") == []
 
 
-def test_a_machine_without_apt_is_told_so(tmp_path, monkeypatch):
+def test_a_machine_without_apt_uses_its_fonts(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     said: list[str] = []
     fetch_fonts(tmp_path / "fonts", said.append)
-    assert said == ["fonts: no apt-get here, so the picture uses the fonts that the system has"]
+    assert said == ["fonts: no apt-get, using the fonts of the system"]
 
 
 def test_the_systems_fonts_fill_the_gaps(tmp_path):

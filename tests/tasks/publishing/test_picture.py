@@ -18,7 +18,7 @@ from tasks.publishing.fonts import available_fonts
 from tasks.publishing.loss_curve import has_losses, render_losses
 from tasks.publishing.picture import render_picture
 from tests.tasks.publishing.drawn import drawn_png
-from tests.tasks.publishing.examples import HOSTILE, make_context, names
+from tests.tasks.publishing.examples import HOSTILE, make_contents, names
 
 FONTS = available_fonts(Path("no such folder"), Path("none either"))
 
@@ -29,23 +29,23 @@ def size(png: bytes) -> tuple[int, int]:
 
 
 def with_texts(*texts: str, repeats: bool = False):
-    context = make_context("Alice")
+    contents = make_contents("Alice")
     predictions = tuple(Prediction("", text, repeats) for text in texts)
-    return replace(context, evaluation=replace(context.evaluation, predictions=predictions))
+    return replace(contents, evaluation=replace(contents.evaluation, predictions=predictions))
 
 
 @pytest.mark.parametrize("people", [["Alice"], ["A", "B"], ["A", "B", "C"]])
 def test_a_png_of_1200_by_630_that_is_the_same_every_time(people):
-    context = make_context(*people)
-    png = render_picture(context, FONTS)
+    contents = make_contents(*people)
+    png = render_picture(contents, FONTS)
     assert size(png) == (1200, 630)
-    assert render_picture(context, FONTS) == png
+    assert render_picture(contents, FONTS) == png
 
 
 def test_names_and_predictions_are_in_it():
     pictures = [
-        render_picture(make_context("Alice"), FONTS),
-        render_picture(make_context("Alicf"), FONTS),
+        render_picture(make_contents("Alice"), FONTS),
+        render_picture(make_contents("Alicf"), FONTS),
         render_picture(with_texts("one thing"), FONTS),
         render_picture(with_texts("one think"), FONTS),
         render_picture(with_texts("one thing", repeats=True), FONTS),
@@ -64,19 +64,19 @@ def test_repeated_posts_and_a_fifth_one_are_not_shown():
 
 def test_different_starts_come_first():
     predictions = [Prediction(start, f"{start}{i}", False) for start in "ab" for i in range(4)]
-    context = make_context("Alice")
-    evaluation = replace(context.evaluation, predictions=tuple(predictions))
+    contents = make_contents("Alice")
+    evaluation = replace(contents.evaluation, predictions=tuple(predictions))
     wanted = with_texts("a0", "b0", "a1", "a2")
-    shown = render_picture(replace(context, evaluation=evaluation), FONTS)
+    shown = render_picture(replace(contents, evaluation=evaluation), FONTS)
     assert shown == render_picture(wanted, FONTS)
 
 
 @settings(max_examples=25, deadline=None)
 @given(names, names)
 def test_any_text_gives_a_picture(name, text):
-    context = make_context(name)
-    evaluation = replace(context.evaluation, predictions=(Prediction("", text, False),))
-    assert size(render_picture(replace(context, evaluation=evaluation), FONTS)) == (1200, 630)
+    contents = make_contents(name)
+    evaluation = replace(contents.evaluation, predictions=(Prediction("", text, False),))
+    assert size(render_picture(replace(contents, evaluation=evaluation), FONTS)) == (1200, 630)
 
 
 def test_markup_in_a_text_is_drawn_not_obeyed():
@@ -95,11 +95,11 @@ def test_markup_in_a_text_is_drawn_not_obeyed():
     ],
 )
 def test_the_side_that_a_text_is_read_from(text, from_the_right):
-    assert picture.reads_from_the_right(text) is from_the_right
+    assert picture.is_right_to_left(text) is from_the_right
 
 
 def test_an_avatar_is_shown_and_the_others_have_initials():
-    two = make_context("Alice", "Bob")
+    two = make_contents("Alice", "Bob")
     face = redrawn(drawn_png(40, 40))
     shown = [replace(two, avatars=avatars) for avatars in ({}, {"bob": face}, {"alice": face})]
     pictures = {render_picture(each, FONTS) for each in shown}
@@ -112,7 +112,7 @@ def test_an_avatar_is_shown_and_the_others_have_initials():
 def test_what_acts_is_not_drawn(hostile):
     shown = plain(hostile, 150)
     assert render_picture(with_texts(hostile), FONTS) == render_picture(with_texts(shown), FONTS)
-    named, tame = make_context(hostile), make_context(plain(hostile) or "alice")
+    named, tame = make_contents(hostile), make_contents(plain(hostile) or "alice")
     assert render_picture(named, FONTS) == render_picture(tame, FONTS)
 
 
@@ -122,23 +122,23 @@ def test_what_acts_is_not_drawn(hostile):
     st.floats(),
 )
 def test_any_losses_give_a_curve_or_none(history, base_loss):
-    context = make_context("Alice")
-    context = replace(
-        context,
-        checkpoint=replace(context.checkpoint, history=tuple(history)),
-        evaluation=replace(context.evaluation, base_loss=base_loss),
+    contents = make_contents("Alice")
+    contents = replace(
+        contents,
+        checkpoint=replace(contents.checkpoint, history=tuple(history)),
+        evaluation=replace(contents.evaluation, base_loss=base_loss),
     )
-    png = render_losses(context, FONTS)
-    assert (png is not None) is has_losses(context)
+    png = render_losses(contents, FONTS)
+    assert (png is not None) is has_losses(contents)
     assert png is None or size(png) == (720, 360)
 
 
 def test_the_curve_shows_the_losses():
-    context = make_context("Alice")
-    changed = replace(context.checkpoint, history=((1000, 4.0, 3.8), (2000, 3.5, 3.2)))
-    png = render_losses(context, FONTS)
-    assert png == render_losses(context, FONTS)
-    assert png != render_losses(replace(context, checkpoint=changed), FONTS)
+    contents = make_contents("Alice")
+    changed = replace(contents.checkpoint, history=((1000, 4.0, 3.8), (2000, 3.5, 3.2)))
+    png = render_losses(contents, FONTS)
+    assert png == render_losses(contents, FONTS)
+    assert png != render_losses(replace(contents, checkpoint=changed), FONTS)
     assert len(png) < 30_000
 
 
@@ -148,5 +148,5 @@ def test_the_curve_shows_the_losses():
      ("Ada Lovelace", 2, "A"), ("", 1, "A")],
 )  # fmt: skip
 def test_initials_stand_in_for_an_avatar(name, people, expected):
-    profile = make_context(name).profiles[0]
+    profile = make_contents(name).profiles[0]
     assert picture.initials(profile, 2 if people == 1 else 1) == expected

@@ -30,7 +30,7 @@ from tasks.evaluate import evaluate
 from tasks.ingest.accounts import save_profile
 from tasks.lake.posts import append
 from tasks.publish import publish, push, released_already
-from tasks.publishing.local import evaluation_of
+from tasks.publishing.releases import evaluation_of
 from tasks.storage import Storage
 from tasks.training.trainer import train_checkpoint
 from tests.sample_posts import sentences

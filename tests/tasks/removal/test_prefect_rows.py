@@ -9,7 +9,7 @@ import pytest
 from prefect.client.schemas.objects import Artifact, FlowRun
 
 from tasks.core.names import Handle
-from tasks.removal.prefect_rows import asked_without, is_own, name_without, table_without
+from tasks.removal.prefect_rows import is_own, name_without, parameters_without, table_without
 
 ALICE = Handle("alice")
 
@@ -60,7 +60,7 @@ def test_what_a_run_was_asked_for() -> None:
     assert is_own(ALICE, asked(handles=["alice"], file=""))
     assert not is_own(ALICE, asked(handles=["alice"], file="list.txt")), "who knows what it holds"
     assert not is_own(ALICE, asked(night="2026-01-02"))
-    assert asked_without(ALICE, both) == {
+    assert parameters_without(ALICE, both) == {
         "bots": [{"name": "bob", "options": options}],
         "options": options,
     }

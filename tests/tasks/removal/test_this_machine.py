@@ -14,7 +14,7 @@ import pytest
 from tasks.core.names import Handle
 from tasks.core.settings import Settings
 from tasks.ingest.scrape_state import stop_of, stop_run
-from tasks.removal.forgetting import forget_account, plan_removal
+from tasks.removal.account_removal import plan_removal, remove_account
 from tasks.removal.inventory import Removal
 from tasks.removal.this_machine import ThisMachine, results_of
 from tasks.storage import Storage
@@ -57,7 +57,7 @@ def machine(bucket: Storage, tmp_path: Path) -> Machine:
     return Machine(bucket, tmp_path / "one")
 
 
-def test_runs_and_results_in_the_cache_go_and_the_receipt_tells(
+def test_runs_and_results_in_the_cache_go_and_the_receipt_says_what_is_left(
     bucket: Storage, machine: Machine
 ) -> None:
     machine.work("alice", "alice-bob", "bob")
@@ -69,12 +69,12 @@ def test_runs_and_results_in_the_cache_go_and_the_receipt_tells(
     assert all(each.files and each.bytes for each in plan.kept)
     assert machine.names() == {"alice", "alice-bob", "bob"}, "looking removes nothing"
 
-    receipt = forget_account(bucket, ALICE, machine.settings, NOW, [machine.here])
+    receipt = remove_account(bucket, ALICE, machine.settings, NOW, [machine.here])
     assert machine.names() == {"bob"}
     assert set(plan.kept) <= set(receipt.removed)
-    assert any("other machines may hold" in sentence for sentence in receipt.left)
+    assert any("other machines may have" in sentence for sentence in receipt.left)
     assert bucket.read_json(receipt.key)["left"] == list(receipt.left)
-    again = forget_account(bucket, ALICE, machine.settings, NOW, [machine.here])
+    again = remove_account(bucket, ALICE, machine.settings, NOW, [machine.here])
     assert again.removed == ()
 
 
@@ -84,19 +84,19 @@ def test_what_an_interrupted_call_had_planned_is_in_the_receipt_of_the_next(
     machine.work("alice")
 
     class Full:
-        def look(self, _handle: Handle) -> tuple[Removal, ...]:
+        def find(self, _handle: Handle) -> tuple[Removal, ...]:
             return (Removal("somewhere"), Removal("theirs", machine="another machine"))
 
-        def clear(self, _handle: Handle) -> tuple[str, ...]:
+        def remove(self, _handle: Handle) -> tuple[str, ...]:
             raise OSError("the power went")
 
     with pytest.raises(OSError, match="power"):
-        forget_account(bucket, ALICE, machine.settings, NOW, [machine.here, Full()])
+        remove_account(bucket, ALICE, machine.settings, NOW, [machine.here, Full()])
     assert machine.names() == set(), "the first neighbour was done"
-    receipt = forget_account(bucket, ALICE, machine.settings, NOW, [machine.here])
-    told = {str(each) for each in receipt.removed}
-    assert {f"wandb/alice on {platform.node()}", "somewhere"} <= told
-    assert not any("another machine" in each for each in told), "that one has to tell"
+    receipt = remove_account(bucket, ALICE, machine.settings, NOW, [machine.here])
+    removed = {str(each) for each in receipt.removed}
+    assert {f"wandb/alice on {platform.node()}", "somewhere"} <= removed
+    assert not any("another machine" in each for each in removed), "only that machine can report it"
     assert bucket.files("forgetting") == {}
 
 
@@ -106,12 +106,12 @@ def test_every_other_machine_cleans_itself_with_its_next_run(
     other = Machine(bucket, tmp_path / "two")
     for each in (machine, other):
         each.work("alice", "bob", "carol")
-    forget_account(bucket, ALICE, machine.settings, NOW, [machine.here])
+    remove_account(bucket, ALICE, machine.settings, NOW, [machine.here])
     assert other.names() == {"alice", "bob", "carol"}
-    other.here.clear_opted_out()
+    other.here.remove_opted_out()
     assert other.names() == {"bob", "carol"}
     opt_out(bucket, Handle("carol"), NOW)
-    other.here.clear_opted_out()
+    other.here.remove_opted_out()
     assert other.names() == {"bob"}
 
 
@@ -119,23 +119,23 @@ def test_a_list_that_has_not_changed_is_not_searched_for_again(
     bucket: Storage, machine: Machine
 ) -> None:
     opt_out(bucket, ALICE, NOW)
-    machine.here.clear_opted_out()
+    machine.here.remove_opted_out()
     machine.work("alice")
-    machine.here.clear_opted_out()
+    machine.here.remove_opted_out()
     assert machine.names() == {"alice"}
-    ThisMachine(bucket, machine.settings, None).clear_opted_out()
+    ThisMachine(bucket, machine.settings, None).remove_opted_out()
     assert machine.names() == {"alice"}, "of the results; the runs are gone"
     assert list(machine.runs.iterdir()) == []
 
 
 def test_nobody_opted_out_nothing_is_written(bucket: Storage, machine: Machine) -> None:
-    machine.here.clear_opted_out()
+    machine.here.remove_opted_out()
     assert not machine.settings.cache.exists()
 
 
-def test_results_in_a_block_are_told_to_be_left(bucket: Storage, machine: Machine) -> None:
+def test_results_in_a_block_are_reported_as_left(bucket: Storage, machine: Machine) -> None:
     here = ThisMachine(bucket, machine.settings, None)
-    receipt = forget_account(bucket, ALICE, machine.settings, NOW, [here])
+    receipt = remove_account(bucket, ALICE, machine.settings, NOW, [here])
     assert any("PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK" in sentence for sentence in receipt.left)
 
 
@@ -167,9 +167,9 @@ def test_in_a_local_storage_runs_are_the_storages(tmp_path: Path, storage: Stora
     settings = Settings(cache=tmp_path / "cache")
     here = ThisMachine(storage, settings, tmp_path / "results")
     track(storage.local("wandb"), training("alice"))
-    (removal,) = here.look(ALICE)
+    (removal,) = here.find(ALICE)
     assert str(removal) == "wandb/alice"
-    assert here.clear(ALICE) == ()
+    assert here.remove(ALICE) == ()
     assert storage.files("wandb") == {}
 
 
@@ -177,7 +177,7 @@ def test_sweeps_lose_the_column_of_the_account(bucket: Storage, machine: Machine
     row = {"epochs": 1, "held-out loss": 3.0}
     bucket.write_json("sweeps/fox.json", [{**row, "@alice-bob": 3.0, "@bob": 3.0}])
     bucket.write_json("sweeps/owl.json", [{**row, "@malice": 3.0, "alice": 1}])
-    forget_account(bucket, ALICE, machine.settings, NOW)
+    remove_account(bucket, ALICE, machine.settings, NOW)
     assert bucket.read_json("sweeps/fox.json") == [{**row, "@bob": 3.0}]
     assert bucket.read_json("sweeps/owl.json") == [{**row, "@malice": 3.0, "alice": 1}]
 
@@ -185,14 +185,14 @@ def test_sweeps_lose_the_column_of_the_account(bucket: Storage, machine: Machine
 def test_why_a_source_stopped_names_it_no_more(bucket: Storage, machine: Machine) -> None:
     stop_run(bucket, "night", "x_api", "@alice: X asks for a payment", NOW)
     stop_run(bucket, "day", "x_api", "@malice: X asks for a payment", NOW)
-    forget_account(bucket, ALICE, machine.settings, NOW)
+    remove_account(bucket, ALICE, machine.settings, NOW)
     assert stop_of(bucket, "night", "x_api") == "@…: X asks for a payment"
     assert stop_of(bucket, "day", "x_api") == "@malice: X asks for a payment"
 
 
-def test_what_w_and_b_was_sent_is_told_to_stay(bucket: Storage, tmp_path: Path) -> None:
+def test_what_w_and_b_was_sent_is_reported_to_stay(bucket: Storage, tmp_path: Path) -> None:
     settings = Settings(cache=tmp_path, wandb_api_key="k" * 40, wandb_entity="team")
-    receipt = forget_account(bucket, ALICE, settings, NOW)
+    receipt = remove_account(bucket, ALICE, settings, NOW)
     (sentence,) = receipt.left
     assert "team/huggingtweets" in sentence
 
@@ -201,13 +201,13 @@ def test_trouble_with_the_cache_does_not_stop_a_run(
     tmp_path: Path, storage: Storage, monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
-    from tasks.forget import clear_opted_out_here
+    from tasks.forget import remove_opted_out_here
 
     (tmp_path / "cache").write_text("a file, not a folder")
     monkeypatch.setenv("HUGGINGTWEETS_CACHE", str(tmp_path / "cache"))
     opt_out(storage, ALICE, NOW)
     logger = logging.getLogger("huggingtweets")
     logger.addHandler(caplog.handler)  # Prefect, where it is set up, keeps our lines from the root
-    clear_opted_out_here()
+    remove_opted_out_here()
     logger.removeHandler(caplog.handler)
-    assert "is not removed yet" in caplog.text
+    assert "data of removed accounts is still on this machine" in caplog.text

@@ -20,7 +20,7 @@ def test_the_runs_of_every_bot_of_the_account_and_of_no_other(tmp_path: Path) ->
     assert runs_of(tmp_path / "nowhere", Handle("alice")) == []
 
 
-def test_a_sweep_that_tells_of_the_account(tmp_path: Path) -> None:
+def test_a_sweep_that_names_the_account(tmp_path: Path) -> None:
     for name, bot in (("brave-fox", "alice-bob"), ("calm-owl", "malice")):
         rows = [{"epochs": 1, f"@{bot}": 3.5, "held-out loss": 3.5}]
         track_trials(name, rows, folder=tmp_path / SWEEPS, settings=Settings())

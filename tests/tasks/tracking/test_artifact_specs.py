@@ -1,4 +1,4 @@
-"""The names of artifacts, and the figures that may be told."""
+"""The names of artifacts, and the figures that may be logged."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def test_long_names_stay_different():
     ],
 )
 def test_a_base_is_named_without_the_way_to_it(base, name):
-    thing = pretrained_model(Base(base, "/somewhere", "607a", "said so"))
-    assert thing.name == name
-    assert "private" not in str(thing.files())
+    artifact_spec = pretrained_model(Base(base, "/somewhere", "607a", "said so"))
+    assert artifact_spec.name == name
+    assert "private" not in str(artifact_spec.files())
 
 
 def test_figures_are_numbers_and_no_posts():
     evaluation = Evaluation(4.0, 3.0, 50, (Prediction("I", "I said", repeats=True),))
-    told = figures_of(evaluation)
-    assert told["base_loss"] == 4.0
-    assert told["repeated_share"] == 1.0
-    assert "I said" not in str(told)
+    figures = figures_of(evaluation)
+    assert figures["base_loss"] == 4.0
+    assert figures["repeated_share"] == 1.0
+    assert "I said" not in str(figures)

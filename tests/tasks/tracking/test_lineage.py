@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tasks.tracking.environment import own_folders
+from tasks.tracking.wandb_environment import wandb_confined_to
 from tests.servers.wandb import KEY, Wandb, running_wandb
 from tests.tasks.tracking.tracked import PROJECT, TEXT_OF_POST, online, track, training
 
@@ -55,7 +55,7 @@ def names(artifacts: Any) -> list[tuple[str, str]]:
 
 def test_the_lineage_is_that_of_the_original(server, tmp_path, caplog):
     tracked = track(tmp_path, replace(training(), gate=Gate()), **online(server))
-    with own_folders(tmp_path / "asking"):
+    with wandb_confined_to(tmp_path / "asking"):
         preprocess = run_at(server, tracked.preprocess_url)
         train = run_at(server, tracked.url)
         assert (preprocess.name, preprocess.job_type) == ("@alice-bob-preprocess", "preprocess")
@@ -75,7 +75,7 @@ def test_the_lineage_is_that_of_the_original(server, tmp_path, caplog):
 
 def test_curves_predictions_and_the_gates_figures(server, tmp_path):
     tracked = track(tmp_path, replace(training(), gate=Gate()), **online(server))
-    with own_folders(tmp_path / "asking"):
+    with wandb_confined_to(tmp_path / "asking"):
         run = run_at(server, tracked.url)
         figures = dict(run.summary)
         assert figures["base_loss"] == 4.0

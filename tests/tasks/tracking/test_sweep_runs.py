@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tasks.core.settings import Settings
-from tasks.tracking.environment import own_folders
 from tasks.tracking.sweep_runs import track_trials
+from tasks.tracking.wandb_environment import wandb_confined_to
 from tests.servers.wandb import Fault, running_wandb
 from tests.tasks.tracking.test_lineage import run_at
 from tests.tasks.tracking.tracked import online
@@ -22,7 +22,7 @@ def test_a_sweep_is_one_run_with_its_table_and_its_best(tmp_path: Path) -> None:
         settings = Settings(**online(server))
         url = track_trials("brave-fox", ROWS, folder=tmp_path, settings=settings)
         assert url is not None
-        with own_folders(tmp_path / "asking"):
+        with wandb_confined_to(tmp_path / "asking"):
             run = run_at(server, url)
         assert (run.name, run.job_type) == ("brave-fox", "sweep")
         assert (run.summary["epochs"], run.summary["held-out loss"]) == (2, 3.0)

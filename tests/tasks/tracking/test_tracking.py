@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from tasks.core.records import TrackedRun
-from tasks.tracking.environment import is_being_written, own_folders
+from tasks.tracking.wandb_environment import is_being_written, wandb_confined_to
 from tests.tasks.tracking.tracked import TEXT_OF_POST, broken, track, training
 
 
@@ -50,12 +50,12 @@ def test_ids_and_digests_only(tmp_path):
     assert any('"alice","1"' in text for text in staged(tmp_path))
 
 
-def test_texts_are_told_only_of_an_own_archive_and_if_asked(tmp_path):
+def test_texts_are_logged_only_from_an_own_archive_and_if_asked(tmp_path):
     for number, (source, asked) in enumerate([("x_archive", False), ("table", True)]):
         track(tmp_path / str(number), source=source, wandb_texts=asked)
         assert not any(TEXT_OF_POST in text for text in staged(tmp_path / str(number)))
-    track(tmp_path / "told", source="x_archive", wandb_texts=True)
-    with_texts = [text for text in staged(tmp_path / "told") if TEXT_OF_POST in text]
+    track(tmp_path / "with_texts", source="x_archive", wandb_texts=True)
+    with_texts = [text for text in staged(tmp_path / "with_texts") if TEXT_OF_POST in text]
     assert len(with_texts) == 3  # the raw posts, and the dataset as it is made and as it is used
 
 
@@ -93,12 +93,12 @@ def test_trouble_is_a_warning_and_no_run(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         assert track(tmp_path / "tracking") == TrackedRun()
         assert track(tmp_path, broken()) == TrackedRun()
-    told = [each.getMessage() for each in caplog.records if each.name == "huggingtweets"]
-    assert len(told) == 2
-    assert all("@alice-bob: tracking failed" in message for message in told)
+    messages = [each.getMessage() for each in caplog.records if each.name == "huggingtweets"]
+    assert len(messages) == 2
+    assert all("@alice-bob: tracking failed" in message for message in messages)
 
 
-def test_a_key_that_no_service_takes_is_told_to_nobody(tmp_path, caplog):
+def test_a_key_that_no_service_takes_is_never_logged(tmp_path, caplog):
     key = "malformed-and-secret "
     with caplog.at_level(logging.WARNING):
         tracked = track(tmp_path, wandb_api_key=key)
@@ -120,7 +120,7 @@ def test_the_same_thing_gives_the_same_bytes(tmp_path):
 def test_the_environment_is_given_back(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_DIR", "theirs")
     monkeypatch.delenv("WANDB_DATA_DIR", raising=False)
-    with own_folders(tmp_path):
+    with wandb_confined_to(tmp_path):
         assert os.environ["WANDB_DIR"] == str(tmp_path)
         assert os.environ["WANDB_DATA_DIR"] == str(tmp_path / "data")
         assert is_being_written(tmp_path)

@@ -14,9 +14,9 @@ import pytest
 from flows.requests import BotRequest
 from tasks.core.records import Status
 from tasks.core.settings import Settings, settings
-from tasks.tracking.environment import Patience
+from tasks.tracking.offline_runs import send_offline_runs
 from tasks.tracking.service_outage import Outage
-from tasks.tracking.sync import send_recorded
+from tasks.tracking.wandb_environment import Timeouts
 from tests.fault_tables import FaultTable
 from tests.flows.running import run
 from tests.servers.wandb import KEY, Fault, running_wandb
@@ -72,20 +72,20 @@ def fault_table() -> Iterator[FaultTable]:
 
 def recorded_though(state: State, case: Case, bot: str, folder: Path) -> tuple[str, float]:
     """Track a bot while the fault strikes; says where its two runs are, and after how long."""
-    patience, name = Patience(step=1.5, finish=0.5, whole=3), case.fault
+    timeouts, name = Timeouts(step=1.5, finish=0.5, total=3), case.fault
     with running_wandb(state) as server:
         if name.startswith("refuses"):
             server.die()
         server.fault = case.script
         begun = time.monotonic()
-        tracked = track(folder, training(bot), patience=patience, **online(server))
+        tracked = track(folder, training(bot), timeouts=timeouts, **online(server))
         seconds = time.monotonic() - begun
     kept = [path.name.partition("-")[0] for path in sorted((folder / bot).glob("*-*"))]
     there = sum(url is not None for url in (tracked.url, tracked.preprocess_url))
     assert Path(tracked.folder).is_dir(), name
     assert kept in (["preprocess", "train"], ["train"]), name
     # The last step, its finish, and two questions of wandb's own client come on top.
-    assert seconds < patience.whole + patience.step + patience.finish + 2 * 6 + 2, name
+    assert seconds < timeouts.total + timeouts.step + timeouts.finish + 2 * 6 + 2, name
     return f"{there} of 2 runs online, {len(kept)} wait for sync", seconds
 
 
@@ -104,7 +104,7 @@ def test_whatever_the_service_does_both_runs_arrive_in_the_end(tmp_path, caplog,
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert not any(KEY.encode() in path.read_bytes() for path in files)
     with running_wandb(state) as server:
-        sent = send_recorded(tmp_path, Settings(**online(server)))
+        sent = send_offline_runs(tmp_path, Settings(**online(server)))
     assert [each.trouble for each in sent] == [None] * len(sent)
     lineage = state.lineage()
     trained = {f"@{bot}-train": ([f"dataset-{bot}", "gpt2"], [bot]) for bot in bots}
@@ -112,8 +112,8 @@ def test_whatever_the_service_does_both_runs_arrive_in_the_end(tmp_path, caplog,
     for case, bot, (recorded, seconds) in zip(CASES, bots, came, strict=True):
         arrived = sum(f"@{bot}-{job}" in lineage for job in ("preprocess", "train"))
         end = f"{arrived} of 2 runs online, with lineage"
-        told = (case.fault, case.injected, "goes on", recorded, f"{seconds:.1f}", end)
-        fault_table.add(*told)
+        row = (case.fault, case.injected, "goes on", recorded, f"{seconds:.1f}", end)
+        fault_table.add(*row)
 
 
 def test_the_next_bot_does_not_wait_for_a_service_that_hung(tmp_path):
@@ -121,11 +121,11 @@ def test_the_next_bot_does_not_wait_for_a_service_that_hung(tmp_path):
     outage = Outage(seconds=100, clock=lambda: now[0])
     with running_wandb() as server:
         server.fault = every(HANGS)
-        patience = Patience(step=4, finish=1, whole=4)
-        track(tmp_path, outage=outage, patience=patience, **online(server))
+        timeouts = Timeouts(step=4, finish=1, total=4)
+        track(tmp_path, outage=outage, timeouts=timeouts, **online(server))
         asked = len(server.steps)
         begun = time.monotonic()
-        track(tmp_path, outage=outage, patience=patience, **online(server))
+        track(tmp_path, outage=outage, timeouts=timeouts, **online(server))
         assert time.monotonic() - begun < 2
         assert len(server.steps) == asked
         server.fault = lambda _: None
@@ -135,14 +135,14 @@ def test_the_next_bot_does_not_wait_for_a_service_that_hung(tmp_path):
 
 def test_without_any_patience_nothing_is_begun(tmp_path):
     with running_wandb() as server:
-        assert track(tmp_path, patience=Patience(whole=0), **online(server)).url is None
+        assert track(tmp_path, timeouts=Timeouts(total=0), **online(server)).url is None
         assert server.steps == []
 
 
 def test_the_release_appears_though_the_server_is_killed_in_the_middle(
     prefect_server, tiny_base, table, monkeypatch, fault_table
 ):
-    """With the patience that operators get; the limit is that of a minute, training included."""
+    """With the timeouts that operators get; the limit is that of a minute, training included."""
     with running_wandb() as server:
         server.fault = at("CommitArtifact", DIES, nth=3)
         monkeypatch.setenv("HUGGINGTWEETS_WANDB_URL", server.url)
@@ -154,5 +154,5 @@ def test_the_release_appears_though_the_server_is_killed_in_the_middle(
     assert outcomes["peggy"].status is Status.RELEASED
     assert list(server.state.lineage()) == ["@peggy-preprocess", "@peggy-train"]
     assert seconds < 60
-    told = ("dies in a whole retrain", "3rd CommitArtifact: dies", "released")
-    fault_table.add(*told, "-", f"{seconds:.1f} with training", "-")
+    row = ("dies in a whole retrain", "3rd CommitArtifact: dies", "released")
+    fault_table.add(*row, "-", f"{seconds:.1f} with training", "-")

@@ -23,13 +23,13 @@ from tasks.core.records import (
 from tasks.core.settings import Settings
 from tasks.tracking.artifact_specs import Tables
 from tasks.tracking.bot_tracking import track_bot
-from tasks.tracking.environment import Patience
+from tasks.tracking.run_specs import Training
 from tasks.tracking.service_outage import Outage
-from tasks.tracking.tracked_runs import Training
+from tasks.tracking.wandb_environment import Timeouts
 from tests.servers.wandb import Wandb
 
 TEXT_OF_POST = "what only the post says"
-BRIEF = Patience(step=2, finish=2, whole=5)
+BRIEF = Timeouts(step=2, finish=2, total=5)
 PROJECT = "team-of-the-tests/huggingtweets"
 
 
@@ -58,7 +58,7 @@ def track(
     folder: Path,
     known: Training | None = None,
     *,
-    patience: Patience = BRIEF,
+    timeouts: Timeouts = BRIEF,
     outage: Outage | None = None,
     source: str = "table",
     **settings: Any,
@@ -68,7 +68,7 @@ def track(
         folder=folder,
         read_tables=lambda: tables(source),
         settings=Settings(**settings),
-        patience=patience,
+        timeouts=timeouts,
         outage=outage or Outage(),
     )
 
@@ -79,6 +79,6 @@ def online(server: Wandb, **more: Any) -> dict[str, Any]:
 
 
 def broken() -> Training:
-    """A training that cannot be told: its facts are no JSON, which shows only in the middle."""
+    """A training that cannot be logged: its facts are not JSON, which fails only midway."""
     known = training()
     return replace(known, corpus=replace(known.corpus, characters={1, 2}))

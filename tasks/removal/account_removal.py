@@ -1,9 +1,10 @@
-"""Remove an account from everything that was made of it, and keep it out from then on.
+"""Removes an account from everything that was made of it, and keeps it out from then on.
 
-The order makes an interruption harmless. First stands the opt-out, so that no run brings the
-account back. Then the plan is stored: what is to go, with digests, since what is gone cannot say
-any more what it was. Then the Hub, the storage, and what neighbours keep. The receipt comes last,
-and only then the stored plan goes. A second call finds the plan and finishes it.
+The order makes an interruption harmless. First the opt-out is written, so that no run brings the
+account back. Then the plan is stored: what will be removed, with digests, since they cannot be
+computed once it is gone. Then the data on the Hub, in the storage and of the other holders is
+removed. The receipt is written last; only then the stored plan is deleted. A second call finds
+the plan and finishes it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from tasks.curation.corpus_dropping import bots_with
 from tasks.ingest.ledger import anonymise
 from tasks.publishing.hub_removal import delete_repository
 from tasks.registry.nights import without_bots
-from tasks.removal.inventory import OF_BOTS, OF_HANDLES, Neighbour, Removal
+from tasks.removal.inventory import OF_BOTS, OF_HANDLES, DataHolder, Removal
 from tasks.storage import Storage
 from tasks.storage.opt_outs import opt_out
 
@@ -36,10 +37,10 @@ _log = logging.getLogger("huggingtweets")
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to go of an account.
+    """What will be removed of an account.
 
-    bots: the names of those that it is part of; the others in them keep their posts.
-    stored: in the storage; repositories: on the Hub; kept: by neighbours.
+    bots: names of the bots that it is part of; their other accounts keep their posts.
+    stored: in the storage; repositories: on the Hub; kept: by other holders of its data.
     """
 
     handle: Handle
@@ -51,9 +52,9 @@ class Plan:
 
 @dataclass(frozen=True)
 class Receipt:
-    """That an account was removed: what and when, and nothing of its content.
+    """The record that an account was removed: what and when, without any of its content.
 
-    left: what could not be removed from here, where it is, and how it goes; a sentence each.
+    left: what could not be removed from here, where it is, and how to remove it; a sentence each.
     """
 
     handle: Handle
@@ -65,27 +66,27 @@ class Receipt:
 
 
 def plan_removal(
-    storage: Storage, handle: Handle, settings: Settings, neighbours: Sequence[Neighbour] = ()
+    storage: Storage, handle: Handle, settings: Settings, holders: Sequence[DataHolder] = ()
 ) -> Plan:
-    """What would go of an account; nothing is changed. Raises StorageUnusable."""
-    found = _looked_up(storage, handle, settings, neighbours)
-    return _united(_stored_plan(storage, handle), found)
+    """What would be removed of an account; changes nothing. Raises StorageUnusable."""
+    found = _find(storage, handle, settings, holders)
+    return _merged(_stored_plan(storage, handle), found)
 
 
-def forget_account(
+def remove_account(
     storage: Storage,
     handle: Handle,
     settings: Settings,
     at: datetime,
-    neighbours: Sequence[Neighbour] = (),
+    holders: Sequence[DataHolder] = (),
 ) -> Receipt:
-    """Remove an account and every bot that it is part of; returns the receipt, which is stored.
+    """Remove an account and every bot that it is part of; stores and returns the receipt.
 
-    Interrupted anywhere, it is finished by the same call.
-    Raises PermanentError (a repository is to go and no token is set, or it is refused),
+    An interrupted removal is finished by calling this again.
+    Raises PermanentError (there is a repository, and the token is missing or refused),
     TransientError, StorageUnusable.
     """
-    plan = plan_removal(storage, handle, settings, neighbours)
+    plan = plan_removal(storage, handle, settings, holders)
     opt_out(storage, handle, at)
     storage.write_json(_plan_key(handle), TypeAdapter(Plan).dump_python(plan, mode="json"))
     for repository in plan.repositories:
@@ -95,14 +96,14 @@ def forget_account(
         _log.info("@%s: removed %s", handle, removal.key)
     anonymise(storage, handle)
     without_bots(storage, set(plan.bots))
-    _leave_sweeps(storage, handle)
-    _leave_stops(storage, handle)
-    left = [sentence for each in neighbours for sentence in each.clear(handle)]
-    return _receipt(storage, plan, at, (*left, *_sent(settings)))
+    _remove_from_sweeps(storage, handle)
+    _remove_from_stops(storage, handle)
+    left = [sentence for each in holders for sentence in each.remove(handle)]
+    return _receipt(storage, plan, at, (*left, *_left_at_wandb(settings)))
 
 
-def _looked_up(
-    storage: Storage, handle: Handle, settings: Settings, neighbours: Sequence[Neighbour]
+def _find(
+    storage: Storage, handle: Handle, settings: Settings, holders: Sequence[DataHolder]
 ) -> Plan:
     bots = sorted({bot for folder in OF_BOTS for bot in bots_with(storage, handle, folder)})
     keys = [f"{folder}/{handle}" for folder in OF_HANDLES]
@@ -113,7 +114,7 @@ def _looked_up(
         tuple(bot.name for bot in bots),
         tuple(removal for removal in found if removal.files),
         tuple(f"{settings.hub_namespace}/{bot}" for bot in bots if settings.hub_namespace),
-        tuple(removal for each in neighbours for removal in each.look(handle)),
+        tuple(removal for each in holders for removal in each.find(handle)),
     )
 
 
@@ -126,11 +127,11 @@ def _measured(storage: Storage, key: str) -> Removal:
     return Removal(key, len(files), sum(files.values()), digest.hexdigest())
 
 
-def _united(before: Plan | None, found: Plan) -> Plan:
-    """What an interrupted removal had planned, and what is found now."""
+def _merged(before: Plan | None, found: Plan) -> Plan:
+    """The plan of an interrupted removal and what is found now, as one."""
     if before is None:
         return found
-    # What another machine had planned of its own cache is not for this one to say.
+    # Another machine's cache cannot be reached from here, so this receipt must not name it.
     ours = [each for each in before.kept if each.machine in ("", platform.node())]
     return Plan(
         found.handle,
@@ -146,8 +147,8 @@ def _by_name(found: Sequence[Removal], before: Sequence[Removal]) -> tuple[Remov
 
 
 def _stored_plan(storage: Storage, handle: Handle) -> Plan | None:
-    told = storage.read_json(_plan_key(handle))
-    return None if told is None else TypeAdapter(Plan).validate_python(told)
+    stored = storage.read_json(_plan_key(handle))
+    return None if stored is None else TypeAdapter(Plan).validate_python(stored)
 
 
 def _plan_key(handle: Handle) -> str:
@@ -158,15 +159,15 @@ def _delete_from_hub(repository: str, handle: Handle, settings: Settings) -> Non
     token: SecretStr | None = settings.hub_token
     if token is None:
         raise PermanentError(
-            f"@{handle}: {repository} may be on the Hub, and no token is set to delete it with: "
-            "set HUGGINGTWEETS_HUB_TOKEN and forget the account again"
+            f"@{handle}: {repository} may be on the Hub, and no token is set to delete it: "
+            "set HUGGINGTWEETS_HUB_TOKEN and run `huggingtweets forget` again"
         )
     if delete_repository(repository, token=token, endpoint=settings.hub_endpoint):
         _log.info("@%s: removed %s from the Hub", handle, repository)
 
 
-def _leave_sweeps(storage: Storage, handle: Handle) -> None:
-    """Take the account's bots out of the tables of sweeps, where each has a column of losses."""
+def _remove_from_sweeps(storage: Storage, handle: Handle) -> None:
+    """Remove the account's bots from the tables of sweeps, each of which is a column there."""
     for key in storage.keys(_SWEEPS):
         rows = storage.read_json(key) or []
         kept = [
@@ -177,23 +178,23 @@ def _leave_sweeps(storage: Storage, handle: Handle) -> None:
             storage.write_json(key, kept)
 
 
-def _leave_stops(storage: Storage, handle: Handle) -> None:
-    """Take the account's name out of why a source has stopped a run: it may be who was asked."""
+def _remove_from_stops(storage: Storage, handle: Handle) -> None:
+    """Remove the account's name from the reasons why a source stopped, which may name it."""
     for key in storage.files(_STOPS):
-        told = storage.read_json(key) or {}
-        reason = str(told.get("reason"))
+        stop = storage.read_json(key) or {}
+        reason = str(stop.get("reason"))
         if is_titled(handle, reason):
-            storage.write_json(key, {**told, "reason": untitled(handle, reason)})
+            storage.write_json(key, {**stop, "reason": untitled(handle, reason)})
 
 
-def _sent(settings: Settings) -> tuple[str, ...]:
-    """What forgetting does not reach, where there can be any."""
+def _left_at_wandb(settings: Settings) -> tuple[str, ...]:
+    """What stays at Weights & Biases, where runs may have been sent."""
     if settings.wandb_api_key is None:
         return ()
     project = "/".join(filter(None, (settings.wandb_entity, settings.wandb_project)))
     sentence = (
-        f"what was sent to Weights & Biases stays there: in project {project}, delete the runs and "
-        "the artifacts that the account's bots name"
+        f"runs that were sent to Weights & Biases stay there: in project {project}, delete the "
+        "runs and artifacts named after the account's bots"
     )
     return (sentence,)
 

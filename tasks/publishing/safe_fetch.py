@@ -1,8 +1,8 @@
-"""A small file from an address that a stranger chose.
+"""Fetches a small file from an untrusted URL, without reaching private networks (SSRF).
 
-Nothing within reach of this machine alone may be asked for: a host whose name means an address
-of a private network is refused, the connection goes to the very address that was looked at, and
-no redirect is followed. Proxies are not used, since they would look the name up again.
+A host that resolves to a private address is refused; the connection goes to the very address that
+was checked; redirects are not followed. Proxies are not used, since they would resolve the name
+again.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _PORTS = {"https": 443, "http": 80}
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a fetch may cost, and what it may bring.
+    """The limits of a fetch.
 
-    bytes: of the answer's body; seconds: of the whole fetch, name look-up aside.
-    types: the content types that are taken.
-    private: whether hosts of this machine and of private networks are asked, too, and over http.
+    bytes: of the response body; seconds: for the whole fetch, without name resolution.
+    types: accepted content types.
+    private: whether to allow private networks, and plain http.
     """
 
     bytes: int
@@ -41,16 +41,16 @@ def fetch(url: str, bounds: Bounds) -> bytes:
     """The file at `url`, over https. Raises BadInput, NetworkTrouble."""
     address = _split(url)
     if address.scheme != "https" and not bounds.private:
-        raise BadInput(f"{str(address.hostname)[:80]}: the address is not https")
+        raise BadInput(f"{str(address.hostname)[:80]}: not an https URL")
     shown = f"{address.hostname}"[:80]
     try:
-        with _connected(address, bounds) as connection:
+        with _connection(address, bounds) as connection:
             headers = {"Host": address.netloc, "User-Agent": "huggingtweets", "Connection": "close"}
             path = address._replace(scheme="", netloc="", fragment="").geturl() or "/"
             connection.request("GET", path, headers=headers)
             return _body(connection.getresponse(), bounds, shown)
     except (OSError, http.client.HTTPException) as error:
-        raise NetworkTrouble(f"{shown}: nothing came ({type(error).__name__})") from error
+        raise NetworkTrouble(f"{shown}: no response ({type(error).__name__})") from error
 
 
 def _split(url: str) -> SplitResult:
@@ -58,21 +58,24 @@ def _split(url: str) -> SplitResult:
         address = urlsplit(url)
         port = address.port
     except ValueError as error:
-        raise BadInput("the address is damaged") from error
+        raise BadInput("not a valid URL") from error
     is_plain = url.isascii() and url.isprintable() and " " not in url and "@" not in address.netloc
     if address.scheme not in _PORTS or not address.hostname or not is_plain or port == 0:
-        raise BadInput("the address is none of a web page")
+        raise BadInput("not an http(s) URL")
     return address
 
 
 @contextmanager
-def _connected(address: SplitResult, bounds: Bounds) -> Iterator[http.client.HTTPConnection]:
+def _connection(address: SplitResult, bounds: Bounds) -> Iterator[http.client.HTTPConnection]:
     host, port = str(address.hostname), address.port or _PORTS[address.scheme]
-    where = _looked_up(host, port, private=bounds.private)
-    with socket.create_connection(where, timeout=bounds.seconds) as plain, _ended(plain, bounds):
+    where = _resolved(host, port, private=bounds.private)
+    with (
+        socket.create_connection(where, timeout=bounds.seconds) as plain,
+        _closed_after(plain, bounds),
+    ):
         if address.scheme == "https":
             secure = ssl.create_default_context().wrap_socket(plain, server_hostname=host)
-            with secure, _ended(secure, bounds):
+            with secure, _closed_after(secure, bounds):
                 yield _over(secure, host, port)
         else:
             yield _over(plain, host, port)
@@ -85,8 +88,8 @@ def _over(connected: socket.socket, host: str, port: int) -> http.client.HTTPCon
 
 
 @contextmanager
-def _ended(connected: socket.socket, bounds: Bounds) -> Iterator[None]:
-    """End the connection when its time is up, for each single byte starts a timeout anew."""
+def _closed_after(connected: socket.socket, bounds: Bounds) -> Iterator[None]:
+    """Shut the connection down when its time is up: a socket timeout restarts with every byte."""
     timer = threading.Timer(bounds.seconds, _shut, [connected])
     timer.daemon = True
     timer.start()
@@ -98,14 +101,14 @@ def _ended(connected: socket.socket, bounds: Bounds) -> Iterator[None]:
 
 def _shut(connected: socket.socket) -> None:
     try:
-        # Not the method of TLS sockets, which would still say good-bye.
+        # Not the TLS socket's method, which would first send close_notify.
         socket.socket.shutdown(connected, socket.SHUT_RDWR)
     except OSError:
         return  # closed already
 
 
-def _looked_up(host: str, port: int, *, private: bool) -> tuple[str, int]:
-    """The host's first address and the port, where all its addresses may be asked."""
+def _resolved(host: str, port: int, *, private: bool) -> tuple[str, int]:
+    """The host's first address and the port. Raises BadInput unless all addresses are public."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = [str(each[4][0]) for each in found]
     if not private and not all(map(_is_public, addresses)):
@@ -120,13 +123,13 @@ def _is_public(text: str) -> bool:
     return address.is_global and not address.is_multicast
 
 
-def _body(answer: http.client.HTTPResponse, bounds: Bounds, host: str) -> bytes:
-    if answer.status != 200:
-        raise BadInput(f"{host}: the answer is {answer.status}")
-    kind = answer.headers.get_content_type()
+def _body(response: http.client.HTTPResponse, bounds: Bounds, host: str) -> bytes:
+    if response.status != 200:
+        raise BadInput(f"{host}: status {response.status}")
+    kind = response.headers.get_content_type()
     if kind not in bounds.types:
-        raise BadInput(f"{host}: the answer is {kind[:40]!r}, not one of {', '.join(bounds.types)}")
-    data = answer.read(bounds.bytes + 1)
+        raise BadInput(f"{host}: content type {kind[:40]!r}, not one of {', '.join(bounds.types)}")
+    data = response.read(bounds.bytes + 1)
     if len(data) > bounds.bytes:
-        raise BadInput(f"{host}: the file has over {bounds.bytes:,} bytes")
+        raise BadInput(f"{host}: the file is larger than {bounds.bytes:,} bytes")
     return data

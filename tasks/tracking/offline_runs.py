@@ -1,7 +1,7 @@
-"""Sends the runs that were recorded offline, each once, the preprocessing before the training.
+"""Sends the runs that were recorded offline, each once, preprocessing before training.
 
-wandb's own `sync` sends them, with their inputs and outputs. It calls a run sent whose artifacts
-or curves did not arrive, so the service is asked afterwards, and our own mark says what it knows.
+`wandb sync` sends them, with their inputs and outputs. It marks a run as sent even when its
+artifacts or curves did not arrive, so we ask the service afterwards and keep a mark of our own.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ from typing import TYPE_CHECKING
 from tasks.core.errors import BadInput
 from tasks.core.settings import Settings
 from tasks.storage.drafts import spill_folder
-from tasks.tracking.environment import (
+from tasks.tracking.run_specs import PREPROCESS
+from tasks.tracking.wandb_environment import (
     environment_below,
     is_being_written,
-    own_folders,
     plain_error,
+    wandb_confined_to,
 )
-from tasks.tracking.tracked_runs import PREPROCESS
 
 if TYPE_CHECKING:
     import wandb
 
 _MARK = "sent"
-_AT_ONCE = 20  # runs that one process of wandb sends
-_CUT = "incomplete record"  # as wandb says it
-_IN_PART = "in part: its recording was cut off"
+_AT_ONCE = 20  # runs that one `wandb sync` process sends
+_CUT = "incomplete record"  # wandb's words
+_IN_PART = "in part: its record is truncated"
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 _URL = re.compile(r"https?://\S+/([^/\s]+)/([^/\s]+)/runs/([^/\s]+)")
 _RETRIES = {"RETRY_MAX": "4", "RETRY_WAIT_MAX_SECONDS": "4", "TIMEOUT_SECONDS": "30"}
 
 
 @dataclass(frozen=True)
-class Sent:
-    """What became of one recorded run.
+class SendResult:
+    """The result of sending one run.
 
-    bot: whose it is, or `sweeps`; run: its id.
-    url: its page, or None where it was not sent; trouble: why it was not, or what is missing.
+    bot: its bot's name, or `sweeps`; run: its id.
+    url: its page, or None where it was not sent; trouble: why not, or what is missing.
     """
 
     bot: str
@@ -55,8 +55,8 @@ class Sent:
 
 
 @dataclass(frozen=True)
-class _Recorded:
-    """A run below the folder of its bot; `file` is wandb's record."""
+class _OfflineRun:
+    """A recorded run below its bot's folder; `file` is wandb's record."""
 
     bot: str
     root: Path
@@ -67,17 +67,17 @@ class _Recorded:
         return self.file.stem.removeprefix("run-")
 
 
-def send_recorded(
+def send_offline_runs(
     folder: Path, settings: Settings, *, seconds: float = 60, at_once: int = _AT_ONCE
-) -> list[Sent]:
+) -> list[SendResult]:
     """Send all runs below `folder` that are not marked as sent, and mark them.
 
-    seconds: how long one process may take, and a tenth of it more for each of its runs. Where
-    the service took nothing of one process, the rest is not tried. Raises BadInput without a key.
+    seconds: the time limit of one process, plus a tenth of it for each of its runs. If nothing of
+    one process arrives, the rest is not tried. Raises BadInput without a key.
     """
     if settings.wandb_api_key is None:
         raise BadInput("to send recorded runs, set HUGGINGTWEETS_WANDB_API_KEY")
-    results: list[Sent] = []
+    results: list[SendResult] = []
     for group in _groups(folder, at_once):
         limit = seconds * (1 + len(group) / 10)
         results += (sent := _send(group, settings, limit))
@@ -85,18 +85,18 @@ def send_recorded(
             break
     known = {result.run for result in results}
     skipped = [each for each in _waiting(folder) if each.id not in known]
-    return results + [Sent(each.bot, each.id, None, _why_not(each)) for each in skipped]
+    return results + [SendResult(each.bot, each.id, None, _why_not(each)) for each in skipped]
 
 
-def _waiting(folder: Path) -> list[_Recorded]:
+def _waiting(folder: Path) -> list[_OfflineRun]:
     found = [
-        _Recorded(file.parents[3].name, file.parents[2], file)
+        _OfflineRun(file.parents[3].name, file.parents[2], file)
         for file in sorted(folder.glob("*/*/wandb/*run-*/run-*.wandb"))
     ]
     return [each for each in found if not (each.root / _MARK).exists()]
 
 
-def _groups(folder: Path, at_once: int) -> Iterator[list[_Recorded]]:
+def _groups(folder: Path, at_once: int) -> Iterator[list[_OfflineRun]]:
     ready = [each for each in _waiting(folder) if not is_being_written(each.root)]
     first = [each for each in ready if each.id.startswith(PREPROCESS)]
     then = [each for each in ready if each not in first]
@@ -105,33 +105,33 @@ def _groups(folder: Path, at_once: int) -> Iterator[list[_Recorded]]:
             yield runs[start : start + at_once]
 
 
-def _why_not(recorded: _Recorded) -> str:
+def _why_not(recorded: _OfflineRun) -> str:
     if is_being_written(recorded.root):
-        return "it is being recorded: send it when that has ended"
-    return "not tried, since nothing arrived before it"
+        return "still being recorded: send it once that has ended"
+    return "not tried, since the runs before it did not arrive"
 
 
-def _send(group: Sequence[_Recorded], settings: Settings, limit: float) -> list[Sent]:
-    with spill_folder() as own, own_folders(own):
+def _send(group: Sequence[_OfflineRun], settings: Settings, limit: float) -> list[SendResult]:
+    with spill_folder() as own, wandb_confined_to(own):
         output = _run_wandb([each.file for each in group], own, settings, limit)
         return [_marked(each, _result(each, output, settings)) for each in group]
 
 
-def _marked(recorded: _Recorded, result: Sent) -> Sent:
+def _marked(recorded: _OfflineRun, result: SendResult) -> SendResult:
     if result.url and (result.trouble is None or result.trouble == _IN_PART):
         (recorded.root / _MARK).write_text(f"{result.url}\n")
-        shutil.rmtree(recorded.root / "data", ignore_errors=True)  # copies for the sending only
+        shutil.rmtree(recorded.root / "data", ignore_errors=True)  # copies, only needed for sending
     return result
 
 
-def _result(recorded: _Recorded, output: str, settings: Settings) -> Sent:
+def _result(recorded: _OfflineRun, output: str, settings: Settings) -> SendResult:
     lines = [line for line in output.splitlines() if recorded.id in line]
     found = next(filter(None, map(_URL.search, lines)), None)
     if found is None:
-        return Sent(recorded.bot, recorded.id, None, _last_error(output, settings))
+        return SendResult(recorded.bot, recorded.id, None, _last_error(output, settings))
     if any(_CUT in line for line in lines):
-        return Sent(recorded.bot, recorded.id, found[0], _IN_PART)
-    return Sent(recorded.bot, recorded.id, found[0], _missing(found, settings))
+        return SendResult(recorded.bot, recorded.id, found[0], _IN_PART)
+    return SendResult(recorded.bot, recorded.id, found[0], _missing(found, settings))
 
 
 def _last_error(output: str, settings: Settings) -> str:
@@ -140,16 +140,16 @@ def _last_error(output: str, settings: Settings) -> str:
 
 
 def _missing(found: re.Match[str], settings: Settings) -> str | None:
-    """What the service does not have of a run that it was sent."""
+    """What the service lacks of a run that was sent to it."""
     try:
         run = _api(settings).run("/".join(found.groups()))
         if run.state == "running":
             return "its curves did not arrive: send it again"
-        told = [*run.config.get("inputs", ()), run.config.get("output")]
+        artifacts = [*run.config.get("inputs", ()), run.config.get("output")]
         there = [*run.used_artifacts(), *run.logged_artifacts()]
     except Exception as error:  # noqa: BLE001  (wandb raises whatever its threads meet)
         return plain_error(error, settings)
-    wanted, known = {each["name"] for each in told if each}, {each.name for each in there}
+    wanted, known = {each["name"] for each in artifacts if each}, {each.name for each in there}
     lost = ", ".join(sorted(wanted - {name.rpartition(":")[0] for name in known}))
     return f"{lost} did not arrive: send it again" if lost else None
 
@@ -163,12 +163,12 @@ def _api(settings: Settings) -> wandb.Api:
 
 
 def _run_wandb(files: Sequence[Path], folder: Path, settings: Settings, limit: float) -> str:
-    """What `wandb sync` says of these files; it is ended with all that it started."""
-    for file in files:  # wandb's marks, which say too much
+    """The output of `wandb sync` for these files; on timeout its whole process group is killed."""
+    for file in files:  # wandb's own marks, which are not reliable
         for suffix in (".synced", ".syncstate"):
             file.with_name(file.name + suffix).unlink(missing_ok=True)
     command = [sys.executable, "-m", "wandb", "sync", "--include-online", *map(str, files)]
-    process = subprocess.Popen(  # noqa: S603  (no word of it comes from outside)
+    process = subprocess.Popen(  # noqa: S603  (nothing in it comes from outside)
         command,
         cwd=folder,
         env=_sync_environment(folder, settings),
@@ -196,5 +196,5 @@ def _sync_environment(folder: Path, settings: Settings) -> dict[str, str]:
     }
     server = {"WANDB_BASE_URL": settings.wandb_url} if settings.wandb_url else {}
     ours = {**environment_below(folder), **retries, **server}
-    del ours["WANDB_SILENT"]  # what it says is read
+    del ours["WANDB_SILENT"]  # its output is parsed
     return {**inherited, **ours, "WANDB_API_KEY": key.get_secret_value() if key else ""}

@@ -1,7 +1,7 @@
-"""A release on the Hugging Face Hub: one atomic commit, checked afterwards, then a tag.
+"""Pushes a release to the Hugging Face Hub: one atomic commit, verified, then a tag.
 
-The tag is `v<date>-<fingerprint's start>`. Until the commit is made the repository shows what it
-showed before; should the tag be missing then, the next push of the same release sets it.
+The tag is `v<revision>`. Until the commit is made the repository is unchanged. If the tag is
+missing afterwards, the next push of the same release sets it.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from pydantic import SecretStr
 
 from tasks.core.errors import ServerTrouble, TransientError
 from tasks.core.records import Release
-from tasks.publishing.hub_errors import explained
-from tasks.publishing.local import note_push
+from tasks.publishing.hub_errors import hub_errors_translated
+from tasks.publishing.releases import note_push
 from tasks.storage import Storage, sha256_of
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, ModelInfo
 
-# The Hub's own file, which no release has.
+# Added by the Hub; no release has it.
 _OF_THE_HUB = {".gitattributes"}
 
 
@@ -32,10 +32,10 @@ class Access:
     """Who may read a bot's repository.
 
     new: the visibility of a repository that is created now, `private` or `public`.
-    visibility: the bot's own, which goes before `new` and changes a repository that is there, or
-        None.
-    gated: readers must ask, and are let in by the Hub (`auto`) or by its owner (`manual`); None
-        leaves it as it is.
+    visibility: the bot's own, which overrides `new` and is applied to an existing repository too;
+        or None.
+    gated: readers must request access, granted automatically (`auto`) or by the owner
+        (`manual`); None leaves it unchanged.
     """
 
     new: str = "private"
@@ -48,7 +48,7 @@ class Access:
         return (self.visibility or self.new) != "public"
 
     def changes(self, info: ModelInfo) -> dict[str, Any]:
-        """The settings in which a repository differs from what is wanted."""
+        """The settings of a repository that must change."""
         found: dict[str, Any] = {}
         if self.visibility is not None and (self.visibility == "private") != info.private:
             found["visibility"] = self.visibility
@@ -66,20 +66,20 @@ def push_release(
     access: Access = Access(),
     endpoint: str | None = None,
 ) -> str:
-    """Make the Hub's repository `namespace/bot` hold exactly this release; returns its URL.
+    """Make the Hub repository `namespace/bot` hold exactly this release; returns its URL.
 
-    endpoint: another Hub, or None for the usual one.
-    Nothing is committed where the repository holds the release already, so this can be repeated.
+    endpoint: the Hub endpoint, or None for huggingface.co.
+    Repeating it is safe: nothing is committed if the repository already holds the release.
     Raises PermanentError (token, name) and TransientError (network, limits, a second publisher).
     """
     from huggingface_hub import HfApi
 
     repository = f"{namespace}/{release.bot.name}"
     api = HfApi(endpoint=endpoint, token=token.get_secret_value(), library_name="huggingtweets")
-    with explained(repository, token), storage.folder(release.folder) as folder:
+    with hub_errors_translated(repository, token), storage.folder(release.folder) as folder:
         push = _Push(api, repository, folder, token)
-        info = push.found(private=access.starts_private)
-        push.settle(info, access)
+        info = push.find_or_create(private=access.starts_private)
+        push.apply_access(info, access)
         push.tag(push.commit(release, info), f"v{release.revision}")
     url = f"{api.endpoint}/{repository}"
     note_push(storage, release, url)
@@ -87,7 +87,7 @@ def push_release(
 
 
 class _Push:
-    """One folder on its way to one repository."""
+    """The push of one folder to one repository."""
 
     def __init__(self, api: HfApi, repository: str, folder: Path, token: SecretStr) -> None:
         self._api = api
@@ -98,8 +98,8 @@ class _Push:
             name: (_git_hash(path), sha256_of(path)) for name, path in self._files.items()
         }
 
-    def found(self, *, private: bool) -> ModelInfo:
-        """The repository, created where it is missing: the Hub limits how many are made a day."""
+    def find_or_create(self, *, private: bool) -> ModelInfo:
+        """The repository; created only if missing, since the Hub limits creations a day."""
         from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
         try:
@@ -112,8 +112,8 @@ class _Push:
         self._api.create_repo(self._repository, private=private, exist_ok=True)
         return self._info()
 
-    def settle(self, info: ModelInfo, access: Access) -> None:
-        """Set who may read, before there is anything new to be read."""
+    def apply_access(self, info: ModelInfo, access: Access) -> None:
+        """Set who may read, before anything new is there to read."""
         if changes := access.changes(info):
             self._api.update_repo_settings(self._repository, **changes)
 
@@ -124,13 +124,13 @@ class _Push:
             info = self._info()
             if not self._is_held_by(info):
                 raise ServerTrouble(
-                    f"{self._repository}: the Hub does not hold what was sent, or somebody else "
+                    f"{self._repository}: the Hub does not hold the release, or another process "
                     "published at the same time: try again"
                 )
         return str(info.sha)
 
     def tag(self, commit: str, name: str) -> None:
-        """Let the tag point at the commit, whether or not it is there."""
+        """Make the tag point at the commit, moving it if it exists."""
         tags = self._api.list_repo_refs(self._repository).tags
         found = next((tag for tag in tags if tag.name == name), None)
         if found is not None and found.target_commit == commit:
@@ -141,7 +141,7 @@ class _Push:
 
     def _send(self, info: ModelInfo, release: Release) -> None:
         try:
-            with explained(self._repository, self._token):
+            with hub_errors_translated(self._repository, self._token):
                 self._api.create_commit(
                     self._repository,
                     operations=list(self._operations(info)),
@@ -149,7 +149,7 @@ class _Push:
                     parent_commit=info.sha,
                 )
         except TransientError:
-            # The reply may be lost and the commit made: the head tells.
+            # The commit may have been made though the reply was lost: check the head.
             if not self._is_held_by(self._info()):
                 raise
 
@@ -166,14 +166,14 @@ class _Push:
 
     def _is_held_by(self, info: ModelInfo) -> bool:
         """Whether the repository has these files and no others, by their hashes."""
-        there = _hashes(info)
-        return there.keys() == self._files.keys() and all(
-            there[name] in expected for name, expected in self._hashes.items()
+        remote = _hashes(info)
+        return remote.keys() == self._files.keys() and all(
+            remote[name] in expected for name, expected in self._hashes.items()
         )
 
 
 def _hashes(info: ModelInfo) -> dict[str, str | None]:
-    """The repository's files: SHA-256 of large ones, Git's hash of the others."""
+    """The repository's files: SHA-256 of LFS files, Git's hash of the others."""
     return {
         file.rfilename: file.lfs.sha256 if file.lfs else file.blob_id
         for file in info.siblings or ()

@@ -1,8 +1,8 @@
-"""Releases in the storage: a folder for each revision, whole or not at all, and `latest`.
+"""Releases in the storage: one folder a revision, whole or not at all, and `latest`.
 
 releases/<bot>/<revision>/   model files, README.md, predictions.png, losses.png, metrics.json,
                              manifest.json
-releases/<bot>/latest        a relative link to a revision; on an object store, its name in text
+releases/<bot>/latest        a relative link to a revision; on an object store, a file that names it
 releases/<bot>/hub.json      the revision that the Hub has, and its URL
 """
 
@@ -22,18 +22,18 @@ from tasks.core.names import Bot
 from tasks.core.records import MANIFEST, Evaluation, Prediction, Release
 from tasks.core.settings import settings
 from tasks.publishing.card import render_card
-from tasks.publishing.context import ReleaseContext
+from tasks.publishing.checkpoint_files import copy_model
 from tasks.publishing.fonts import available_fonts
 from tasks.publishing.loss_curve import NAME as LOSSES
 from tasks.publishing.loss_curve import render_losses
-from tasks.publishing.manifest import manifest_of, metrics_of
-from tasks.publishing.model_files import copy_model
 from tasks.publishing.picture import render_picture
+from tasks.publishing.release_contents import ReleaseContents
+from tasks.publishing.release_manifest import manifest_of, metrics_of
 from tasks.storage import Storage
 
 KEPT_REVISIONS = 3
-# What releases of older versions do not tell.
-_MEASURED = (
+# Missing in releases of older versions.
+_OPTIONAL_METRICS = (
     "samples",
     "verbatim",
     "repeated",
@@ -52,42 +52,42 @@ def revision_of(created_at: datetime, fingerprint: str) -> str:
 def publish_locally(
     storage: Storage,
     checkpoint_key: str,
-    context: ReleaseContext,
+    contents: ReleaseContents,
     *,
     fonts: Sequence[Path] | None = None,
     keep: int = KEPT_REVISIONS,
 ) -> Release:
-    """Write the release's folder, then move `latest` to it, then prune older revisions.
+    """Write the release's folder, point `latest` at it, then prune older revisions.
 
-    fonts: for the picture; None means those of the cache and the system.
-    keep: how many revisions stay, the latest among them.
+    fonts: for the picture; None for those of the cache and the system.
+    keep: how many revisions to keep, the latest included.
     Raises BadInput for a damaged checkpoint, StorageUnusable.
     """
     if fonts is None:
         fonts = available_fonts(settings().cache / "fonts")
-    key = f"{_folder(context.bot)}/{context.revision}"
+    key = f"{_folder(contents.bot)}/{contents.revision}"
     with storage.folder(checkpoint_key) as checkpoint, storage.new_folder(key) as draft:
-        assemble(draft, checkpoint, context, fonts)
-    _point_latest(storage, context.bot, context.revision)
-    _prune(storage, context.bot, context.revision, keep)
-    return Release(context.bot, context.revision, context.checkpoint.fingerprint, key)
+        assemble(draft, checkpoint, contents, fonts)
+    _point_latest(storage, contents.bot, contents.revision)
+    _prune(storage, contents.bot, contents.revision, keep)
+    return Release(contents.bot, contents.revision, contents.checkpoint.fingerprint, key)
 
 
 def assemble(
-    folder: Path, checkpoint_folder: Path, context: ReleaseContext, fonts: Sequence[Path]
+    folder: Path, checkpoint_folder: Path, contents: ReleaseContents, fonts: Sequence[Path]
 ) -> None:
-    """Fill an empty folder with a release; its manifest comes last. Raises BadInput."""
-    copy_model(checkpoint_folder, folder, context)
-    (folder / "README.md").write_text(render_card(context), encoding="utf-8")
-    (folder / "predictions.png").write_bytes(render_picture(context, fonts))
-    if (losses := render_losses(context, fonts)) is not None:
+    """Fill an empty folder with a release, the manifest last. Raises BadInput."""
+    copy_model(checkpoint_folder, folder, contents)
+    (folder / "README.md").write_text(render_card(contents), encoding="utf-8")
+    (folder / "predictions.png").write_bytes(render_picture(contents, fonts))
+    if (losses := render_losses(contents, fonts)) is not None:
         (folder / LOSSES).write_bytes(losses)
-    (folder / "metrics.json").write_text(_json(metrics_of(context)), encoding="utf-8")
-    (folder / MANIFEST).write_text(_json(manifest_of(context, folder)), encoding="utf-8")
+    (folder / "metrics.json").write_text(_json(metrics_of(contents)), encoding="utf-8")
+    (folder / MANIFEST).write_text(_json(manifest_of(contents, folder)), encoding="utf-8")
 
 
 def latest_release(storage: Storage, bot: Bot) -> Release | None:
-    """The release that `latest` points at, or None where there is none that can be read."""
+    """The release that `latest` points at, or None where it is missing or unreadable."""
     revision = _latest_revision(storage, bot)
     if revision is None:
         return None
@@ -101,9 +101,9 @@ def latest_release(storage: Storage, bot: Bot) -> Release | None:
 
 
 def verify_release(storage: Storage, release: Release, *, digests: bool = False) -> bool:
-    """Whether the release is whole: its manifest is there, and its files have the right sizes.
+    """Whether the release is whole: its manifest is there and its files have the right sizes.
 
-    digests: read the files too, and compare their SHA-256.
+    digests: also read the files and compare their SHA-256.
     """
     manifest = _manifest(storage, release.folder)
     if manifest is None or manifest.get("fingerprint") != release.fingerprint:
@@ -115,7 +115,7 @@ def verify_release(storage: Storage, release: Release, *, digests: bool = False)
 
 
 def evaluation_of(storage: Storage, release: Release) -> Evaluation | None:
-    """What was measured when the release was made, or None where it does not tell."""
+    """The release's evaluation, or None where it has no metrics."""
     metrics = storage.read_json(f"{release.folder}/metrics.json")
     if metrics is None:
         return None
@@ -124,12 +124,12 @@ def evaluation_of(storage: Storage, release: Release) -> Evaluation | None:
         bot_loss=metrics["bot_loss"],
         held_out_tokens=metrics["held_out_tokens"],
         predictions=tuple(Prediction(**each) for each in metrics["predictions"]),
-        **{name: metrics[name] for name in _MEASURED if name in metrics},
+        **{name: metrics[name] for name in _OPTIONAL_METRICS if name in metrics},
     )
 
 
 def note_push(storage: Storage, release: Release, url: str) -> None:
-    """Remember that the Hub has this release, so that no later run needs to ask it."""
+    """Record that the Hub has this release, so that later runs need not ask."""
     storage.write_json(_push_note(release.bot), {"revision": release.revision, "url": url})
 
 
@@ -148,8 +148,8 @@ def _point_latest(storage: Storage, bot: Bot, revision: str) -> None:
     link = storage.local(key)
     draft = link.with_name(f".draft-latest-{uuid.uuid4().hex[:8]}")
     draft.symlink_to(revision)
-    # A rename replaces the old link at once: there is no moment without one.
-    os.replace(draft, link)  # noqa: PTH105  (Path.replace says nothing of links)
+    # Atomic: there is no moment without a link.
+    os.replace(draft, link)  # noqa: PTH105  (replaces the link, not what it points at)
 
 
 def _latest_revision(storage: Storage, bot: Bot) -> str | None:
@@ -159,7 +159,7 @@ def _latest_revision(storage: Storage, bot: Bot) -> str | None:
             str(storage.local(key).readlink()) if storage.is_local else storage.read(key).decode()
         )
     except OSError:
-        # No link, or something else of that name: there is no release to speak of.
+        # No link, or something else of that name: there is no release.
         return None
     return found if _REVISION.fullmatch(found) else None
 
@@ -173,10 +173,10 @@ def _prune(storage: Storage, bot: Bot, latest: str, keep: int) -> None:
             continue
         manifest = _manifest(storage, key)
         if manifest is not None:
-            # Releases of one day have no order in their names.
+            # Names do not order releases of one day.
             made[key] = str(manifest.get("created_at"))
         elif name[:8] < latest[:8]:
-            # Of today, it might be another's that is on its way into an object store.
+            # One of today may still be on its way into an object store.
             _remove(storage, key)
     oldest_first = sorted(made, key=lambda key: (made[key], key))
     for key in oldest_first[: max(0, len(made) - (keep - 1))]:
@@ -184,7 +184,7 @@ def _prune(storage: Storage, bot: Bot, latest: str, keep: int) -> None:
 
 
 def _remove(storage: Storage, key: str) -> None:
-    # The manifest first: without it the rest is no release, should this be interrupted.
+    # Manifest first: if this is interrupted, the rest is not a release.
     storage.delete(f"{key}/{MANIFEST}")
     storage.delete(key)
 
@@ -193,7 +193,7 @@ def _manifest(storage: Storage, key: str) -> dict[str, Any] | None:
     try:
         manifest = storage.read_json(f"{key}/{MANIFEST}")
     except ValueError:
-        # A damaged manifest is no manifest: the bot is then released again.
+        # As if missing: the bot is then released again.
         return None
     is_ours = isinstance(manifest, dict) and isinstance(manifest.get("files"), dict)
     return manifest if is_ours else None

@@ -1,4 +1,4 @@
-"""HTML and CSS to PNG without a browser: pytakumi, which no other module knows."""
+"""Renders HTML and CSS to PNG without a browser. The only module that knows pytakumi."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ if TYPE_CHECKING:
     import pytakumi
 
 
-def render(
+def render_png(
     html: str,
     css: str,
     size: tuple[int, int],
     fonts: Sequence[Path] = (),
     images: Mapping[str, bytes] | None = None,
 ) -> bytes:
-    """A PNG of this size, in pixels; the same input gives the same bytes.
+    """A PNG of this size in pixels; equal input gives equal bytes.
 
-    fonts: the first that has a character draws it. images: by the `src` that names them in `html`.
+    fonts: by preference; a character is drawn with the first font that has it.
+    images: by their `src` in `html`.
     Raises BadInput for an image that cannot be decoded.
     """
     width, height = size
@@ -32,7 +33,7 @@ def render(
             html, width=width, height=height, stylesheets=[css], images=dict(images or {})
         )
     except (RuntimeError, ValueError) as error:
-        raise BadInput(f"a picture cannot be drawn: {plain(str(error), 160)}") from error
+        raise BadInput(f"cannot draw the picture: {plain(str(error), 160)}") from error
     return bytes(png)
 
 

@@ -22,46 +22,46 @@ if TYPE_CHECKING:
 
 FOLDER = "wandb"
 _LOCK = ".writing"
-# wandb reads these places from the environment only. Without them it writes to the home folder.
+# wandb reads these paths from the environment only; otherwise it writes to the home folder.
 _PLACES = {
     "WANDB_DIR": "",
     "WANDB_DATA_DIR": "data",
     "WANDB_ARTIFACT_DIR": "artifacts",
     "WANDB_CONFIG_DIR": "config",
 }
-# The limit (seconds) is that of wandb's own client, which asks the service before an artifact is
-# logged. Reports of errors would go to others.
-_MANNERS = {
+# The timeout (seconds) is for wandb's client, which asks the service before logging an artifact.
+# Error reports would go to a third party.
+_QUIET = {
     "WANDB_HTTP_TIMEOUT": "6", "WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"
 }  # fmt: skip
 _environment = threading.RLock()
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long a service that does not answer is waited for, in seconds.
+class Timeouts:
+    """How long to wait for a service that does not answer, in seconds.
 
-    step: for one thing to begin or to arrive; finish: for a run's end; whole: after this long
-    nothing more is begun. Together with the last step and its finish a bot loses less than a
-    minute; measured against a server that dies and one that hangs, see `tests/tasks/tracking`.
+    step: for one request to start or arrive; finish: for a run's end; total: after this long
+    nothing more is started. With the last step and its finish a bot loses less than a minute:
+    measured against a server that dies and one that hangs, see `tests/tasks/tracking`.
     """
 
     step: float = 12
     finish: float = 10
-    whole: float = 30
+    total: float = 30
 
 
 def tracking_folder(storage: Storage, settings: Settings) -> Path:
-    """Where runs lie on this machine, each bot's below its name.
+    """The folder of runs on this machine, each bot's below its name.
 
-    wandb writes to a disk only, so beside an object store it is the cache.
+    wandb writes to disk only, so with an object store it is in the cache.
     """
     return storage.local(FOLDER) if storage.is_local else settings.cache / FOLDER
 
 
 @contextmanager
-def own_folders(folder: Path) -> Iterator[None]:
-    """Let wandb write below `folder` only; one block at a time, for the environment is shared."""
+def wandb_confined_to(folder: Path) -> Iterator[None]:
+    """Confine wandb's files to `folder`; one block at a time, since the environment is shared."""
     ours = environment_below(folder)
     with _environment, _writing(folder):
         for place in _PLACES.values():
@@ -79,16 +79,16 @@ def own_folders(folder: Path) -> Iterator[None]:
 
 
 def environment_below(folder: Path) -> dict[str, str]:
-    """The environment in which wandb writes below `folder` only, and prints nothing of its own."""
+    """Environment variables that confine wandb to `folder` and keep it from printing."""
     places = {name: str(folder / place) for name, place in _PLACES.items()}
-    return {**places, "WANDB_CACHE_DIR": _process_cache(), **_MANNERS}
+    return {**places, "WANDB_CACHE_DIR": _process_cache(), **_QUIET}
 
 
 @cache
 def _process_cache() -> str:
-    """One cache for the process, gone with it: wandb-core keeps to the one that it began with.
+    """One cache a process, removed at its exit: wandb-core uses the one that it started with.
 
-    It holds copies of what artifacts hold, so that it must not outlive them.
+    It holds copies of artifacts' files, so it must not outlive them.
     """
     until_exit = ExitStack()
     atexit.register(until_exit.close)
@@ -104,7 +104,7 @@ def _writing(folder: Path) -> Iterator[None]:
 
 
 def is_being_written(folder: Path) -> bool:
-    """Whether a process records a run in this folder now; one that was killed does not."""
+    """Whether a living process is recording a run in this folder."""
     with (folder / _LOCK).open("a") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -113,10 +113,10 @@ def is_being_written(folder: Path) -> bool:
         return False
 
 
-def run_settings(folder: Path, settings: Settings, patience: Patience | None) -> wandb.Settings:
-    """Settings for wandb: online with a patience, else offline; no console, no look at the machine.
+def run_settings(folder: Path, settings: Settings, timeouts: Timeouts | None) -> wandb.Settings:
+    """Settings for wandb: online with these timeouts, or offline; no console, no machine info.
 
-    The key is handed over here, so that no login writes it to a file.
+    The key is passed here, so that no login writes it to a file.
     """
     import wandb
 
@@ -137,11 +137,11 @@ def run_settings(folder: Path, settings: Settings, patience: Patience | None) ->
         x_disable_machine_info=True,
         x_save_requirements=False,
     )
-    return _online(quiet, settings, patience) if patience else quiet
+    return _online(quiet, settings, timeouts) if timeouts else quiet
 
 
-def _online(quiet: wandb.Settings, settings: Settings, patience: Patience) -> wandb.Settings:
-    """The same, sent as it goes. Without limits wandb waits 90 s to begin, and for ever to end."""
+def _online(quiet: wandb.Settings, settings: Settings, timeouts: Timeouts) -> wandb.Settings:
+    """The same settings, online. By default wandb waits 90 s to start, and for ever to finish."""
     key = settings.wandb_api_key
     limits = {
         f"x_{channel}_{limit}": value
@@ -150,14 +150,14 @@ def _online(quiet: wandb.Settings, settings: Settings, patience: Patience) -> wa
             "retry_max": 3,
             "retry_wait_min_seconds": 0.5,
             "retry_wait_max_seconds": 2,
-            "timeout_seconds": patience.step,
+            "timeout_seconds": timeouts.step,
         }.items()
     }
     changes = {
         "mode": "online",
         "api_key": key.get_secret_value() if key else None,
-        "init_timeout": patience.step,
-        "finish_timeout": patience.finish,
+        "init_timeout": timeouts.step,
+        "finish_timeout": timeouts.finish,
         "finish_timeout_raises": True,
         **limits,
     }
@@ -170,7 +170,7 @@ def _online(quiet: wandb.Settings, settings: Settings, patience: Patience) -> wa
 
 
 def plain_error(error: Exception | str, settings: Settings) -> str:
-    """One line that says what went wrong, without the key."""
+    """The error's first line, without the key."""
     lines = str(error).strip().splitlines() or [repr(error)]
     key = settings.wandb_api_key
     return (lines[0].replace(key.get_secret_value(), "***") if key else lines[0])[:200]

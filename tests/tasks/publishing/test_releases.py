@@ -19,8 +19,9 @@ from tasks.core.errors import BadInput
 from tasks.core.names import Bot
 from tasks.core.records import Evaluation, FileRef
 from tasks.evaluation.gate import judge
-from tasks.publishing.context import ReleaseContext
-from tasks.publishing.local import (
+from tasks.publishing.release_contents import ReleaseContents
+from tasks.publishing.release_manifest import version_of
+from tasks.publishing.releases import (
     evaluation_of,
     latest_release,
     note_push,
@@ -28,14 +29,13 @@ from tasks.publishing.local import (
     revision_of,
     verify_release,
 )
-from tasks.publishing.manifest import version_of
 from tasks.storage import Storage
 from tests.tasks.publishing.examples import (
     CHECKPOINT,
     FINGERPRINT,
     MODEL,
     REVISION,
-    make_context,
+    make_contents,
 )
 
 ALICE = Bot.parse("alice")
@@ -62,8 +62,8 @@ def checkpoint_anywhere(anywhere: Storage) -> str:
     return CHECKPOINT
 
 
-def test_a_release_has_all_files_and_a_manifest_that_names_them(storage, checkpoint, context):
-    release = publish_locally(storage, checkpoint, context)
+def test_a_release_has_all_files_and_a_manifest_that_names_them(storage, checkpoint, contents):
+    release = publish_locally(storage, checkpoint, contents)
     folder = storage.local(release.folder)
     assert release.folder == FOLDER
     files = {path.name for path in folder.iterdir()}
@@ -83,16 +83,16 @@ def test_a_release_has_all_files_and_a_manifest_that_names_them(storage, checkpo
     assert "manifest.json" not in manifest["files"]
 
 
-def test_a_release_does_not_tell_where_the_machine_keeps_its_models(storage, checkpoint, context):
-    release = publish_locally(storage, checkpoint, context)
+def test_a_release_does_not_tell_where_the_machine_keeps_its_models(storage, checkpoint, contents):
+    release = publish_locally(storage, checkpoint, contents)
     for key in storage.keys(release.folder):
         assert b"/somewhere" not in storage.read(key)
         assert storage.path.encode() not in storage.read(key)
 
 
-def test_the_metrics_are_json_even_where_a_loss_is_none(storage, checkpoint, context):
-    evaluation = replace(context.evaluation, base_loss=float("nan"))
-    release = publish_locally(storage, checkpoint, replace(context, evaluation=evaluation))
+def test_the_metrics_are_json_even_where_a_loss_is_none(storage, checkpoint, contents):
+    evaluation = replace(contents.evaluation, base_loss=float("nan"))
+    release = publish_locally(storage, checkpoint, replace(contents, evaluation=evaluation))
     metrics = storage.read_json(f"{release.folder}/metrics.json")
     assert metrics["base_loss"] is None
     assert metrics["base_perplexity"] is None
@@ -109,14 +109,14 @@ def test_the_metrics_are_json_even_where_a_loss_is_none(storage, checkpoint, con
     assert metrics["gate"] is None
 
 
-def test_what_was_measured_is_read_again(storage, checkpoint, context):
+def test_what_was_measured_is_read_again(storage, checkpoint, contents):
     evaluation = replace(
-        context.evaluation,
+        contents.evaluation,
         samples=100, verbatim=2, repeated=3, released_loss=3.3, compared_loss=3.2,
         compared_posts=20,
     )  # fmt: skip
     gate = judge(evaluation, 0.05, 0.05)
-    judged = replace(context, evaluation=evaluation, gate=gate)
+    judged = replace(contents, evaluation=evaluation, gate=gate)
     release = publish_locally(storage, checkpoint, judged)
     assert evaluation_of(storage, release) == evaluation
     key = f"{release.folder}/metrics.json"
@@ -134,27 +134,27 @@ def test_what_was_measured_is_read_again(storage, checkpoint, context):
     assert evaluation_of(storage, release) is None
 
 
-def test_a_training_without_a_measured_loss_has_no_curve(storage, checkpoint, context):
-    trained = replace(context.checkpoint, history=())
-    release = publish_locally(storage, checkpoint, replace(context, checkpoint=trained))
+def test_a_training_without_a_measured_loss_has_no_curve(storage, checkpoint, contents):
+    trained = replace(contents.checkpoint, history=())
+    release = publish_locally(storage, checkpoint, replace(contents, checkpoint=trained))
     assert not storage.exists(f"{release.folder}/losses.png")
     assert b"losses.png" not in storage.read(f"{release.folder}/README.md")
 
 
-def adapter_of(storage: Storage, context: ReleaseContext, config: bytes) -> ReleaseContext:
-    """The context of a bot that was trained as an adapter, whose files are put in the storage."""
+def adapter_of(storage: Storage, contents: ReleaseContents, config: bytes) -> ReleaseContents:
+    """The contents of a bot that was trained as an adapter, whose files are put in the storage."""
     folder = "checkpoints/alice/adapter"
     kept = {name: data for name, data in MODEL.items() if name != "model.safetensors"}
     files = {**kept, "adapter_model.safetensors": b"small", "adapter_config.json": config}
     for name, data in files.items():
         storage.write(f"{folder}/{name}", data)
     weights = FileRef(f"{folder}/adapter_model.safetensors", hashlib.sha256(b"small").hexdigest())
-    return replace(context, checkpoint=replace(context.checkpoint, uri=folder, weights=weights))
+    return replace(contents, checkpoint=replace(contents.checkpoint, uri=folder, weights=weights))
 
 
-def test_an_adapter_is_published_without_its_base(storage, context):
+def test_an_adapter_is_published_without_its_base(storage, contents):
     config = b'{"base_model_name_or_path": "/somewhere", "r": 16}'
-    adapted = adapter_of(storage, context, config)
+    adapted = adapter_of(storage, contents, config)
     release = publish_locally(storage, adapted.checkpoint.uri, adapted)
     names = {key.rpartition("/")[2] for key in storage.keys(release.folder)}
     assert {"adapter_model.safetensors", "adapter_config.json", "tokenizer.json"} <= names
@@ -167,12 +167,12 @@ def test_an_adapter_is_published_without_its_base(storage, context):
     card = ModelCard(storage.read(f"{release.folder}/README.md").decode())
     assert card.data.library_name == "peft"
     assert card.data.base_model_relation == "adapter"
-    assert "`peft` must be installed" in card.text
+    assert "install `peft` too" in card.text
 
 
 @pytest.mark.parametrize("config", [b"{", b"[]"])
-def test_a_damaged_adapter_is_not_released(storage, context, config):
-    adapted = adapter_of(storage, context, config)
+def test_a_damaged_adapter_is_not_released(storage, contents, config):
+    adapted = adapter_of(storage, contents, config)
     with pytest.raises(BadInput, match=r"adapter_config\.json is damaged"):
         publish_locally(storage, adapted.checkpoint.uri, adapted)
     storage.delete(f"{adapted.checkpoint.uri}/adapter_config.json")
@@ -181,36 +181,36 @@ def test_a_damaged_adapter_is_not_released(storage, context, config):
     assert latest_release(storage, ALICE) is None
 
 
-def test_latest_finds_the_release_again(anywhere, checkpoint_anywhere, context):
+def test_latest_finds_the_release_again(anywhere, checkpoint_anywhere, contents):
     assert latest_release(anywhere, ALICE) is None
-    release = publish_locally(anywhere, checkpoint_anywhere, context, fonts=())
+    release = publish_locally(anywhere, checkpoint_anywhere, contents, fonts=())
     assert latest_release(anywhere, ALICE) == release
     assert verify_release(anywhere, release, digests=True)
     assert "optimizer.bin" not in str(anywhere.keys(release.folder))
 
 
-def test_latest_is_a_relative_link(storage, checkpoint, context):
-    publish_locally(storage, checkpoint, context)
+def test_latest_is_a_relative_link(storage, checkpoint, contents):
+    publish_locally(storage, checkpoint, contents)
     assert storage.local("releases/alice/latest").readlink() == Path(REVISION)
     assert (storage.local("releases/alice/latest") / "manifest.json").is_file()
 
 
-def test_older_revisions_are_pruned_but_never_the_latest(anywhere, checkpoint_anywhere, context):
+def test_older_revisions_are_pruned_but_never_the_latest(anywhere, checkpoint_anywhere, contents):
     revisions = [f"2026010{day}-01234567" for day in (5, 1, 2, 3, 4)]
     for revision in revisions:
         publish_locally(
-            anywhere, checkpoint_anywhere, replace(context, revision=revision), fonts=(), keep=2
+            anywhere, checkpoint_anywhere, replace(contents, revision=revision), fonts=(), keep=2
         )
     left = {key.rpartition("/")[2] for key in anywhere.folders("releases/alice")} - {"latest"}
     assert left == {"20260105-01234567", "20260104-01234567"}
     assert latest_release(anywhere, ALICE).revision == "20260104-01234567"
 
 
-def test_of_one_day_the_newest_are_kept(storage, checkpoint, context):
+def test_of_one_day_the_newest_are_kept(storage, checkpoint, contents):
     names = ("20260101-ffffffff", "20260101-00000000", "20260101-77777777")
     for hour, revision in enumerate(names):
         made_at = datetime(2026, 1, 1, hour, tzinfo=UTC)
-        release = replace(context, revision=revision, created_at=made_at)
+        release = replace(contents, revision=revision, created_at=made_at)
         publish_locally(storage, checkpoint, release, keep=2)
     left = {key.rpartition("/")[2] for key in storage.folders("releases/alice")} - {"latest"}
     assert left == {"20260101-00000000", "20260101-77777777"}
@@ -224,11 +224,11 @@ class Killed(Storage):
         raise KeyboardInterrupt
 
 
-def test_a_removal_that_was_interrupted_is_finished(storage, checkpoint, context):
+def test_a_removal_that_was_interrupted_is_finished(storage, checkpoint, contents):
     revisions = [f"2026010{day}-01234567" for day in (1, 2, 3, 4)]
     for revision in revisions[:2]:
-        publish_locally(storage, checkpoint, replace(context, revision=revision))
-    third = replace(context, revision=revisions[2])
+        publish_locally(storage, checkpoint, replace(contents, revision=revision))
+    third = replace(contents, revision=revisions[2])
     with pytest.raises(KeyboardInterrupt):
         publish_locally(
             Killed(storage.url, storage.filesystem, storage.path), checkpoint, third, keep=1
@@ -238,63 +238,65 @@ def test_a_removal_that_was_interrupted_is_finished(storage, checkpoint, context
     assert "manifest.json" not in half, "what is left is no release"
     assert "config.json" in half
 
-    publish_locally(storage, checkpoint, replace(context, revision=revisions[3]), keep=2)
+    publish_locally(storage, checkpoint, replace(contents, revision=revisions[3]), keep=2)
     left = {key.rpartition("/")[2] for key in storage.folders("releases/alice")} - {"latest"}
     assert left == set(revisions[2:])
 
 
-def test_another_release_of_today_that_is_not_whole_yet_is_left_alone(storage, checkpoint, context):
+def test_another_release_of_today_that_is_not_whole_yet_is_left_alone(
+    storage, checkpoint, contents
+):
     storage.write("releases/alice/20260102-99999999/config.json", b"{}")
     storage.write("releases/alice/20260101-99999999/config.json", b"{}")
     storage.write("releases/alice/notes/a.txt", b"mine")
-    publish_locally(storage, checkpoint, context, keep=1)
+    publish_locally(storage, checkpoint, contents, keep=1)
     assert storage.exists("releases/alice/20260102-99999999")
     assert not storage.exists("releases/alice/20260101-99999999")
     assert storage.exists("releases/alice/notes/a.txt")
 
 
-def test_keeping_one_keeps_the_latest(storage, checkpoint, context):
+def test_keeping_one_keeps_the_latest(storage, checkpoint, contents):
     for day in (1, 2):
         publish_locally(
-            storage, checkpoint, replace(context, revision=f"2026010{day}-01234567"), keep=1
+            storage, checkpoint, replace(contents, revision=f"2026010{day}-01234567"), keep=1
         )
     assert latest_release(storage, ALICE).revision == "20260102-01234567"
     assert not storage.exists("releases/alice/20260101-01234567")
 
 
-def test_the_same_revision_again_replaces_it(storage, checkpoint, context):
-    publish_locally(storage, checkpoint, context)
-    renamed = replace(context.profiles[0], display_name="New name")
-    release = publish_locally(storage, checkpoint, replace(context, profiles=(renamed,)))
+def test_the_same_revision_again_replaces_it(storage, checkpoint, contents):
+    publish_locally(storage, checkpoint, contents)
+    renamed = replace(contents.profiles[0], display_name="New name")
+    release = publish_locally(storage, checkpoint, replace(contents, profiles=(renamed,)))
     assert b"New name" in storage.read(f"{FOLDER}/README.md")
     assert verify_release(storage, release, digests=True)
 
 
 @pytest.mark.parametrize("name", list(MODEL))
-def test_a_checkpoint_with_a_file_missing_gives_no_release(storage, checkpoint, context, name):
+def test_a_checkpoint_with_a_file_missing_gives_no_release(storage, checkpoint, contents, name):
     storage.delete(f"{checkpoint}/{name}")
     with pytest.raises(BadInput, match=f"alice: the checkpoint has no {name}"):
-        publish_locally(storage, checkpoint, context)
+        publish_locally(storage, checkpoint, contents)
     assert latest_release(storage, ALICE) is None
     assert list(storage.local("releases/alice").iterdir()) == []
 
 
-def test_changed_weights_are_not_released(storage, checkpoint, context):
+def test_changed_weights_are_not_released(storage, checkpoint, contents):
     storage.write(f"{checkpoint}/model.safetensors", b"other weights")
-    with pytest.raises(BadInput, match="weights were changed"):
-        publish_locally(storage, checkpoint, context)
+    with pytest.raises(BadInput, match="weights have changed"):
+        publish_locally(storage, checkpoint, contents)
 
 
-def test_a_failure_leaves_the_older_release_as_the_latest(storage, checkpoint, context):
-    release = publish_locally(storage, checkpoint, context)
+def test_a_failure_leaves_the_older_release_as_the_latest(storage, checkpoint, contents):
+    release = publish_locally(storage, checkpoint, contents)
     storage.delete(f"{checkpoint}/config.json")
     with pytest.raises(BadInput):
-        publish_locally(storage, checkpoint, replace(context, revision="20260109-01234567"))
+        publish_locally(storage, checkpoint, replace(contents, revision="20260109-01234567"))
     assert latest_release(storage, ALICE) == release
 
 
-def test_a_damaged_release_is_found_out(storage, checkpoint, context):
-    release = publish_locally(storage, checkpoint, context)
+def test_a_damaged_release_is_found_out(storage, checkpoint, contents):
+    release = publish_locally(storage, checkpoint, contents)
     config = f"{FOLDER}/config.json"
     whole = storage.read(config)
     storage.write(config, whole[::-1])
@@ -310,15 +312,15 @@ def test_a_damaged_release_is_found_out(storage, checkpoint, context):
 
 
 @pytest.mark.parametrize("damage", [b"{", b"[]", b"{}", b'{"files": {}, "bot": "bob"}'])
-def test_a_damaged_manifest_is_no_release(storage, checkpoint, context, damage):
-    release = publish_locally(storage, checkpoint, context)
+def test_a_damaged_manifest_is_no_release(storage, checkpoint, contents, damage):
+    release = publish_locally(storage, checkpoint, contents)
     storage.write(f"{FOLDER}/manifest.json", damage)
     assert latest_release(storage, ALICE) is None
     assert not verify_release(storage, release)
 
 
-def test_a_latest_that_points_elsewhere_is_none(storage, checkpoint, context):
-    publish_locally(storage, checkpoint, context)
+def test_a_latest_that_points_elsewhere_is_none(storage, checkpoint, contents):
+    publish_locally(storage, checkpoint, contents)
     link = storage.local("releases/alice/latest")
     for target in ("../../etc", "20990101-01234567"):
         link.unlink()
@@ -326,11 +328,11 @@ def test_a_latest_that_points_elsewhere_is_none(storage, checkpoint, context):
         assert latest_release(storage, ALICE) is None
 
 
-def test_a_push_is_remembered_for_its_revision(storage, checkpoint, context):
-    release = publish_locally(storage, checkpoint, context)
+def test_a_push_is_remembered_for_its_revision(storage, checkpoint, contents):
+    release = publish_locally(storage, checkpoint, contents)
     note_push(storage, release, "https://hub.example/me/alice")
     assert latest_release(storage, ALICE).hub == "https://hub.example/me/alice"
-    publish_locally(storage, checkpoint, replace(context, revision="20260109-01234567"))
+    publish_locally(storage, checkpoint, replace(contents, revision="20260109-01234567"))
     assert latest_release(storage, ALICE).hub is None
 
 
@@ -342,7 +344,8 @@ def test_the_revision_is_the_utc_date_and_the_fingerprints_start():
 
 def test_the_look_for_a_release_loads_nothing_heavy():
     script = (
-        "import sys, tasks.publishing.local, tasks.publishing.hub, tasks.tracking.tracking\n"
+        "import sys, tasks.publishing.releases, tasks.publishing.hub_push\n"
+        "import tasks.tracking.bot_tracking\n"
         "heavy = {'torch', 'transformers', 'huggingface_hub', 'wandb', 'pytakumi', 'jinja2'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
@@ -354,8 +357,8 @@ def test_the_look_for_a_release_loads_nothing_heavy():
 
 
 def test_bots_of_several_handles_have_one_folder(storage, checkpoint):
-    context = make_context("Alice", "Bob")
-    release = publish_locally(storage, checkpoint, context)
+    contents = make_contents("Alice", "Bob")
+    release = publish_locally(storage, checkpoint, contents)
     assert release.folder == f"releases/alice-bob/{REVISION}"
 
 

@@ -22,9 +22,9 @@ from tasks.core.errors import (
     ServerTrouble,
 )
 from tasks.core.records import Release
-from tasks.publishing.context import ReleaseContext
-from tasks.publishing.hub import Access, push_release
-from tasks.publishing.local import latest_release, publish_locally
+from tasks.publishing.hub_push import Access, push_release
+from tasks.publishing.release_contents import ReleaseContents
+from tasks.publishing.releases import latest_release, publish_locally
 from tasks.storage import Storage
 from tests.fault_tables import FaultTable
 from tests.servers.hub import TOKEN, Fault, Hub, running_hub
@@ -44,8 +44,8 @@ def hub() -> Iterator[Hub]:
 
 
 @pytest.fixture
-def release(storage: Storage, checkpoint: str, context: ReleaseContext) -> Release:
-    return publish_locally(storage, checkpoint, replace(context, namespace="me"))
+def release(storage: Storage, checkpoint: str, contents: ReleaseContents) -> Release:
+    return publish_locally(storage, checkpoint, replace(contents, namespace="me"))
 
 
 def push(storage: Storage, release: Release, hub: Hub, **changes: object) -> str:
@@ -215,15 +215,15 @@ def test_a_fault_ends_in_one_right_release_or_in_none(hub, storage, release, tro
 
 def came_of(storage, release, hub, access) -> type[HuggingtweetsError] | None:
     """The kind of error that a push ends with, or None."""
-    told = ""
+    message = ""
     try:
         push(storage, release, hub, access=access)
     except HuggingtweetsError as error:
-        told, kind = str(error), type(error)
-    if not told:
+        message, kind = str(error), type(error)
+    if not message:
         return None
-    assert told.startswith(f"{NAME}: ")
-    assert "\n" not in told
+    assert message.startswith(f"{NAME}: ")
+    assert "\n" not in message
     return kind
 
 
@@ -239,11 +239,11 @@ def holding(hub: Hub, storage: Storage, release: Release) -> str:
 
 
 def test_two_publishers_at_once_leave_one_whole_release(
-    hub, storage, checkpoint, context, fault_table
+    hub, storage, checkpoint, contents, fault_table
 ):
     hub.create(NAME)
     releases = [
-        publish_locally(storage, checkpoint, replace(context, namespace="me", revision=revision))
+        publish_locally(storage, checkpoint, replace(contents, namespace="me", revision=revision))
         for revision in ("20260102-01234567", "20260103-01234567")
     ]
     came: list[object] = []
@@ -277,7 +277,7 @@ def test_a_second_publisher_is_not_overwritten(hub, storage, release):
         hub.add_commit(NAME, "somebody else", {"README.md": b"theirs"})
 
     hub.before_commit = interfere
-    with pytest.raises(ServerTrouble, match="somebody else published"):
+    with pytest.raises(ServerTrouble, match="another process published"):
         push(storage, release, hub)
     assert hub.repositories[NAME].head.summary == "somebody else"
 
@@ -319,7 +319,7 @@ def test_a_repository_that_the_token_may_not_see_is_not_created(
 
 
 def test_an_impossible_namespace_is_bad_input(hub, storage, release):
-    with pytest.raises(BadInput, match="cannot be a name on the Hub"):
+    with pytest.raises(BadInput, match="is not a valid repository name on the Hub"):
         push(storage, release, hub, namespace="no/such//name")
 
 
@@ -337,7 +337,7 @@ def test_a_hub_that_loses_files_is_found_out(hub, storage, release):
         return honest(name, summary, {**files, "config.json": b"damaged"})
 
     hub.add_commit = forgetful
-    with pytest.raises(ServerTrouble, match="does not hold what was sent"):
+    with pytest.raises(ServerTrouble, match="does not hold the release"):
         push(storage, release, hub)
     assert hub.repositories[NAME].tags == {}
 

@@ -1,4 +1,4 @@
-"""What a release is made from, gathered in one record."""
+"""Everything that goes into a release, in one record."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ ADAPTER = "adapter_model.safetensors"
 
 
 @dataclass(frozen=True)
-class ReleaseContext:
-    """Everything that the card, the picture and the metrics of one release tell.
+class ReleaseContents:
+    """Everything that the card, the picture and the metrics of one release show.
 
-    revision: from `local.revision_of`; created_at: aware, UTC.
+    revision: from `releases.revision_of`; created_at: aware, UTC.
     profiles: one for each handle of the bot, in the bot's order.
-    tracked: where the training was tracked; empty where it was not.
-    namespace: the Hub's user or organisation that the release is meant for, or None.
+    tracked: where the training was tracked; empty if it was not.
+    namespace: the Hub user or organisation that will publish the release, or None.
     project_url: the page of this project that the card links to, or None for no link.
-    gate: the verdict on the bot, or None where it was not judged.
+    gate: the verdict on the bot, or None where there is none.
     languages: of the kept posts, from `languages.main_languages`.
-    avatars: by handle, from `avatars.avatar_of`; initials stand in for those that are not there.
+    avatars: by handle, from `avatars.avatar_of`; missing ones are drawn as initials.
     """
 
     bot: Bot
@@ -62,5 +62,5 @@ class ReleaseContext:
 
     @property
     def is_adapter(self) -> bool:
-        """Whether the weights are an adapter's, which need the base beside them."""
+        """Whether the weights are an adapter, which needs its base."""
         return self.checkpoint.weights.uri.endswith(f"/{ADAPTER}")

@@ -1,4 +1,4 @@
-"""What is told of one training: two runs, what each used, and what it made.
+"""The two W&B runs of one training: their configs, inputs, outputs and figures, without wandb.
 
 As in the original: `@bot-preprocess` turns `tweets-bot` into `dataset-bot`, and `@bot-train` turns
 that and the base into `bot`.
@@ -13,8 +13,8 @@ from typing import Any
 from tasks.core.names import Bot
 from tasks.core.records import Base, Checkpoint, Corpus, Evaluation, Spec
 from tasks.tracking.artifact_specs import (
+    ArtifactSpec,
     Tables,
-    Thing,
     artifact_name,
     figures_of,
     pretrained_model,
@@ -27,10 +27,10 @@ PREPROCESS, TRAIN = "preprocess", "train"
 
 @dataclass(frozen=True)
 class Training:
-    """All that is known of one training when it is tracked.
+    """Everything known of one training when it is tracked.
 
-    gate: the record of the verdict on it, or None; only its figures are told.
-    model_url: the address that the model will have, or None where it is not published.
+    gate: the record of the verdict on it, or None; only its figures are logged.
+    model_url: where the model will be published, or None.
     """
 
     bot: Bot
@@ -44,37 +44,38 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Chapter:
-    """One run.
+class RunSpec:
+    """One run to log.
 
+    job: `preprocess` or `train`; used, made: its input artifacts and its output.
     curves: rows for the charts, in order; predictions: (input, prediction).
     """
 
     job: str
     name: str
     config: Mapping[str, Any]
-    used: tuple[Thing, ...]
-    made: Thing
+    used: tuple[ArtifactSpec, ...]
+    made: ArtifactSpec
     summary: Mapping[str, Any]
     curves: tuple[Mapping[str, float], ...] = ()
     predictions: tuple[tuple[str, str], ...] = ()
 
 
-def chapters(training: Training, tables: Tables, *, with_texts: bool) -> tuple[Chapter, Chapter]:
-    """Both runs, the preprocessing first."""
+def run_specs(training: Training, tables: Tables, *, with_texts: bool) -> tuple[RunSpec, RunSpec]:
+    """The specs of both runs, the preprocessing first."""
     bot, corpus = training.bot.name, training.corpus
     raw = raw_dataset(bot, corpus, tables.raw, with_texts=with_texts)
     dataset = train_dataset(bot, corpus, tables.kept, with_texts=with_texts)
     return _preprocessing(training, raw, dataset), _training(training, dataset)
 
 
-def _preprocessing(training: Training, raw: Thing, dataset: Thing) -> Chapter:
+def _preprocessing(training: Training, raw: ArtifactSpec, dataset: ArtifactSpec) -> RunSpec:
     corpus = training.corpus
     config = {
         "filter": corpus.filter,
         "sources": list(corpus.sources),
-        "inputs": [raw.named()],
-        "output": dataset.named(),
+        "inputs": [raw.config_entry()],
+        "output": dataset.config_entry(),
     }
     summary = {
         "counts": {handle: asdict(counts) for handle, counts in corpus.counts.items()},
@@ -83,10 +84,10 @@ def _preprocessing(training: Training, raw: Thing, dataset: Thing) -> Chapter:
         "held_out": corpus.held_out,
     }
     name = f"@{training.bot}-{PREPROCESS}"
-    return Chapter(PREPROCESS, name, config, (raw,), dataset, summary)
+    return RunSpec(PREPROCESS, name, config, (raw,), dataset, summary)
 
 
-def _training(training: Training, dataset: Thing) -> Chapter:
+def _training(training: Training, dataset: ArtifactSpec) -> RunSpec:
     checkpoint, base = training.checkpoint, pretrained_model(training.base)
     figures = _figures(training)
     model = _finetuned_model(training, figures)
@@ -95,11 +96,11 @@ def _training(training: Training, dataset: Thing) -> Chapter:
         "learning_rate": checkpoint.learning_rate,
         "precision": checkpoint.precision,
         "fingerprint": checkpoint.fingerprint,
-        "inputs": [dataset.named(), base.named()],
-        "output": model.named(),
+        "inputs": [dataset.config_entry(), base.config_entry()],
+        "output": model.config_entry(),
     }
     predictions = training.evaluation.predictions
-    return Chapter(
+    return RunSpec(
         TRAIN,
         f"@{training.bot}-{TRAIN}",
         config,
@@ -124,13 +125,13 @@ def _figures(training: Training) -> dict[str, Any]:
     }
 
 
-def _finetuned_model(training: Training, figures: Mapping[str, Any]) -> Thing:
+def _finetuned_model(training: Training, figures: Mapping[str, Any]) -> ArtifactSpec:
     checkpoint = training.checkpoint
     facts = {
         "sha256": checkpoint.weights.sha256, "fingerprint": checkpoint.fingerprint, **figures
     }  # fmt: skip
     name = artifact_name(training.bot.name)
-    return Thing(name, "finetuned-model", facts, reference=training.model_url)
+    return ArtifactSpec(name, "finetuned-model", facts, reference=training.model_url)
 
 
 def _curves(checkpoint: Checkpoint) -> tuple[dict[str, float], ...]:

@@ -1,4 +1,4 @@
-"""What a release says about itself to programs: `metrics.json` and `manifest.json`."""
+"""The machine-readable files of a release: `metrics.json` and `manifest.json`."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.records import Base, Counts, Gate
-from tasks.publishing.context import ReleaseContext
+from tasks.publishing.release_contents import ReleaseContents
 from tasks.storage import sha256_of
 
-_EMBEDDED = "embedded"  # the base that everybody has
+_EMBEDDED = "embedded"  # the base that is part of this project
 _PACKAGES = ("huggingtweets", "torch", "transformers", "safetensors", "huggingface-hub")
 
 
-def metrics_of(context: ReleaseContext) -> dict[str, Any]:
-    """The figures of a release: counts by handle, losses (nats a token), perplexity, texts."""
-    evaluation, corpus = context.evaluation, context.corpus
+def metrics_of(contents: ReleaseContents) -> dict[str, Any]:
+    """The content of metrics.json: counts by handle, losses (nats a token), perplexity, texts."""
+    evaluation, corpus = contents.evaluation, contents.corpus
     return {
-        "bot": context.bot.name,
+        "bot": contents.bot.name,
         "counts": {handle: _counts(counts) for handle, counts in corpus.counts.items()},
         "characters": corpus.characters,
         "train": corpus.train,
@@ -38,34 +38,34 @@ def metrics_of(context: ReleaseContext) -> dict[str, Any]:
         "released_loss": _finite(evaluation.released_loss),
         "compared_loss": _finite(evaluation.compared_loss),
         "compared_posts": evaluation.compared_posts,
-        "gate": _gate(context.gate),
+        "gate": _gate(contents.gate),
         "predictions": [asdict(each) for each in evaluation.predictions],
-        "training": _training(context),
+        "training": _training(contents),
     }
 
 
-def manifest_of(context: ReleaseContext, folder: Path) -> dict[str, Any]:
-    """What the release was made from, and the size and SHA-256 of every file in its folder."""
-    corpus = context.corpus
+def manifest_of(contents: ReleaseContents, folder: Path) -> dict[str, Any]:
+    """The content of manifest.json: the inputs, and size and SHA-256 of every file in `folder`."""
+    corpus = contents.corpus
     return {
         "kind": "release",
         "format": 1,
-        "bot": context.bot.name,
-        "revision": context.revision,
-        "fingerprint": context.checkpoint.fingerprint,
-        "created_at": context.created_at.isoformat(),
+        "bot": contents.bot.name,
+        "revision": contents.revision,
+        "fingerprint": contents.checkpoint.fingerprint,
+        "created_at": contents.created_at.isoformat(),
         "corpus": {**asdict(corpus.file), "filter": corpus.filter},
-        "base": _base(context.base),
-        "spec": asdict(context.spec),
+        "base": _base(contents.base),
+        "spec": asdict(contents.spec),
         "versions": _versions(),
         "files": {path.name: _file(path) for path in sorted(folder.iterdir())},
     }
 
 
 def _base(base: Base) -> dict[str, str | None]:
-    """The base without its folder: a release tells nobody how a machine is laid out.
+    """The base without its folder, since a release must not publish local paths.
 
-    id: the name by which it can be had anywhere; None for a folder.
+    id: its public name; None for a local folder.
     """
     is_folder = base.id not in (base.origin, _EMBEDDED)
     return {
@@ -76,8 +76,8 @@ def _base(base: Base) -> dict[str, str | None]:
     }
 
 
-def _training(context: ReleaseContext) -> dict[str, Any]:
-    checkpoint = context.checkpoint
+def _training(contents: ReleaseContents) -> dict[str, Any]:
+    checkpoint = contents.checkpoint
     return {
         "learning_rate": checkpoint.learning_rate,
         "epochs": checkpoint.epochs,
@@ -85,8 +85,8 @@ def _training(context: ReleaseContext) -> dict[str, Any]:
         "tokens": checkpoint.tokens,
         "seconds": round(checkpoint.seconds, 1),
         "precision": checkpoint.precision,
-        "run": context.tracked.url,
-        "preprocess_run": context.tracked.preprocess_url,
+        "run": contents.tracked.url,
+        "preprocess_run": contents.tracked.preprocess_url,
         "history": [
             {"tokens": tokens, "training_loss": _finite(train), "held_out_loss": _finite(held_out)}
             for tokens, train, held_out in checkpoint.history
