@@ -52,7 +52,7 @@ def _lines(file: Path) -> list[tuple[int, str]]:
 @task(name="find fresh bots", **ANEW)
 def fresh_bots(names: Sequence[str], age: timedelta) -> set[str]:
     """Those that have a release and were brought up to date less than `age` ago."""
-    storage, states, now = storage_root(), load_states(storage_root()), datetime.now(UTC)
+    storage, states, now = storage_root(), load_states(storage_root()).values, datetime.now(UTC)
     found = set()
     for name in names:
         last = states.get(name, BotState()).last_success

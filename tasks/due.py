@@ -35,7 +35,10 @@ def select(
     for entry in entries:
         if out.intersection(handle.name for handle in entry.bot.handles):
             continue
-        state = states.get(entry.bot.name, BotState())
+        if error := states.damaged.get(entry.bot.name):
+            found.append(Due(entry, str(error), 0.0))  # its own run fails for it
+            continue
+        state = states.values.get(entry.bot.name, BotState())
         mark = marks.get(entry.bot.name)
         each = due(
             entry,
@@ -48,7 +51,7 @@ def select(
         if each is not None:
             found.append(each)
     ordered = in_order(found)
-    costs = [_cost(storage, each.entry, states.get(each.entry.bot.name)) for each in ordered]
+    costs = [_cost(storage, each.entry, states.values.get(each.entry.bot.name)) for each in ordered]
     return within(ordered, costs, budget)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from prefect import task
 
-from tasks.core.errors import BadInput, ProcessCrashed
+from tasks.core.errors import BadInput, DamagedState, ProcessCrashed
 from tasks.core.names import Bot, Handle
 from tasks.core.records import Outcome, Status
 from tasks.lake.posts import LakeState, state
@@ -41,7 +42,8 @@ def record_outcome(outcome: Outcome, began: datetime) -> Outcome:
     # First, since it must not count as a death of the process where the disk is too full to write.
     end_attempt(storage, bot)
     save_outcome(storage, outcome)
-    save_state(storage, bot, after(load_state(storage, bot), outcome, began, datetime.now(UTC)))
+    with suppress(DamagedState):  # it stays for a person to look at, and the outcome names it
+        save_state(storage, bot, after(load_state(storage, bot), outcome, began, datetime.now(UTC)))
     if outcome.status in (Status.RELEASED, Status.UNCHANGED, Status.HELD_BACK):
         clear_due(storage, bot, began)
     return outcome
@@ -53,7 +55,11 @@ def has_crashed(bot: Bot) -> bool:
 
 
 def refuse_after_crashes(bot: Bot) -> None:
-    """Note that a retrain begins. Raises ProcessCrashed where too many had no end."""
+    """Note that a retrain begins.
+
+    Raises ProcessCrashed where too many had no end, DamagedState where the bot's state is damaged.
+    """
+    load_state(storage_root(), bot)  # now, and not after an hour of training
     if begin_attempt(storage_root(), bot) >= MOST_CRASHES:
         raise ProcessCrashed(
             f"@{bot}: {MOST_CRASHES} retrains in a row ended with the death of their process, so "

@@ -22,10 +22,12 @@ def status(
     from tasks.storage import storage_root
 
     storage = storage_root()
-    states = load_states(storage)
+    outcomes, states = load_outcomes(storage), load_states(storage)
+    damaged = {**outcomes.damaged, **states.damaged}
     rows = [
-        _row(storage, outcome, states.get(outcome.bot, BotState()))
-        for outcome in load_outcomes(storage)
+        _row(storage, name, outcomes.values.get(name), states.values.get(name, BotState()))
+        | ({"reason": str(damaged[name])} if name in damaged else {})
+        for name in sorted({*outcomes.values, *damaged})
     ]
     if as_json:
         console.print_json(rows)
@@ -35,25 +37,26 @@ def status(
         console.out.print("No bot has been retrained here yet.")
 
 
-def _row(storage: Storage, outcome: Outcome, state: BotState) -> dict[str, Any]:
+def _row(storage: Storage, name: str, outcome: Outcome | None, state: BotState) -> dict[str, Any]:
     from tasks.publishing.releases import evaluation_of, latest_release
 
-    counts = outcome.corpus.counts.values() if outcome.corpus else ()
+    counts = outcome.corpus.counts.values() if outcome and outcome.corpus else ()
     # A failed retrain leaves the earlier release in force, so the release is asked for, not it.
-    release = latest_release(storage, Bot.parse(outcome.bot))
-    evaluation = evaluation_of(storage, release) if release else outcome.evaluation
+    release = latest_release(storage, Bot.parse(name))
+    measured = outcome.evaluation if outcome else None
+    evaluation = evaluation_of(storage, release) if release else measured
     until = state.next_attempt_at
     return {
-        "bot": f"@{outcome.bot}",
+        "bot": f"@{name}",
         "posts": sum(c.downloaded for c in counts),
         "kept": sum(c.kept for c in counts),
         "release": release.revision if release else "–",
         "held-out loss": evaluation.bot_loss if evaluation else "–",
-        "outcome": outcome.status.value,
-        "when": outcome.finished_at,
+        "outcome": outcome.status.value if outcome else "–",
+        "when": outcome.finished_at if outcome else "–",
         "not before": until.isoformat(timespec="minutes") if until else "–",
         "parked": bool(state.parked),
-        "reason": outcome.reason,
+        "reason": outcome.reason if outcome else "–",
     }
 
 

@@ -19,6 +19,7 @@
     │   │   └── TokenRefused
     │   ├── ProcessCrashed        a bot that takes its process down, time and again
     │   ├── BaseUnavailable       the pretrained model is unknown or cannot be trained
+    │   ├── DamagedState          a state file of one bot, account or night cannot be read
     │   └── StorageUnusable       no permission, no space, not a folder
     └── TransientError            worth another try; may carry `next_attempt_at`
         ├── RateLimited
@@ -108,6 +109,10 @@ class ProcessCrashed(PermanentError):
 
 class BaseUnavailable(PermanentError):
     """The pretrained model is unknown or cannot be trained."""
+
+
+class DamagedState(PermanentError):
+    """A state file of one bot, account or night cannot be read; the others can."""
 
 
 class StorageUnusable(PermanentError):

@@ -2,40 +2,61 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated
 
-from tasks.core.errors import StorageUnusable
+from pydantic import Field
+
 from tasks.core.names import Handle
 from tasks.core.records import Profile
 from tasks.lake.posts import state
 from tasks.storage import Storage
+from tasks.storage.state_file import StateFiles
 
-_PROFILES = "profiles"
-_WATERMARKS = "watermarks"
+
+@dataclass(frozen=True)
+class _Profile:
+    """A profile without the handle, which is the file's name."""
+
+    display_name: str
+    avatar_url: str | None = None
+
+
+@dataclass(frozen=True)
+class _Watermark:
+    """The newest post that a source has given; post_id: a decimal number."""
+
+    post_id: Annotated[str, Field(pattern=r"^\d+$")]
+
+
+_PROFILES = StateFiles("profiles", _Profile, remedy="delete it, and import the posts again")
+_WATERMARKS = StateFiles(
+    "watermarks", _Watermark, remedy="delete it, and all posts are fetched again"
+)
 
 
 def save_profile(storage: Storage, profile: Profile) -> None:
     """Replace an account's profile. Raises StorageUnusable."""
-    shown = {"display_name": profile.display_name, "avatar_url": profile.avatar_url}
-    storage.write_json(f"{_PROFILES}/{profile.handle}.json", shown)
+    shown = _Profile(profile.display_name, profile.avatar_url)
+    _PROFILES.save(storage, profile.handle.name, shown)
 
 
 def load_profile(storage: Storage, handle: Handle) -> Profile | None:
-    """An account's profile, or None where no source has given one. Raises StorageUnusable."""
-    shown = _load(storage, f"{_PROFILES}/{handle}.json", "display_name")
-    return None if shown is None else Profile(handle, shown["display_name"], shown["avatar_url"])
+    """An account's profile, or None where no source has given one. Raises DamagedState."""
+    shown = _PROFILES.load(storage, handle.name)
+    return None if shown is None else Profile(handle, shown.display_name, shown.avatar_url)
 
 
 def watermark(storage: Storage, handle: Handle, source: str) -> str | None:
-    """The id of the newest post that a source has given, or None. Raises StorageUnusable."""
-    mark = _load(storage, f"{_WATERMARKS}/{handle}/{source}.json", "post_id")
-    return None if mark is None else str(mark["post_id"])
+    """The id of the newest post that a source has given, or None. Raises DamagedState."""
+    mark = _WATERMARKS.load(storage, f"{handle}/{source}")
+    return None if mark is None else mark.post_id
 
 
 def known_watermark(storage: Storage, handle: Handle, source: str) -> str | None:
     """The watermark of a source, if the lake still holds posts of it; else all is to be read.
 
-    Raises StorageUnusable.
+    Raises DamagedState.
     """
     mark = watermark(storage, handle, source)
     return mark if mark is not None and source in state(storage, handle).sources else None
@@ -45,18 +66,8 @@ def move_watermark(storage: Storage, handle: Handle, source: str, post_id: str) 
     """Note the newest post that a source has given, once its rows are durable.
 
     A watermark never moves back: of two runs at a time the further one wins.
-    `post_id` is a decimal number. Raises StorageUnusable.
+    `post_id` is a decimal number. Raises DamagedState, StorageUnusable.
     """
     before = watermark(storage, handle, source)
     if before is None or int(post_id) > int(before):
-        storage.write_json(f"{_WATERMARKS}/{handle}/{source}.json", {"post_id": post_id})
-
-
-def _load(storage: Storage, key: str, needed: str) -> dict[str, Any] | None:
-    try:
-        value = storage.read_json(key)
-    except ValueError as error:
-        raise StorageUnusable(f"{storage.full(key)}: damaged ({error}): delete it") from error
-    if value is not None and (not isinstance(value, dict) or needed not in value):
-        raise StorageUnusable(f"{storage.full(key)}: damaged (no {needed}): delete it")
-    return value
+        _WATERMARKS.save(storage, f"{handle}/{source}", _Watermark(post_id))

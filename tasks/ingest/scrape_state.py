@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
-
-from tasks.core.errors import StorageUnusable
 from tasks.core.names import Handle
 from tasks.core.records import Account, digest
 from tasks.storage import Storage
-
-_POSITIONS = "positions"
-_ACCOUNTS = "accounts"
-_STOPS = "stops"
-T = TypeVar("T")
+from tasks.storage.state_file import StateFiles
 
 
 @dataclass(frozen=True)
@@ -37,34 +29,43 @@ class Position:
     fetched: int
 
 
+@dataclass(frozen=True)
+class _Stop:
+    """That a source gives nothing more in a run; reason: the message of the error that said so."""
+
+    at: datetime
+    reason: str
+    run: str
+
+
+_POSITIONS = StateFiles("positions", Position, remedy="delete it, and the scrape begins anew")
+_ACCOUNTS = StateFiles("accounts", Account, remedy="delete it, and the source is asked again")
+_STOPS = StateFiles("stops", _Stop, remedy="delete it, and the source is asked again", subject="")
+
+
 def save_position(storage: Storage, handle: Handle, source: str, position: Position) -> None:
     """Note how far a scrape is, once its rows are durable. Raises StorageUnusable."""
-    storage.write_json(_position_key(handle, source), asdict(position))
+    _POSITIONS.save(storage, f"{handle}/{source}", position)
 
 
 def load_position(storage: Storage, handle: Handle, source: str) -> Position | None:
-    """Where a scrape was left, or None where none was. Raises StorageUnusable."""
-    return _load(storage, _position_key(handle, source), Position)
+    """Where a scrape was left, or None where none was. Raises DamagedState."""
+    return _POSITIONS.load(storage, f"{handle}/{source}")
 
 
 def forget_position(storage: Storage, handle: Handle, source: str) -> None:
     """Note that a scrape has come to its end. Raises StorageUnusable."""
-    storage.delete(_position_key(handle, source))
-
-
-def _position_key(handle: Handle, source: str) -> str:
-    return f"{_POSITIONS}/{handle}/{source}.json"
+    _POSITIONS.delete(storage, f"{handle}/{source}")
 
 
 def save_account(storage: Storage, handle: Handle, source: str, account: Account) -> None:
     """Replace what a source knows of the account that has a handle. Raises StorageUnusable."""
-    told = TypeAdapter(Account).dump_python(account, mode="json")
-    storage.write_json(f"{_ACCOUNTS}/{handle}/{source}.json", told)
+    _ACCOUNTS.save(storage, f"{handle}/{source}", account)
 
 
 def load_account(storage: Storage, handle: Handle, source: str) -> Account | None:
-    """What a source knew when last asked, or None. Raises StorageUnusable."""
-    return _load(storage, f"{_ACCOUNTS}/{handle}/{source}.json", Account)
+    """What a source knew when last asked, or None. Raises DamagedState."""
+    return _ACCOUNTS.load(storage, f"{handle}/{source}")
 
 
 def stop_run(storage: Storage, run: str, source: str, reason: str, at: datetime) -> None:
@@ -72,24 +73,14 @@ def stop_run(storage: Storage, run: str, source: str, reason: str, at: datetime)
 
     reason: the message of the error that said so. Raises StorageUnusable.
     """
-    told = {"at": at.isoformat(), "reason": reason, "run": run}
-    storage.write_json(_stop_key(run, source), told)
+    _STOPS.save(storage, _stop(run, source), _Stop(at, reason, run))
 
 
 def stop_of(storage: Storage, run: str, source: str) -> str | None:
-    """Why a source gives nothing more in a run, or None where it does."""
-    stop = _load(storage, _stop_key(run, source), dict[str, str])
-    return None if stop is None else stop.get("reason", "")
+    """Why a source gives nothing more in a run, or None where it does. Raises DamagedState."""
+    stop = _STOPS.load(storage, _stop(run, source))
+    return None if stop is None else stop.reason
 
 
-def _stop_key(run: str, source: str) -> str:
-    return f"{_STOPS}/{source}/{digest(run)[:16]}.json"
-
-
-def _load(storage: Storage, key: str, shape: type[T]) -> T | None:
-    try:
-        value: Any = storage.read_json(key)
-        return None if value is None else TypeAdapter(shape).validate_python(value)
-    except (ValueError, ValidationError) as error:
-        reason = str(error).split("\n", 1)[0]
-        raise StorageUnusable(f"{storage.full(key)}: damaged ({reason}): delete it") from error
+def _stop(run: str, source: str) -> str:
+    return f"{source}/{digest(run)[:16]}"

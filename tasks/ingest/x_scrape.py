@@ -27,6 +27,7 @@ from tasks.core.errors import (
     AccountNotFound,
     AccountRenamed,
     AccountUnavailable,
+    DamagedState,
     SourceExhausted,
     SourceStopped,
     TermsNotAccepted,
@@ -107,8 +108,16 @@ def posts_to_expect(storage: Storage, handle: Handle, *, again: bool = False) ->
     """The most posts that the next scrape is likely to cost; X is not asked.
 
     A first scrape, and one that looks at all again, brings up to 3,200; a later one mostly less
-    than a page, which is what is taken.
+    than a page, which is what is taken. Where a state file is damaged, it is the most that there
+    can be: the scrape itself fails for it, before X is asked.
     """
+    try:
+        return _expected(storage, handle, again=again)
+    except DamagedState:
+        return MOST_POSTS
+
+
+def _expected(storage: Storage, handle: Handle, *, again: bool) -> int:
     account = load_account(storage, handle, SOURCE)
     most = MOST_POSTS if account is None or account.posts is None else account.posts
     whole = max(min(most, MOST_POSTS), 0)
@@ -152,7 +161,7 @@ class _Scrape:
     def run(self, *, again: bool) -> XScraped:
         before = load_account(self._storage, self._handle, SOURCE)
         account = self._account(before)
-        expected = posts_to_expect(self._storage, self._handle, again=again)
+        expected = _expected(self._storage, self._handle, again=again)
         cost = self._purse.afford(self._handle, expected)
         log.info(
             "@%s: up to %d posts from X, for up to $%.2f", self._handle, expected, cost.dollars

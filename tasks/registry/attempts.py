@@ -1,30 +1,62 @@
-"""Retrains that were begun and have not ended: what is left of one tells that its process died."""
+"""Retrains that have begun and not ended: one that stays behind is of a process that died.
+
+A file an attempt, below `attempts/<bot>/`, so that any number of processes on any number of
+machines can begin at once without losing each other's.
+"""
 
 from __future__ import annotations
 
+import logging
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from tasks.core.errors import DamagedState
 from tasks.core.names import Bot
 from tasks.storage import Storage
+from tasks.storage.state_file import StateFiles
 
-_FOLDER = "attempts"
+_log = logging.getLogger("huggingtweets")
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """A retrain that has begun; begun_at: aware, UTC."""
+
+    begun_at: datetime
+
+
+@dataclass(frozen=True)
+class _Count:
+    """What older versions wrote, to one file a bot: how many had begun without an end."""
+
+    begun: int
+
+
+_REMEDY = "the end of the bot's next retrain removes it"
+_ATTEMPTS = StateFiles("attempts", _Attempt, remedy=_REMEDY)
+_COUNTS = StateFiles("attempts", _Count, remedy=_REMEDY)
 
 
 def attempts_of(storage: Storage, bot: Bot) -> int:
-    """How many retrains of a bot were begun in a row without an end. Raises StorageUnusable."""
-    told = storage.read_json(_key(bot))
-    return int(told["begun"]) if isinstance(told, dict) and "begun" in told else 0
+    """How many retrains of a bot have begun since the last one that ended."""
+    try:
+        count = _COUNTS.load(storage, bot.name)
+    except DamagedState as error:
+        _log.warning("%s", error)
+        count = _Count(1)  # that there is a file means at least one
+    return len(_ATTEMPTS.names(storage, bot.name)) + (count.begun if count else 0)
 
 
 def begin_attempt(storage: Storage, bot: Bot) -> int:
-    """Note that a retrain begins; returns how many before it had no end."""
+    """Note that a retrain begins; returns how many before it have not ended."""
     before = attempts_of(storage, bot)
-    storage.write_json(_key(bot), {"begun": before + 1})
+    _ATTEMPTS.save(storage, f"{bot}/{uuid.uuid4().hex}", _Attempt(datetime.now(UTC)))
     return before
 
 
 def end_attempt(storage: Storage, bot: Bot) -> None:
-    """Note that a retrain has ended, well or badly."""
-    storage.delete(_key(bot))
-
-
-def _key(bot: Bot) -> str:
-    return f"{_FOLDER}/{bot}.json"
+    """Note that a retrain has ended, well or badly; what had begun before is forgotten."""
+    _COUNTS.delete(storage, bot.name)
+    for name in _ATTEMPTS.names(storage, bot.name):
+        _ATTEMPTS.delete(storage, name)

@@ -1,19 +1,20 @@
-"""Bots that must be trained again whatever their cadence says, one small file a bot.
+"""Bots that must be retrained whatever their cadence says, one small file a bot.
 
-A file of its own, so that a run which notes something else of the bot cannot lose the mark.
+A file of its own, so that a run which writes another state of the bot cannot lose the mark.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import logging
+from dataclasses import dataclass
 from datetime import datetime
 
-from pydantic import TypeAdapter
-
+from tasks.core.errors import DamagedState
 from tasks.core.names import Bot
 from tasks.storage import Storage
+from tasks.storage.state_file import StateFiles
 
-FOLDER = "due"
+_log = logging.getLogger("huggingtweets")
 
 
 @dataclass(frozen=True)
@@ -25,27 +26,37 @@ class DueMark:
     marked_at: datetime
 
 
+_MARKS = StateFiles("due", DueMark, remedy="retrain the bot, which removes it")
+
+
 def mark_due(storage: Storage, bot: Bot, reason: str, at: datetime) -> None:
     """Make a bot due; a later reason replaces an earlier one. Raises StorageUnusable."""
-    told = asdict(DueMark(bot.name, reason, at))
-    storage.write_json(f"{FOLDER}/{bot}.json", {**told, "marked_at": at.isoformat()})
+    _MARKS.save(storage, bot.name, DueMark(bot.name, reason, at))
 
 
 def due_marks(storage: Storage) -> dict[str, DueMark]:
-    """The marks by the names of the bots."""
-    read = TypeAdapter(DueMark).validate_python
-    marks = [read(storage.read_json(key)) for key in storage.keys(FOLDER)]
-    return {mark.bot: mark for mark in marks}
+    """The marks by the names of the bots. A damaged one is a mark all the same, and is logged."""
+    marks = {name: _load(storage, name) for name in _MARKS.names(storage)}
+    return {name: mark for name, mark in marks.items() if mark is not None}
 
 
 def is_due(storage: Storage, bot: Bot) -> bool:
     """Whether a bot is marked."""
-    return storage.exists(f"{FOLDER}/{bot}.json")
+    return _MARKS.exists(storage, bot.name)
 
 
 def clear_due(storage: Storage, bot: Bot, before: datetime) -> None:
-    """Take away a mark that was made before a training began: a later one asks for another."""
-    key = f"{FOLDER}/{bot}.json"
-    told = storage.read_json(key)
-    if told is not None and TypeAdapter(DueMark).validate_python(told).marked_at < before:
-        storage.delete(key)
+    """Remove a mark from before a training began: a later mark asks for another training."""
+    mark = _load(storage, bot.name)
+    if mark is not None and mark.marked_at < before:
+        _MARKS.delete(storage, bot.name)
+
+
+def _load(storage: Storage, name: str) -> DueMark | None:
+    try:
+        return _MARKS.load(storage, name)
+    except DamagedState as error:
+        _log.warning("%s", error)
+        # Whatever it says, the bot was marked, at the latest when the file was written last.
+        written_at = storage.modified_at(_MARKS.key(name))
+        return None if written_at is None else DueMark(name, str(error), written_at)

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from pydantic import TypeAdapter
+import logging
 
+from tasks.core.errors import DamagedState
 from tasks.core.names import Bot
 from tasks.core.records import Outcome
 from tasks.storage import Storage
+from tasks.storage.state_file import Loaded, StateFiles
 
-_FOLDER = "outcomes"
-_ADAPTER = TypeAdapter(Outcome)
+_log = logging.getLogger("huggingtweets")
+_OUTCOMES = StateFiles("outcomes", Outcome, remedy="retrain the bot, which replaces it")
 
 
 def save_outcome(storage: Storage, outcome: Outcome) -> None:
     """Replace the last outcome of a bot. Raises StorageUnusable."""
-    storage.write_json(f"{_FOLDER}/{outcome.bot}.json", _ADAPTER.dump_python(outcome, mode="json"))
+    _OUTCOMES.save(storage, outcome.bot, outcome)
 
 
-def load_outcomes(storage: Storage) -> list[Outcome]:
+def load_outcomes(storage: Storage) -> Loaded[Outcome]:
     """The last outcome of every bot that had one, by name."""
-    return [_ADAPTER.validate_python(storage.read_json(key)) for key in storage.keys(_FOLDER)]
+    return _OUTCOMES.load_all(storage)
 
 
 def load_outcome(storage: Storage, bot: Bot) -> Outcome | None:
-    """The last outcome of a bot, or None where it never had one."""
-    told = storage.read_json(f"{_FOLDER}/{bot}.json")
-    return None if told is None else _ADAPTER.validate_python(told)
+    """The last outcome of a bot, or None where there is none.
+
+    A damaged one counts as none, and is logged: the next retrain replaces it.
+    """
+    try:
+        return _OUTCOMES.load(storage, bot.name)
+    except DamagedState as error:
+        _log.warning("%s", error)
+        return None

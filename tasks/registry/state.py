@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import PurePosixPath
 
-from pydantic import TypeAdapter, ValidationError
-
-from tasks.core.errors import StorageUnusable
 from tasks.core.names import Bot
 from tasks.core.records import Outcome, Status
 from tasks.storage import Storage
+from tasks.storage.state_file import Loaded, StateFiles
 
-FOLDER = "states"
 # Permanent failures in a row after which a bot is left alone until someone looks.
 PARKED_AFTER = 3
 # After a transient failure that names no time: an hour, doubled with each, a day at most.
@@ -41,23 +37,23 @@ class BotState:
     seconds: float = 0.0
 
 
-_ADAPTER = TypeAdapter(BotState)
+# Not replaced without being asked: what parked a bot is for a person to judge.
+_STATES = StateFiles("states", BotState, remedy="delete it, and the bot counts as a new one")
 
 
 def load_state(storage: Storage, bot: Bot) -> BotState:
-    """What is remembered of a bot; of a new one, nothing. Raises StorageUnusable."""
-    return _load(storage, _key(bot.name))
+    """What is remembered of a bot; of a new one, nothing. Raises DamagedState."""
+    return _STATES.load(storage, bot.name) or BotState()
 
 
-def load_states(storage: Storage) -> dict[str, BotState]:
-    """What is remembered of every bot, by name. Raises StorageUnusable."""
-    keys = storage.keys(FOLDER)
-    return {PurePosixPath(key).name.removesuffix(".json"): _load(storage, key) for key in keys}
+def load_states(storage: Storage) -> Loaded[BotState]:
+    """What is remembered of every bot, by name."""
+    return _STATES.load_all(storage)
 
 
 def save_state(storage: Storage, bot: Bot, state: BotState) -> None:
     """Replace what is remembered of a bot. Raises StorageUnusable."""
-    storage.write_json(_key(bot.name), _ADAPTER.dump_python(state, mode="json"))
+    _STATES.save(storage, bot.name, state)
 
 
 def after(state: BotState, outcome: Outcome, began: datetime, now: datetime) -> BotState:
@@ -100,15 +96,3 @@ def _succeeded(outcome: Outcome, state: BotState, began: datetime, now: datetime
         posts=sum(count.downloaded for count in counts) or state.posts,
         seconds=(now - began).total_seconds() if trained else state.seconds,
     )
-
-
-def _load(storage: Storage, key: str) -> BotState:
-    try:
-        told = storage.read_json(key)
-        return BotState() if told is None else _ADAPTER.validate_python(told)
-    except (ValueError, ValidationError) as error:
-        raise StorageUnusable(f"{storage.full(key)}: damaged: delete it") from error
-
-
-def _key(name: str) -> str:
-    return f"{FOLDER}/{name}.json"

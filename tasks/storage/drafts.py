@@ -17,7 +17,7 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -25,13 +25,13 @@ from pathlib import Path
 
 _NAME = re.compile(r"\.draft-(.+-)?([0-9a-f]{8}|[0-9a-f]{32})(-old)?")
 _KEPT = 24 * 60 * 60  # seconds
+_TRIES = 10  # to make a draft in a folder that other processes make and remove
 
 
 @contextmanager
 def draft_file(folder: Path, name: str) -> Iterator[Path]:
     """An empty file in a folder, to fill and to rename; what is left of it vanishes."""
-    draft = _new_path(folder, name)
-    draft.touch(exist_ok=False)
+    draft = _new(folder, name, lambda path: path.touch(exist_ok=False))
     try:
         with _held(draft):
             yield draft
@@ -45,8 +45,7 @@ def draft_folder(folder: Path, name: str, *, mode: int = 0o777) -> Iterator[Path
 
     mode: who may read it, less what the process never allows.
     """
-    draft = _new_path(folder, name)
-    draft.mkdir(mode)
+    draft = _new(folder, name, lambda path: path.mkdir(mode))
     try:
         with _held(draft):
             yield draft
@@ -61,10 +60,18 @@ def spill_folder() -> Iterator[Path]:
         yield folder
 
 
-def _new_path(folder: Path, name: str) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
+def _new(folder: Path, name: str, make: Callable[[Path], None]) -> Path:
+    draft = folder / f".draft-{name}-{uuid.uuid4().hex[:8]}"
+    for tries_left in reversed(range(_TRIES)):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            make(draft)
+            break
+        except FileNotFoundError:  # another process has just removed the folder, which was empty
+            if not tries_left:
+                raise
     _remove_left_drafts(folder, datetime.now(UTC).date())
-    return folder / f".draft-{name}-{uuid.uuid4().hex[:8]}"
+    return draft
 
 
 @contextmanager

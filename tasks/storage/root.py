@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -52,6 +53,12 @@ class Storage:
             raise ValueError(f"{key!r} is not a key below the storage root")
         return f"{self.path}/{'/'.join(parts)}"
 
+    def location(self, key: str) -> str:
+        """The path or the URL of a key, for messages."""
+        return (
+            self.full(key) if self.is_local else f"{self.filesystem.type_name}://{self.full(key)}"
+        )
+
     def local(self, key: str) -> Path:
         """The path of a key on this machine; only where the root is local."""
         if not self.is_local:
@@ -62,6 +69,12 @@ class Storage:
         """Whether a file or a folder has this key."""
         with explained(self.url):
             return self.filesystem.get_file_info(self.full(key)).type != pafs.FileType.NotFound
+
+    def modified_at(self, key: str) -> datetime | None:
+        """When a file was written last (aware, UTC), or None where there is none."""
+        with explained(self.url):
+            written: datetime | None = self.filesystem.get_file_info(self.full(key)).mtime
+        return written
 
     def keys(self, folder: str) -> list[str]:
         """The keys of the files directly in a folder, sorted; none where it does not exist."""
@@ -138,6 +151,16 @@ class Storage:
                 self.filesystem.delete_dir(self.full(key))
             elif kind == pafs.FileType.File:
                 self.filesystem.delete_file(self.full(key))
+
+    def delete_empty(self, folder: str) -> None:
+        """Remove a folder that holds nothing; one that another process writes into stays."""
+        with explained(self.url), suppress(FileNotFoundError):
+            if not self.is_local:
+                if self.exists(folder) and not self.files(folder):
+                    self.filesystem.delete_dir(self.full(folder))
+                return
+            with suppress(OSError):  # it is not empty
+                self.local(folder).rmdir()
 
     @contextmanager
     def draft_file(self, folder: str) -> Iterator[Path]:
@@ -254,7 +277,8 @@ def write_file(path: Path, data: bytes) -> None:
         draft.write_bytes(data)
         _flush(draft)
         draft.replace(path)
-        _flush(path.parent)
+        with suppress(FileNotFoundError):  # deleted again at once, and its empty folder with it
+            _flush(path.parent)
 
 
 def sha256_of(path: Path) -> str:

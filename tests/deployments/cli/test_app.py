@@ -57,6 +57,22 @@ def test_status_shows_the_last_outcomes(command: Command, storage: Storage) -> N
     assert [row["outcome"] for row in json.loads(out)] == ["released", "failed"]
 
 
+def test_status_names_damaged_files_and_shows_the_other_bots(
+    command: Command, storage: Storage
+) -> None:
+    for name in ("a", "b"):
+        save_outcome(storage, Outcome(name, Status.RELEASED, "fine", "now"))
+    storage.write("outcomes/b.json", b"{")
+    storage.write("states/c.json", b"\xff")
+    code, out, _ = command("status", "--json")
+    assert code == 0
+    reasons = {row["bot"]: row["reason"] for row in json.loads(out)}
+    assert list(reasons) == ["@a", "@b", "@c"]
+    assert reasons["@a"] == "fine"
+    assert f"{storage.local('outcomes/b.json')} is damaged" in reasons["@b"]
+    assert f"{storage.local('states/c.json')} is damaged" in reasons["@c"]
+
+
 @pytest.mark.parametrize("handle", ["../../etc", "a" * 16, "", "a/b"])
 def test_an_invalid_handle_is_one_line_and_code_2(
     command: Command, handle: str, tmp_path: Path

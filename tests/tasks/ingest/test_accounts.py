@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 
-from tasks.core.errors import StorageUnusable
+from tasks.core.errors import DamagedState
 from tasks.core.names import Handle
 from tasks.core.records import Profile
 from tasks.ingest.accounts import load_profile, move_watermark, save_profile, watermark
@@ -42,11 +42,13 @@ def test_a_watermark_moves_forward_only(storage: Storage):
         assert watermark(storage, ALICE, "x_api") == stands
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\xff"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\xff", b'{"post_id": "a"}'])
 def test_a_damaged_file_is_named(storage: Storage, content: bytes):
     storage.write("profiles/alice.json", content)
     storage.write("watermarks/alice/x_api.json", content)
-    with pytest.raises(StorageUnusable, match=r"profiles/alice\.json: damaged .* delete it"):
+    with pytest.raises(
+        DamagedState, match=r"^@alice: .*profiles/alice\.json is damaged .*: delete"
+    ):
         load_profile(storage, ALICE)
-    with pytest.raises(StorageUnusable, match=r"x_api\.json: damaged .* delete it"):
+    with pytest.raises(DamagedState, match=r"^@alice: .*x_api\.json is damaged .* delete it"):
         watermark(storage, ALICE, "x_api")

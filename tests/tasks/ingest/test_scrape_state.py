@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tasks.core.errors import StorageUnusable
+from tasks.core.errors import DamagedState
 from tasks.core.names import Handle
 from tasks.core.records import Account, Profile
 from tasks.ingest.scrape_state import (
@@ -61,7 +61,15 @@ def test_a_stop_is_of_one_run_and_one_source(storage: Storage):
 def test_a_damaged_file_is_named(storage: Storage, content: bytes):
     storage.write("positions/alice/x_api.json", content)
     storage.write("accounts/alice/x_api.json", content)
-    with pytest.raises(StorageUnusable, match=r"positions/alice/x_api\.json: damaged"):
+    with pytest.raises(DamagedState, match=r"^@alice: .*positions/alice/x_api\.json is damaged"):
         load_position(storage, ALICE, "x_api")
-    with pytest.raises(StorageUnusable, match=r"accounts/alice/x_api\.json: damaged"):
+    with pytest.raises(DamagedState, match=r"^@alice: .*accounts/alice/x_api\.json is damaged"):
         load_account(storage, ALICE, "x_api")
+
+
+def test_a_damaged_stop_names_the_source(storage: Storage):
+    stop_run(storage, "night", "x_api", "usage cap", NOW)
+    (key,) = storage.files("stops")
+    storage.write(key, b"{")
+    with pytest.raises(DamagedState, match=r"^x_api: .*stops/x_api/.* is damaged .* delete it"):
+        stop_of(storage, "night", "x_api")

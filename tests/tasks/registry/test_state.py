@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tasks.core.errors import StorageUnusable
+from tasks.core.errors import DamagedState
 from tasks.core.names import Bot
 from tasks.core.records import Outcome, Status
 from tasks.registry.state import BotState, after, load_state, load_states, save_state
@@ -24,13 +24,17 @@ def test_states_come_back_as_they_were(storage: Storage) -> None:
     save_state(storage, ALICE, state)
     save_state(storage, Bot.parse("a.example.com"), BotState())
     assert load_state(storage, ALICE) == state
-    assert load_states(storage) == {"alice": state, "a.example.com": BotState()}
+    assert load_states(storage).values == {"alice": state, "a.example.com": BotState()}
 
 
 def test_a_damaged_state_names_its_file(storage: Storage) -> None:
     storage.write("states/alice.json", b"{")
-    with pytest.raises(StorageUnusable, match=r"alice\.json: damaged: delete it"):
-        load_states(storage)
+    save_state(storage, Bot.parse("bob"), BotState(posts=7))
+    with pytest.raises(DamagedState, match=r"^@alice: .*alice\.json is damaged .*: delete it"):
+        load_state(storage, ALICE)
+    found = load_states(storage)
+    assert found.values == {"bob": BotState(posts=7)}
+    assert list(found.damaged) == ["alice"]
 
 
 def test_failures_pause_longer_and_longer_and_a_success_ends_them() -> None:
