@@ -34,7 +34,7 @@ from tasks.evaluation.gate import verdict_on
 from tasks.finetune import base_for, finetune, fingerprint_of
 from tasks.inputs import INPUTS, Inputs, unchanged_outcome
 from tasks.lake.posts import LakeState
-from tasks.orchestration.limits import training_place
+from tasks.orchestration.limits import bot_place, training_place
 from tasks.orchestration.outages import server_error
 from tasks.outcome import record_outcome, refuse_after_crashes, stored_posts
 from tasks.publish import (
@@ -161,15 +161,20 @@ def _bring_up_to_date(request: BotRequest, options: RetrainOptions, fetched: boo
     inputs = _inputs(request, options)
     corpus = curate(bot, inputs.filter, inputs.languages, posts)
     show_corpus(corpus)
-    base, spec = inputs.base, inputs.spec
-    fingerprint = fingerprint_of(corpus, base, spec)
+    fingerprint = fingerprint_of(corpus, inputs.base, inputs.spec)
     if not options.force and (same := released_already(bot, fingerprint)):
         return _unchanged(inputs, same, corpus, options)
 
-    with training_place(bot):
+    with bot_place(bot):
         # Another run may have held the place before, for the same posts.
         if not options.force and (same := released_already(bot, fingerprint)):
             return _unchanged(inputs, same, corpus, options)
+        return _train_and_release(inputs, corpus, options)
+
+
+def _train_and_release(inputs: Inputs, corpus: Corpus, options: RetrainOptions) -> Outcome:
+    bot, base, spec = inputs.bot, inputs.base, inputs.spec
+    with training_place():
         checkpoint = finetune(bot, corpus, base, spec)
         evaluation = evaluate(bot, corpus, base, checkpoint, spec, latest_release_of(bot))
     gate = verdict_on(evaluation)

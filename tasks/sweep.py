@@ -9,7 +9,7 @@ from prefect import task
 from tasks.core.names import Bot
 from tasks.core.records import Base, Corpus, Spec
 from tasks.curation.corpus_files import read_corpus
-from tasks.orchestration.limits import training_place
+from tasks.orchestration.limits import bot_place, training_place
 from tasks.orchestration.policies import RETRY, cached
 from tasks.orchestration.progress import reporter
 from tasks.storage import storage_root
@@ -42,7 +42,7 @@ def try_spec(bot: Bot, corpus: Corpus, base: Base, spec: Spec) -> Trial:
     from tasks.training.together import train_bot
 
     texts = read_corpus(storage_root(), corpus)
-    with training_place(bot):
+    with bot_place(bot), training_place():
         engine = engine_for(base)
         with engine.busy:
             trained, _ = train_bot(

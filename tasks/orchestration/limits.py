@@ -79,18 +79,30 @@ def scraping_place(service: str) -> Iterator[None]:
 
 
 @contextmanager
-def training_place(bot: Bot) -> Iterator[None]:
-    """Hold one of this machine's places for training, and the bot, so that nobody else trains it.
+def bot_place(bot: Bot) -> Iterator[None]:
+    """Hold a bot, so that nobody else trains it, publishes it or prunes its releases."""
+    with _everywhere(Limit(f"bot-{bot}", 1)):
+        yield
+
+
+@contextmanager
+def training_place() -> Iterator[None]:
+    """Hold one of this machine's places for training; take it inside of the bot's, never before.
 
     How many places there are is a setting, and so is the machine's name.
     """
-    machine, own = _machine_limit(), Limit(f"bot-{bot}", 1)
-    with _training, ExitStack() as stack:
+    with _training, _everywhere(_machine_limit()):
+        yield
+
+
+@contextmanager
+def _everywhere(limit: Limit) -> Iterator[None]:
+    """Hold a place among all machines, where there is a server, and among this one's processes."""
+    with ExitStack() as stack:
         if _has_server():
-            _ensure(machine, own)
-            stack.enter_context(_server_slots(machine, own))
-        stack.enter_context(_local_place(machine))
-        stack.enter_context(_local_place(own))
+            _ensure(limit)
+            stack.enter_context(_server_slots(limit))
+        stack.enter_context(_local_place(limit))
         yield
 
 

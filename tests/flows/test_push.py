@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from prefect.client.orchestration import get_client
 
 from flows.requests import BotRequest
 from tasks.core.records import Spec, Status
@@ -44,6 +45,25 @@ def test_a_release_is_pushed_and_pushing_it_again_changes_nothing(
         assert len(hub.repositories["me/ivan"].commits) == commits
         assert run_alone(hub, SCRIPT, "me/ivan") == "5 1\n"
     assert TOKEN not in str(outcomes)
+
+
+def held_slots() -> dict[str, int]:
+    """How many slots are held now, by the name of their limit."""
+    with get_client(sync_client=True) as client:
+        limits = client.read_global_concurrency_limits(limit=200, offset=0)
+    return {each.name: each.active_slots for each in limits if each.active_slots}
+
+
+def test_a_bot_is_held_until_it_is_pushed_and_its_machine_trains_another_meanwhile(
+    table: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[dict[str, int]] = []
+    with running_hub() as hub:
+        use_hub(hub, monkeypatch)
+        hub.before_commit = lambda _: held.append(held_slots())
+        run([BotRequest(name="nina", sources={"nina": str(table)})], tiny_base, push=True)
+    assert held == [{"bot-nina": 1, "hub-pushes": 1}]
+    assert held_slots() == {}
 
 
 def test_what_is_held_back_is_tracked_and_not_pushed(

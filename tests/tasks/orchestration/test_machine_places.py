@@ -18,7 +18,12 @@ from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from tasks.core.names import Bot
 from tasks.core.settings import settings
-from tasks.orchestration.limits import publishing_place, scraping_place, training_place
+from tasks.orchestration.limits import (
+    bot_place,
+    publishing_place,
+    scraping_place,
+    training_place,
+)
 from tasks.orchestration.machine_places import machine_place
 
 ROOT = Path(__file__).parents[3]
@@ -79,7 +84,8 @@ def test_without_a_server_places_are_held_on_the_machine(tmp_path: Path) -> None
     with (
         temporary_settings({PREFECT_API_URL: None, PREFECT_HOME: tmp_path}),
         scraping_place("bluesky"),
-        training_place(Bot.parse("ada")),
+        bot_place(Bot.parse("ada")),
+        training_place(),
         publishing_place(2),
     ):
         names = {path.name for path in (tmp_path / "places").iterdir()}
@@ -105,7 +111,7 @@ def test_a_machine_has_as_many_places_for_training_as_the_setting_says(
     with (
         temporary_settings({PREFECT_API_URL: None, PREFECT_HOME: tmp_path}),
         held_elsewhere(folder, "train-on-lab"),
-        training_place(Bot.parse("ada")),
+        training_place(),
     ):
         assert {path.name for path in folder.glob("train-*")} == {
             "train-on-lab.0",
@@ -120,11 +126,11 @@ def test_a_process_trains_one_bot_at_a_time_whatever_the_setting_says(
     trained = []
 
     def train(name: str) -> None:
-        with training_place(Bot.parse(name)):
+        with training_place():
             trained.append(name)
 
     with temporary_settings({PREFECT_API_URL: None, PREFECT_HOME: tmp_path}):
-        with training_place(Bot.parse("ada")):
+        with training_place():
             other = threading.Thread(target=copy_context().run, args=(train, "bob"), daemon=True)
             other.start()
             other.join(timeout=0.3)
@@ -137,6 +143,6 @@ def test_a_process_trains_one_bot_at_a_time_whatever_the_setting_says(
 def test_the_limit_on_the_server_follows_the_setting(use_settings: Callable[..., None]) -> None:
     for trainings in ("1", "3", "2"):
         use_settings(MACHINE="lab", TRAININGS=trainings)
-        with training_place(Bot.parse("ada")), get_client(sync_client=True) as client:
+        with training_place(), get_client(sync_client=True) as client:
             limit = client.read_global_concurrency_limit_by_name("train-on-lab")
         assert (limit.limit, limit.active_slots) == (int(trainings), 1)
