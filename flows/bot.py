@@ -186,7 +186,7 @@ def _train_and_release(inputs: Inputs, corpus: Corpus, options: RetrainOptions) 
         return _held_back(inputs, gate, corpus, evaluation)
 
     release = publish(
-        bot, corpus, base, checkpoint, evaluation, spec, tracked, for_hub=options.push
+        corpus, base, checkpoint, evaluation, gate, spec, tracked, for_hub=options.push
     )
     show_release(release, evaluation)
     if options.push:

@@ -52,9 +52,9 @@ def curate_task(
 def curate(
     bot: Bot, filter_name: str, languages: tuple[str, ...], posts: tuple[LakeState, ...]
 ) -> Corpus:
-    """The bot's corpus, made again where its file has gone."""
+    """The bot's corpus, made again where its file is gone or an older version made it."""
     inputs = (bot, filter_name, languages, posts, settings().min_characters)
     corpus = curate_task(*inputs)
-    if not storage_root().exists(corpus.file.uri):
+    if corpus.languages is None or not storage_root().exists(corpus.file.uri):
         corpus = curate_task.with_options(refresh_cache=True)(*inputs)
     return corpus

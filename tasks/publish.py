@@ -17,17 +17,16 @@ from tasks.core.records import (
     Checkpoint,
     Corpus,
     Evaluation,
+    Gate,
     Profile,
     Release,
     Spec,
     TrackedRun,
 )
 from tasks.core.settings import settings
-from tasks.evaluation.gate import verdict_on
 from tasks.ingest.accounts import load_profile
 from tasks.orchestration.limits import publishing_place
 from tasks.orchestration.policies import RETRY
-from tasks.publishing.main_languages import main_languages
 from tasks.publishing.release_contents import ReleaseContents
 from tasks.publishing.releases import latest_release, publish_locally, revision_of, verify_release
 from tasks.storage import Storage, storage_root
@@ -64,13 +63,13 @@ def hub_access(bot: Bot) -> tuple[SecretStr, str]:
     return token, namespace
 
 
-@task(name="publish", task_run_name="publish @{bot}", **RETRY)
+@task(name="publish", task_run_name="publish @{corpus.bot}", **RETRY)
 def publish(
-    bot: Bot,
     corpus: Corpus,
     base: Base,
     checkpoint: Checkpoint,
     evaluation: Evaluation,
+    gate: Gate,
     spec: Spec,
     tracked: TrackedRun,
     *,
@@ -80,7 +79,7 @@ def publish(
 
     Raises OptedOut where an owner asked for that since the posts were read.
     """
-    storage = storage_root()
+    storage, bot = storage_root(), corpus.bot
     refuse_opted_out(storage, *bot.handles)
     now = datetime.now(UTC)
     profiles = tuple(load_profile(storage, h) or Profile(h, h.name) for h in bot.handles)
@@ -97,27 +96,11 @@ def publish(
         tracked=tracked,
         namespace=settings().hub_namespace if for_hub else None,
         project_url=settings().project_url,
-        gate=verdict_on(evaluation),
-        languages=_languages(storage, corpus),
+        gate=gate,
+        languages=corpus.languages or (),
         avatars=_avatars(storage, profiles, now),
     )
     return publish_locally(storage, checkpoint.uri, context, keep=settings().keep_releases)
-
-
-def _languages(storage: Storage, corpus: Corpus) -> tuple[str, ...]:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    from tasks.lake.posts import read
-
-    kept = pq.read_table(pa.BufferReader(storage.read(corpus.file.uri)), columns=["handle", "id"])
-    found: list[str | None] = []
-    for handle in corpus.bot.handles:  # ids of tables are an account's own
-        posts = read(storage, handle)
-        ids = kept.filter(pc.is_in(kept["handle"], pa.array([str(handle)])))["id"]
-        found += posts.filter(pc.is_in(posts["id"], ids))["lang"].to_pylist()
-    return main_languages(found)
 
 
 def _avatars(storage: Storage, profiles: Sequence[Profile], now: datetime) -> dict[str, bytes]:

@@ -11,6 +11,7 @@ from prefect import task
 from tasks.core.names import Bot
 from tasks.core.records import Base, Checkpoint, Corpus, Evaluation, Spec, TrackedRun
 from tasks.core.settings import settings
+from tasks.curation.corpus_files import read_all_posts
 from tasks.lake.posts import read
 from tasks.storage import Storage, storage_root
 from tasks.tracking.account_runs import SWEEPS
@@ -57,5 +58,9 @@ def track_sweep(name: str, rows: list[dict[str, Any]]) -> str | None:
 
 
 def _tables(storage: Storage, corpus: Corpus) -> Tables:
-    raw = pa.concat_tables([read(storage, handle) for handle in corpus.bot.handles])
-    return Tables(raw, pq.read_table(pa.BufferReader(storage.read(corpus.file.uri))))
+    kept = pq.read_table(pa.BufferReader(storage.read(corpus.file.uri)))
+    # Texts are only in the lake; without them the list that curation has left is enough.
+    listed = None if settings().wandb_texts else read_all_posts(storage, corpus)
+    if listed is None:
+        listed = pa.concat_tables([read(storage, handle) for handle in corpus.bot.handles])
+    return Tables(listed, kept)

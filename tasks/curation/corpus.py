@@ -15,6 +15,7 @@ from tasks.core.errors import NotEnoughPosts
 from tasks.core.names import Bot, Handle
 from tasks.core.records import Counts
 from tasks.curation.filters import Filtered, find_filter
+from tasks.curation.languages import main_languages
 from tasks.curation.splitting import FEWEST, FEWEST_KEPT, hold_out
 
 TRAIN, HELD_OUT = "train", "held_out"
@@ -27,6 +28,7 @@ SCHEMA = pa.schema(
         ("split", pa.string()),
     ]
 )
+ALL_POSTS_COLUMNS = ["handle", "id", "source"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class Curated:
     train, held_out: posts; together they are all that were kept.
     sources: the sources that the kept posts came from, sorted.
     first_post, last_post: dates (ISO 8601) of the oldest and the newest kept post, where known.
+    languages: of the kept posts, from `main_languages`.
+    all_posts: columns `handle, id, source` of every post, kept or not.
     warning: one line where there is little text, else None.
     """
 
@@ -51,6 +55,8 @@ class Curated:
     sources: tuple[str, ...]
     first_post: str | None
     last_post: str | None
+    languages: tuple[str, ...]
+    all_posts: pa.Table
     warning: str | None
 
 
@@ -88,6 +94,10 @@ def build_corpus(
         sources=tuple(sorted(map(str, kept["source"].unique().to_pylist()))),
         first_post=_date(pc.min(kept["created_at"])),
         last_post=_date(pc.max(kept["created_at"])),
+        languages=main_languages(kept["lang"].to_pylist()),
+        all_posts=pa.concat_tables(
+            [posts[handle].select(ALL_POSTS_COLUMNS) for handle in bot.handles]
+        ),
         warning=_warning(bot, characters, warn_below),
     )
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from tasks.core.errors import HuggingtweetsError
 from tasks.core.names import Bot, Handle
-from tasks.curation.corpus_files import FOLDER
+from tasks.curation.corpus_files import FOLDER, all_posts_key
 from tasks.storage import Storage
 
 
@@ -19,7 +19,11 @@ def drop_corpora(storage: Storage, handle: Handle, ids: Collection[str]) -> int:
 
     They are not written anew, since a corpus is named after its content. Raises StorageUnusable.
     """
-    doomed = [key for key in _corpora_of(storage, handle) if _holds(storage, key, handle, ids)]
+    bots = bots_with(storage, handle)
+    for bot in bots:
+        storage.delete(all_posts_key(bot))
+    corpora = [key for bot in bots for key in storage.keys(f"{FOLDER}/{bot}")]
+    doomed = [key for key in corpora if _holds(storage, key, handle, ids)]
     for key in doomed:
         storage.delete(key)
     return len(doomed)
@@ -36,10 +40,6 @@ def bots_with(storage: Storage, handle: Handle, folder: str = FOLDER) -> list[Bo
         if handle in bot.handles:
             bots.append(bot)
     return bots
-
-
-def _corpora_of(storage: Storage, handle: Handle) -> list[str]:
-    return [key for bot in bots_with(storage, handle) for key in storage.keys(f"{FOLDER}/{bot}")]
 
 
 def _holds(storage: Storage, key: str, handle: Handle, ids: Collection[str]) -> bool:

@@ -33,16 +33,13 @@ class CorpusTexts:
 def write_corpus(storage: Storage, curated: Curated, bot: Bot, filter_name: str) -> Corpus:
     """Store a corpus as Parquet under a name made from its content. Raises StorageUnusable.
 
-    The same content gives the same name and the same bytes.
+    The same content gives the same name and the same bytes. The list of all posts beside it is
+    that of the bot's latest corpus only.
     """
     fingerprint = digest(curated.table.to_pydict())[:16]
-    sink = pa.BufferOutputStream()
-    pq.write_table(curated.table, sink, compression="zstd")
-    uri = f"{FOLDER}/{bot}/{fingerprint}.parquet"
-    sha256 = storage.write(uri, sink.getvalue().to_pybytes())
     return Corpus(
         bot=bot,
-        file=FileRef(uri, sha256, curated.table.num_rows),
+        file=_write_table(storage, f"{FOLDER}/{bot}/{fingerprint}.parquet", curated.table),
         filter=filter_name,
         counts=curated.counts,
         characters=curated.characters,
@@ -51,7 +48,20 @@ def write_corpus(storage: Storage, curated: Curated, bot: Bot, filter_name: str)
         sources=curated.sources,
         first_post=curated.first_post,
         last_post=curated.last_post,
+        languages=curated.languages,
+        all_posts=_write_table(storage, all_posts_key(bot), curated.all_posts),
     )
+
+
+def all_posts_key(bot: Bot) -> str:
+    """Where the list of all posts of a bot's latest corpus is."""
+    return f"{FOLDER}/{bot}/all_posts.parquet"
+
+
+def _write_table(storage: Storage, key: str, table: pa.Table) -> FileRef:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    return FileRef(key, storage.write(key, sink.getvalue().to_pybytes()), table.num_rows)
 
 
 def read_corpus(storage: Storage, corpus: Corpus) -> CorpusTexts:
@@ -65,6 +75,23 @@ def read_corpus(storage: Storage, corpus: Corpus) -> CorpusTexts:
         held_out=[text for _, text, split in rows if split == HELD_OUT],
         train_handles=[handle for handle, _, split in rows if split == TRAIN],
     )
+
+
+def read_all_posts(storage: Storage, corpus: Corpus) -> pa.Table | None:
+    """Every post that a corpus was made from, kept or not: columns `handle, id, source`.
+
+    None where no list of them is left: an older version wrote none, a later corpus has replaced
+    it, or posts of it are to be gone.
+    """
+    if corpus.all_posts is None:
+        return None
+    try:
+        data = storage.read(corpus.all_posts.uri)
+    except OSError:
+        return None
+    if hashlib.sha256(data).hexdigest() != corpus.all_posts.sha256:
+        return None
+    return pq.read_table(pa.BufferReader(data))
 
 
 def _checked(storage: Storage, corpus: Corpus) -> bytes:

@@ -1,7 +1,10 @@
-"""Which posts are in a language that was asked for."""
+"""The languages of posts: which are in one that was asked for, and which an account writes."""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,25 @@ _OLD_CODES = {"in": "id", "iw": "he", "ji": "yi"}
 _UNKNOWN = frozenset(
     {"", "und", "zxx", "mul", "art", "qam", "qct", "qht", "qme", "qst", "mis", "qxx"}
 )
+# A language counts from one post of ten on.
+_LEAST = 10
+# ISO 639-1, with a region at most. What X has for posts without words has three letters (`und`,
+# `zxx`, `qme`), and a table may hold anything.
+_CODE = re.compile(r"([a-z]{2})(?:[-_][a-z0-9]{2,8})*")
+
+
+def main_languages(codes: Iterable[str | None]) -> tuple[str, ...]:
+    """The languages (ISO 639-1) of one post of ten or more, the most frequent first.
+
+    codes: of each post, as its source has it. Posts in no known language do not count.
+    """
+    found = Counter(filter(None, map(_language, codes)))
+    return tuple(code for code, posts in found.most_common() if posts * _LEAST >= found.total())
+
+
+def _language(code: str | None) -> str | None:
+    known = _CODE.fullmatch(code.casefold()) if code and code.isascii() else None
+    return _OLD_CODES.get(known[1], known[1]) if known else None
 
 
 def is_other_language(languages: Any, asked: tuple[str, ...]) -> npt.NDArray[np.bool_]:

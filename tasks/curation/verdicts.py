@@ -17,14 +17,14 @@ Verdicts = npt.NDArray[np.int8]
 KEEP = 0
 RETWEET, SHORT = "retweet", "short"
 ALWAYS_SHOWN = (RETWEET, SHORT)
-KEPT_COLUMNS = ["id", "created_at", "text", "source"]
+KEPT_COLUMNS = ["id", "created_at", "text", "lang", "source"]
 
 
 @dataclass(frozen=True)
 class Filtered:
     """A handle's posts after a filter.
 
-    kept: columns `id, created_at, text, source`, the text cleaned, in the order of the lake.
+    kept: columns `id, created_at, text, lang, source`, the text cleaned, in the order of the lake.
     counts: of all posts. Only the reasons `retweet` and `short` are listed with zero posts too.
     """
 

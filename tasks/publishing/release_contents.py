@@ -31,7 +31,7 @@ class ReleaseContents:
     namespace: the Hub user or organisation that will publish the release, or None.
     project_url: the page of this project that the card links to, or None for no link.
     gate: the verdict on the bot, or None where there is none.
-    languages: of the kept posts, from `languages.main_languages`.
+    languages: of the kept posts, as the corpus names them.
     avatars: by handle, from `avatars.avatar_of`; missing ones are drawn as initials.
     """
 

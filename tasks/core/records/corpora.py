@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tasks.core.names import Bot
 from tasks.core.records.files import FileRef
@@ -34,6 +34,9 @@ class Corpus:
     characters: of the kept texts of all handles, joined by the original's separator.
     sources: the sources that the posts came from, sorted.
     first_post, last_post: dates (ISO 8601) of the oldest and newest kept post, where known.
+    languages: codes (ISO 639-1) of one kept post of ten or more, the most frequent first.
+    all_posts: Parquet with `handle, id, source` of every post that was looked at, kept or not.
+    Older versions recorded neither: both are None.
     """
 
     bot: Bot
@@ -46,3 +49,6 @@ class Corpus:
     sources: tuple[str, ...]
     first_post: str | None = None
     last_post: str | None = None
+    # Not compared, so that they change no cache key: they follow from the posts.
+    languages: tuple[str, ...] | None = field(default=None, compare=False)
+    all_posts: FileRef | None = field(default=None, compare=False)

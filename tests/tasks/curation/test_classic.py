@@ -57,7 +57,7 @@ def test_every_character_is_a_blank_to_it_if_it_is_to_python():
 
 def test_the_kept_columns_belong_together():
     found = classic(lake_table(["a", "one two three", "x", "four five six"], source="x_archive"))
-    assert found.kept.column_names == ["id", "created_at", "text", "source"]
+    assert found.kept.column_names == ["id", "created_at", "text", "lang", "source"]
     assert found.kept["id"].to_pylist() == ["2", "4"]
     assert found.kept["source"].to_pylist() == ["x_archive"] * 2
 

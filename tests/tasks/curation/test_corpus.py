@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from tasks.core.errors import BadInput, NotEnoughPosts, StorageUnusable
 from tasks.core.names import Bot, Handle
 from tasks.curation.corpus import SEPARATOR, Curated, build_corpus, summary
-from tasks.curation.corpus_files import read_corpus, write_corpus
+from tasks.curation.corpus_files import read_all_posts, read_corpus, write_corpus
 from tasks.curation.splitting import hold_out
 from tasks.storage import Storage
 from tests.tasks.curation.lake_tables import START, lake_table, sentences
@@ -174,7 +175,28 @@ def test_the_same_posts_give_the_same_file(storage: Storage):
     other = write_corpus(storage, curated(BOT, lake_table(sentences(61))), BOT, "modern")
     assert first == again
     assert other.file.uri != first.file.uri
-    assert len(storage.keys("corpora/alice")) == 2
+    corpora = {first.file.uri, other.file.uri}
+    assert set(storage.keys("corpora/alice")) == {*corpora, "corpora/alice/all_posts.parquet"}
+
+
+def test_the_list_of_all_posts_is_that_of_the_latest_corpus(storage: Storage):
+    texts = [*sentences(60), "RT @bob: this is not mine"]
+    first = write_corpus(storage, curated(BOT, lake_table(texts)), BOT, "modern")
+    listed = read_all_posts(storage, first)
+    assert listed is not None
+    assert listed.column_names == ["handle", "id", "source"]
+    assert listed.num_rows == 61
+    assert first.file.rows == 60
+    write_corpus(storage, curated(BOT, lake_table(sentences(60))), BOT, "modern")
+    assert read_all_posts(storage, first) is None
+    assert read_all_posts(storage, replace(first, all_posts=None)) is None
+
+
+def test_the_languages_are_those_of_the_kept_posts(storage: Storage):
+    texts = [*sentences(60), *(f"RT @bob: {text}" for text in sentences(60))]
+    table = lake_table(texts, languages=["pt"] * 40 + ["en"] * 20 + ["ja"] * 60)
+    corpus = write_corpus(storage, curated(BOT, table), BOT, "modern")
+    assert corpus.languages == ("pt", "en")
 
 
 def test_a_changed_or_lost_file_is_not_trusted(storage: Storage):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,8 +15,6 @@ from tasks.core.records import (
     Checkpoint,
     Corpus,
     Evaluation,
-    Kind,
-    Post,
     Profile,
     Release,
     Spec,
@@ -27,8 +24,8 @@ from tasks.core.settings import settings
 from tasks.curation.corpus import build_corpus
 from tasks.curation.corpus_files import write_corpus
 from tasks.evaluate import evaluate
+from tasks.evaluation.gate import verdict_on
 from tasks.ingest.accounts import save_profile
-from tasks.lake.posts import append
 from tasks.publish import publish, push, released_already
 from tasks.publishing.releases import evaluation_of
 from tasks.storage import Storage
@@ -50,8 +47,8 @@ class Bench:
     def __init__(self, storage: Storage, folder: Path) -> None:
         self.storage, self.base = storage, make_tiny_base(folder)
 
-    def corpus(self, texts: list[str]) -> Corpus:
-        table = {ALICE: lake_table(texts)}
+    def corpus(self, texts: list[str], **columns: list[str]) -> Corpus:
+        table = {ALICE: lake_table(texts, **columns)}
         curated = build_corpus(BOT, table, filter_name="classic", floor=0, warn_below=0)
         return write_corpus(self.storage, curated, BOT, "classic")
 
@@ -65,8 +62,9 @@ class Bench:
             )  # fmt: skip
 
     def released(self, corpus: Corpus, checkpoint: Checkpoint, evaluation: Evaluation) -> Release:
+        gate = verdict_on(evaluation)
         return publish.fn(
-            BOT, corpus, self.base, checkpoint, evaluation, SPEC, TrackedRun(), for_hub=False
+            corpus, self.base, checkpoint, evaluation, gate, SPEC, TrackedRun(), for_hub=False
         )
 
 
@@ -111,13 +109,8 @@ def test_the_card_names_the_languages_of_the_kept_posts_only(
     bench: Bench, storage: Storage
 ) -> None:
     texts = sentences(160)
-    corpus = bench.corpus(texts)
-    posts = [
-        Post(str(number + 1), ALICE, None, text, "pt", Kind.POST, "table", "{}")
-        for number, text in enumerate([*texts, *(f"RT @bob: {text}" for text in texts)])
-    ]
-    others = [replace(post, lang="ja") for post in posts[160:]]
-    append(storage, ALICE, [[*posts[:160], *others]], scraped_at=datetime(2026, 1, 2, tzinfo=UTC))
+    languages, kinds = ["pt"] * 160 + ["ja"] * 160, ["post"] * 160 + ["retweet"] * 160
+    corpus = bench.corpus([*texts, *texts], languages=languages, kinds=kinds)
     evaluation = Evaluation(4.0, 3.0, 1000, (), samples=100)
     release = bench.released(corpus, bench.checkpoint(corpus, texts, "a"), evaluation)
     card = ModelCard(storage.read(f"{release.folder}/README.md").decode())

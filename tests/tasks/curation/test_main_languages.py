@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.publishing.main_languages import main_languages
+from tasks.curation.languages import main_languages
 from tests.tasks.publishing.examples import names
 
 
