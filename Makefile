@@ -12,6 +12,8 @@ CUDA_PACKAGES := torch triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-
   nvidia-cuda-nvrtc nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand \
   nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvjitlink \
   nvidia-nvshmem-cu13 nvidia-nvtx
+# Test files that run side by side, each in a process with one thread for torch.
+WORKERS ?= 2
 # Extras stay in the lock: else pip looks for a newer version of what is asked for with one.
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --no-strip-extras --generate-hashes \
   --no-header \
@@ -58,10 +60,12 @@ contracts: install-dev
 check: lint types contracts test ## exactly what CI runs
 
 test: install-dev ## all tests, with coverage
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
+	  --cov --cov-report=term:skip-covered
 
-chaos: install-dev ## what a night survives: minutes of real processes that are killed
+chaos: install-dev ## what takes long: processes that are killed, benchmarks, thousands of examples
 	$(BIN)/python -m pytest -m "chaos or slow" -s
+	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile nightly -n $(WORKERS)
 
 lock: install-dev ## resolve the two locks again
 	$(LOCK) pyproject.toml -o requirements.lock

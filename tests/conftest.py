@@ -2,32 +2,75 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 # Before torch: tiny models gain nothing from threads, and on a busy machine lose much.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
+# Before Prefect: in its home lie the locks of this machine's trainings. In the operator's own home
+# a test would wait for whatever trains there, and a night for the tests.
+os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="huggingtweets-tests-")
+atexit.register(shutil.rmtree, os.environ["PREFECT_HOME"], ignore_errors=True)
 
+import hypothesis
 import pytest
 
 from tasks.core.settings import settings
 from tasks.storage import Storage, open_storage
 from tests.sample_posts import write_table
 
+# `make test` takes the first; `make chaos` takes the other for all property tests.
+hypothesis.settings.register_profile("ci", max_examples=40, deadline=None)
+hypothesis.settings.register_profile("nightly", max_examples=1000, deadline=None)
+hypothesis.settings.load_profile("ci")
+
+# What modules keep between calls, if they are loaded: by module, the collection to empty.
+CACHES = {
+    "tasks.finetune": "_prepared",
+    "tasks.orchestration.limits": "_ensured",
+    "tasks.training.engine": "_warm",
+}
+
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """No test sees the settings of the person who runs it, or writes where they would."""
+    for name in os.environ:
+        if name.startswith("HUGGINGTWEETS_"):
+            monkeypatch.delenv(name)
     monkeypatch.setenv("HUGGINGTWEETS_STORAGE", str(tmp_path / "storage"))
     monkeypatch.setenv("HUGGINGTWEETS_AVATARS", "off")  # no test leaves the machine
     monkeypatch.chdir(tmp_path)
     settings.cache_clear()
     yield
     settings.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _no_leftovers() -> Iterator[None]:
+    """No test sees what another left in a module: warm bases, limits made sure of."""
+    yield
+    for module, name in CACHES.items():
+        if module in sys.modules:
+            getattr(sys.modules[module], name).clear()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    """SIGTERM ends the session: while a flow runs, Prefect makes an exception of it."""
+    try:
+        return (yield)
+    except BaseException as error:
+        if type(error).__name__ == "TerminationSignal":
+            pytest.exit("ended by SIGTERM", returncode=143)
+        raise
 
 
 @pytest.fixture
@@ -75,6 +118,7 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A real Prefect server with database and results of its own, once for all tests that ask."""
     from prefect.settings import (
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
         PREFECT_LOCAL_STORAGE_PATH,
         PREFECT_LOGGING_LEVEL,
         PREFECT_LOGGING_TO_API_ENABLED,
@@ -82,7 +126,11 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     )
     from prefect.testing.utilities import prefect_test_harness
 
-    results = {PREFECT_LOCAL_STORAGE_PATH: tmp_path_factory.mktemp("results")}
+    # A flow waits for the thread of its heartbeat, which sleeps a second at a time.
+    results = {
+        PREFECT_LOCAL_STORAGE_PATH: tmp_path_factory.mktemp("results"),
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+    }
     quiet = {PREFECT_LOGGING_TO_API_ENABLED: False, PREFECT_LOGGING_LEVEL: "CRITICAL"}
     with prefect_test_harness(server_startup_timeout=120), temporary_settings({**quiet, **results}):
         yield

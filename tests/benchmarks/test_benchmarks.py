@@ -19,6 +19,7 @@ from tests.benchmarks.training_tables import LOSS, REACHING, WHOLE, targets
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_every_arm_is_measured_and_written_down(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -37,10 +38,11 @@ def test_every_arm_is_measured_and_written_down(
         assert row["tokens"] > 0
         assert 0 < row["held_out"] < 10
     cold, warm = found["rows"][2:4]
-    assert cold["seconds"]["start"] > 0.1 > warm["seconds"]["start"]
+    assert cold["seconds"]["start"] > 0 == warm["seconds"]["start"]
     assert "a whole bot, (a) over (c)" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_bots_at_once_are_compared_with_one_after_another(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -53,6 +55,7 @@ def test_bots_at_once_are_compared_with_one_after_another(
     assert "times as fast" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_sampling_is_compared_with_generate(capsys: pytest.CaptureFixture[str]) -> None:
     assert sampling.main(["--tiny", "--posts", "40", "--samples", "5", "--rounds", "1"]) == 0
     assert "times generate" in capsys.readouterr().out
