@@ -1,6 +1,6 @@
-"""The files of an account's dataset, each by itself: its name, and how it is opened and written.
+"""An account's data files one by one: how each is named, opened and written.
 
-A file never changes. It holds the new rows of one scrape, or of several that were merged.
+A file is never changed. It holds the new rows of one scrape, or of several that were merged.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from tasks.core.errors import OptedOut, StorageUnusable
 from tasks.core.names import Handle
 from tasks.core.records import Post
-from tasks.lake.schema import SCHEMA, part_schema
+from tasks.lake.schema import SCHEMA, scrape_schema
 from tasks.storage import Storage, sha256_of
 from tasks.storage.opt_outs import refuse_opted_out
 from tasks.storage.storage_errors import explained
@@ -27,85 +27,86 @@ from tasks.storage.storage_errors import explained
 FOLDER = "posts"
 GROUP_ROWS = 20_000
 GROUP_CHARACTERS = 16_000_000
-_ENDING = ".parquet"
+_SUFFIX = ".parquet"
 _MERGED = re.compile(r"part-merged-(\d+)-[0-9a-f]{32}\.parquet")
 
 
-class PartVanished(Exception):
-    """A file that was there is gone: another worker has put its rows elsewhere."""
+class FileVanished(Exception):
+    """A listed file is gone: another worker has moved its rows to another one."""
 
 
-def is_part(name: str) -> bool:
-    """Whether a file of this name belongs to a dataset."""
-    return name.startswith("part-") and name.endswith(_ENDING)
+def is_data_file(name: str) -> bool:
+    """Whether a file of this name holds posts."""
+    return name.startswith("part-") and name.endswith(_SUFFIX)
 
 
 def generation_of(key: str) -> int:
-    """How many times at most the rows of a file were merged: 0 for one as a scrape wrote it."""
+    """How often the rows of a file were merged at most; 0 for a file that a scrape wrote."""
     found = _MERGED.fullmatch(PurePosixPath(key).name)
     return int(found[1]) if found else 0
 
 
 def new_merged_name(generation: int) -> str:
-    """A name that no other file will ever have, so that a file that was deleted never returns."""
-    return f"part-merged-{generation:06d}-{uuid.uuid4().hex}{_ENDING}"
+    """A name that no other file ever has, so that a deleted file never comes back."""
+    return f"part-merged-{generation:06d}-{uuid.uuid4().hex}{_SUFFIX}"
 
 
-def piece_name(key: str) -> str:
-    """What a file's piece is called, if a scrape wrote the file."""
-    return PurePosixPath(key).name.removesuffix(_ENDING)
+def segment_name(key: str) -> str:
+    """The name of the segment in a file that a scrape wrote."""
+    return PurePosixPath(key).name.removesuffix(_SUFFIX)
 
 
-def file_name(piece: str) -> str:
-    """The name of the file that a scrape wrote."""
-    return f"{piece}{_ENDING}"
+def file_name(segment: str) -> str:
+    """The name of the file that a scrape wrote for a segment."""
+    return f"{segment}{_SUFFIX}"
 
 
-def part_key(handle: Handle, piece: str) -> str:
-    """The key of the file that a scrape wrote."""
-    return f"{FOLDER}/{handle}/{file_name(piece)}"
+def segment_key(handle: Handle, segment: str) -> str:
+    """The key of the file that a scrape wrote for a segment."""
+    return f"{FOLDER}/{handle}/{file_name(segment)}"
 
 
-def keys_of(storage: Storage, handle: Handle) -> list[str]:
-    """The keys of an account's parts, sorted."""
+def data_file_keys(storage: Storage, handle: Handle) -> list[str]:
+    """The keys of an account's data files, sorted."""
     keys = storage.keys(f"{FOLDER}/{handle}")
-    return [key for key in keys if is_part(PurePosixPath(key).name)]
+    return [key for key in keys if is_data_file(PurePosixPath(key).name)]
 
 
 @contextmanager
-def opened(storage: Storage, key: str) -> Iterator[pq.ParquetFile]:
-    """A part, to read. Raises PartVanished, NetworkTrouble, StorageUnusable where it is damaged."""
+def open_data_file(storage: Storage, key: str) -> Iterator[pq.ParquetFile]:
+    """A file, to read. Raises FileVanished, NetworkTrouble, StorageUnusable if it is damaged."""
     name = storage.full(key)
     try:
         with explained(storage.url), storage.filesystem.open_input_file(name) as stream:
             yield pq.ParquetFile(stream, page_checksum_verification=True)
     except (pa.ArrowException, OSError, KeyError) as error:
         if not storage.exists(key):
-            raise PartVanished(name) from error
+            raise FileVanished(name) from error
         reason = str(error).split("\n", 1)[0]
         raise StorageUnusable(
             f"{name}: damaged ({reason}): restore it, or delete it and import its posts again"
         ) from error
 
 
-def write_part(
+def write_segment(
     storage: Storage, handle: Handle, batches: Iterable[list[Post]], scraped_at: datetime
 ) -> str:
-    """Write posts as one part, whole or not at all, in row groups of bounded size; returns its key.
+    """Write posts as a file of their own, all or none; returns its key.
 
-    Its name holds the digest of its bytes. Raises OptedOut, StorageUnusable.
+    Its name holds the digest of its bytes; row groups are bounded. Raises OptedOut,
+    StorageUnusable.
     """
     with storage.draft_file(FOLDER) as draft:
         _write(draft, handle, batches, scraped_at)
-        name = f"part-{sha256_of(draft)[:32]}{_ENDING}"
-        return install_part(storage, handle, draft, name)
+        name = f"part-{sha256_of(draft)[:32]}{_SUFFIX}"
+        return install_data_file(storage, handle, draft, name)
 
 
-def install_part(storage: Storage, handle: Handle, draft: Path, name: str) -> str:
-    """Make a draft a part of an account; returns its key.
+def install_data_file(storage: Storage, handle: Handle, draft: Path, name: str) -> str:
+    """Move a draft into an account's folder; returns its key.
 
-    An account that was forgotten while the part was written does not come back with it: the note
-    that it opted out stands before its posts are deleted. Raises OptedOut, StorageUnusable.
+    An account that was forgotten while the draft was written does not come back with it: its
+    opt-out is stored before its posts are deleted. Raises OptedOut, StorageUnusable.
     """
     key = f"{FOLDER}/{handle}/{name}"
     storage.install_file(draft, key)
@@ -118,7 +119,7 @@ def install_part(storage: Storage, handle: Handle, draft: Path, name: str) -> st
 
 
 def _write(path: Path, handle: Handle, batches: Iterable[list[Post]], scraped_at: datetime) -> None:
-    schema = part_schema(scraped_at)
+    schema = scrape_schema(scraped_at)
     with pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True) as writer:
         for group in _groups(batches):
             writer.write_table(_table(handle, group, scraped_at), row_group_size=GROUP_ROWS)

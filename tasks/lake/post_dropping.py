@@ -1,9 +1,9 @@
-"""Taking posts out of the lake.
+"""Deleting posts from the lake.
 
-A piece that holds such posts is replaced by one without them: first the new piece is written, then
-the old one is marked as gone, which is the instant at which its posts are out of the lake, and last
-its bytes are removed from the files. A mark holds against every file, also against one into which
-another worker is merging the old piece at this moment.
+A segment that holds such posts is replaced by one without them: the new segment is written first;
+then the old one gets a tombstone, which takes its posts out of the lake at once; last, compaction
+removes its bytes from the files. A tombstone hides its segment in every file, also in one into
+which another worker is merging it at this moment.
 """
 
 from __future__ import annotations
@@ -20,88 +20,88 @@ import pyarrow.compute as pc
 
 from tasks.core.names import Handle
 from tasks.core.records import Kind, Post
-from tasks.lake.compaction import tidy
-from tasks.lake.data_files import PartVanished, part_key, piece_name, write_part
-from tasks.lake.reading import read_places, scan_batches
+from tasks.lake.compaction import compact
+from tasks.lake.data_files import FileVanished, segment_key, segment_name, write_segment
+from tasks.lake.reading import read_table, scan_batches
 from tasks.lake.schema import SCHEMA
-from tasks.lake.snapshot import Dataset, Place, mark_key, places, steady
+from tasks.lake.snapshot import Location, Snapshot, locations, tombstone_key, with_snapshot
 from tasks.storage import Storage
 
 
 def drop_posts(
     storage: Storage, handle: Handle, ids: Collection[str], *, source: str | None = None
 ) -> int:
-    """Remove the rows with these ids, of one source or of all; returns how many rows went.
+    """Delete the rows with these ids, of one source or of all; returns how many were deleted.
 
-    Interrupted anywhere, the same call finishes it.
+    After an interruption the same call finishes the work.
     Raises StorageUnusable, NetworkTrouble, TransientError, OptedOut.
     """
     if not ids:
         return 0
-    doomed = _Doomed(frozenset(ids), source)
+    wanted = _RowFilter(frozenset(ids), source)
     dropped = 0
-    # Another worker may write such a row anew while it takes out others, so until none is found.
-    while holding := steady(storage, handle, partial(_holding, storage, doomed)):
-        dropped += sum(_replace(storage, handle, each, n, doomed) for each, n in holding)
-    tidy(storage, handle)
+    # Until none is found: another worker that deletes other rows may write such a row anew.
+    while found := with_snapshot(storage, handle, partial(_find, storage, wanted)):
+        dropped += sum(_replace(storage, handle, at, n, wanted) for at, n in found)
+    compact(storage, handle)
     return dropped
 
 
 @dataclass(frozen=True)
-class _Doomed:
-    """Tells the rows to remove."""
+class _RowFilter:
+    """Selects the rows to delete."""
 
     ids: frozenset[str]
     source: str | None
 
-    def rows(self, table: pa.Table | pa.RecordBatch) -> Any:
-        """Whether each row of a table is one, as Arrow's booleans."""
+    def mask(self, table: pa.Table | pa.RecordBatch) -> Any:
+        """For each row of a table whether it is to be deleted, as Arrow's booleans."""
         found = pc.is_in(table["id"], pa.array(sorted(self.ids), pa.string()))
         if self.source is None:
             return found
         return pc.and_(found, pc.equal(table["source"], pa.scalar(self.source)))
 
 
-def _holding(storage: Storage, doomed: _Doomed, dataset: Dataset) -> list[tuple[Place, int]]:
-    """Where the pieces lie that hold such rows, and how many each holds."""
-    every = places(storage, dataset)
-    rows = np.asarray(doomed.rows(read_places(storage, every, ["id", "source"])))
-    ends = accumulate(place.piece.rows for place in every)
+def _find(storage: Storage, wanted: _RowFilter, snapshot: Snapshot) -> list[tuple[Location, int]]:
+    """Where the segments lie that hold such rows, and how many each holds."""
+    every = locations(storage, snapshot)
+    mask = np.asarray(wanted.mask(read_table(storage, every, ["id", "source"])))
+    ends = accumulate(at.segment.rows for at in every)
     counts = [
-        int(rows[end - at.piece.rows : end].sum()) for at, end in zip(every, ends, strict=True)
+        int(mask[end - at.segment.rows : end].sum()) for at, end in zip(every, ends, strict=True)
     ]
-    return [(place, count) for place, count in zip(every, counts, strict=True) if count]
+    return [(at, count) for at, count in zip(every, counts, strict=True) if count]
 
 
-def _replace(storage: Storage, handle: Handle, place: Place, rows: int, doomed: _Doomed) -> int:
-    """Put a piece without such rows in the place of one with them; returns how many went.
+def _replace(storage: Storage, handle: Handle, at: Location, rows: int, wanted: _RowFilter) -> int:
+    """Replace a segment by one without such rows; returns how many were deleted.
 
-    None go where another worker has replaced the piece meanwhile: the next look shows by what.
+    Returns 0 where another worker has replaced the segment meanwhile: the next snapshot shows it.
     """
     try:
-        left = rows < place.piece.rows
-        new = piece_name(_write_others(storage, handle, place, doomed)) if left else ""
-    except PartVanished:
+        others_left = rows < at.segment.rows
+        new = segment_name(_write_others(storage, handle, at, wanted)) if others_left else ""
+    except FileVanished:
         return 0
-    mark = mark_key(handle, place.piece.name)
-    if storage.exists(mark):
-        if new and storage.read(mark) != new.encode():
-            storage.delete(part_key(handle, new))
+    tombstone = tombstone_key(handle, at.segment.name)
+    if storage.exists(tombstone):
+        if new and storage.read(tombstone) != new.encode():
+            storage.delete(segment_key(handle, new))
         return 0
-    storage.write(mark, new.encode())
+    storage.write(tombstone, new.encode())
     return rows
 
 
-def _write_others(storage: Storage, handle: Handle, place: Place, doomed: _Doomed) -> str:
-    others = _others(storage, handle, place, doomed)
-    return write_part(storage, handle, others, place.piece.scraped_at)
+def _write_others(storage: Storage, handle: Handle, at: Location, wanted: _RowFilter) -> str:
+    others = _others(storage, handle, at, wanted)
+    return write_segment(storage, handle, others, at.segment.scraped_at)
 
 
 def _others(
-    storage: Storage, handle: Handle, place: Place, doomed: _Doomed
+    storage: Storage, handle: Handle, at: Location, wanted: _RowFilter
 ) -> Iterator[list[Post]]:
-    for batch in scan_batches(storage, [place], SCHEMA.names):
-        others = batch.filter(pc.invert(doomed.rows(batch)))
+    for batch in scan_batches(storage, [at], SCHEMA.names):
+        others = batch.filter(pc.invert(wanted.mask(batch)))
         yield [_post(row, handle) for row in others.to_pylist()]
 
 

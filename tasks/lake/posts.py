@@ -16,12 +16,12 @@ import pyarrow.compute as pc
 from tasks.core.errors import InvalidHandle
 from tasks.core.names import Handle
 from tasks.core.records import Post, digest
-from tasks.lake.compaction import tidy
-from tasks.lake.data_files import FOLDER, keys_of, piece_name, write_part
-from tasks.lake.reading import read_places, scan_places
+from tasks.lake.compaction import compact
+from tasks.lake.data_files import FOLDER, data_file_keys, segment_name, write_segment
+from tasks.lake.reading import read_table, scan_rows
 from tasks.lake.schema import SCHEMA, WITHOUT_RAW
-from tasks.lake.snapshot import Dataset, mark_key, places, steady
-from tasks.lake.surrogates import storable
+from tasks.lake.snapshot import Snapshot, locations, tombstone_key, with_snapshot
+from tasks.lake.surrogates import replace_surrogates
 from tasks.storage import Storage
 
 __all__ = [
@@ -41,7 +41,7 @@ class Appended:
     """What an append did.
 
     new: rows written: posts not stored before, or stored with another text or kind.
-    seen: posts that were offered, repetitions included.
+    seen: posts that were given, repetitions included.
     """
 
     new: int
@@ -53,7 +53,7 @@ class LakeState:
     """What is stored of an account.
 
     rows: posts, each id counted once.
-    digest: changes if and only if the posts do; merging files is no change.
+    digest: changes if and only if the posts do; merging files does not change it.
     sources: where the posts came from, sorted.
     """
 
@@ -66,58 +66,58 @@ class LakeState:
 def append(
     storage: Storage, handle: Handle, posts: Iterable[list[Post]], *, scraped_at: datetime
 ) -> Appended:
-    """Store the posts that are not stored yet, all of them or, when anything fails, none.
+    """Store the posts that are not stored yet: all of them, or none if anything fails.
 
-    A post is stored already if its id is, and the latest row with that id has the same text and
-    kind; so the same import done twice writes nothing. Of posts that share an id within one
-    append, the first counts. Lone surrogates are replaced as `storable` says.
+    A post counts as stored if the latest row with its id has the same text and kind; so the same
+    import done twice writes nothing. Of posts with the same id in one append, the first counts.
+    Lone surrogates are replaced, see `replace_surrogates`.
     `scraped_at` is aware. Raises StorageUnusable, OptedOut, and whatever `posts` raises.
     """
-    sieve = _Sieve(steady(storage, handle, partial(_stored_versions, storage)))
-    batches = sieve.new_posts(posts)
+    selector = _NewPosts(with_snapshot(storage, handle, partial(_stored_versions, storage)))
+    batches = selector.select(posts)
     first = next(batches, None)
     if first is not None:
-        key = write_part(storage, handle, chain([first], batches), scraped_at)
-        # The very same scrape may have been here, and have gone.
-        storage.delete(mark_key(handle, piece_name(key)))
-        tidy(storage, handle)
-    return Appended(sieve.new, sieve.seen)
+        key = write_segment(storage, handle, chain([first], batches), scraped_at)
+        # The same rows may have been stored and deleted before.
+        storage.delete(tombstone_key(handle, segment_name(key)))
+        compact(storage, handle)
+    return Appended(selector.new, selector.seen)
 
 
 @dataclass
-class _Sieve:
-    """Lets only new posts pass; `versions` maps an id to a hash of what is stored under it.
+class _NewPosts:
+    """Selects new posts; `versions` maps an id to a hash of what is stored under it.
 
-    Python's hash of 64 bits keeps a million posts small in memory; it is keyed by a secret of
-    the process, so that no account can choose texts that collide.
+    Python's 64-bit hash keeps a million posts small in memory. It is keyed by a secret of the
+    process, so that no account can choose texts that collide.
     """
 
     versions: dict[str, int | None]
     new: int = 0
     seen: int = 0
 
-    def new_posts(self, batches: Iterable[list[Post]]) -> Iterator[list[Post]]:
+    def select(self, batches: Iterable[list[Post]]) -> Iterator[list[Post]]:
         for batch in batches:
             self.seen += len(batch)
-            passed = [post for post in map(storable, batch) if self._is_new(post)]
-            self.new += len(passed)
-            if passed:
-                yield passed
+            new = [post for post in map(replace_surrogates, batch) if self._is_new(post)]
+            self.new += len(new)
+            if new:
+                yield new
 
     def _is_new(self, post: Post) -> bool:
         version = self.versions.get(post.id, 0)
-        self.versions[post.id] = None  # met in this append
+        self.versions[post.id] = None  # seen in this append
         return version is not None and version != _version(post.text, post.kind)
 
 
 def _version(text: str, kind: str) -> int:
-    return hash((text, str(kind))) or 1  # 0 stands for an id that is not stored
+    return hash((text, str(kind))) or 1  # 0 means that the id is not stored
 
 
-def _stored_versions(storage: Storage, dataset: Dataset) -> dict[str, int | None]:
+def _stored_versions(storage: Storage, snapshot: Snapshot) -> dict[str, int | None]:
     versions: dict[str, int | None] = {}
     columns = ["id", "text", "kind"]
-    for ids, texts, kinds in scan_places(storage, places(storage, dataset), columns):
+    for ids, texts, kinds in scan_rows(storage, locations(storage, snapshot), columns):
         versions.update(zip(ids, map(_version, texts, kinds), strict=True))
     return versions
 
@@ -125,17 +125,17 @@ def _stored_versions(storage: Storage, dataset: Dataset) -> dict[str, int | None
 def read(storage: Storage, handle: Handle, *, with_raw: bool = False) -> pa.Table:
     """An account's posts, each id once as it was scraped last, oldest first.
 
-    Posts without a date come before all others, in the order of their appearance: by scrape,
-    then by row. Equal dates are put in order by id, decimal ids by their value. The column `raw`
-    is the largest by far and is left out unless asked for. No rows where nothing is stored.
+    Posts without a date come first, in the order in which they were stored: by scrape, then by
+    row. Equal dates are ordered by id, decimal ids by their value. The column `raw` is by far the
+    largest and is left out unless asked for. Nothing stored gives no rows.
     Raises StorageUnusable.
     """
     columns = SCHEMA.names if with_raw else WITHOUT_RAW
-    return _oldest_first(_latest(steady(storage, handle, partial(_rows, storage, columns))))
+    return _oldest_first(_latest(with_snapshot(storage, handle, partial(_rows, storage, columns))))
 
 
-def _rows(storage: Storage, columns: list[str], dataset: Dataset) -> pa.Table:
-    return read_places(storage, places(storage, dataset), columns)
+def _rows(storage: Storage, columns: list[str], snapshot: Snapshot) -> pa.Table:
+    return read_table(storage, locations(storage, snapshot), columns)
 
 
 def _latest(table: pa.Table) -> pa.Table:
@@ -150,7 +150,7 @@ def _oldest_first(table: pa.Table) -> pa.Table:
     keys = {
         "dated": pc.if_else(dated, 1, 0),
         "created_at": table["created_at"],
-        "appearance": pc.if_else(dated, 0, np.arange(table.num_rows)),
+        "stored": pc.if_else(dated, 0, np.arange(table.num_rows)),
         "digits": pc.utf8_length(table["id"]),  # the longer of two decimal ids is the higher
         "id": table["id"],
     }
@@ -160,14 +160,14 @@ def _oldest_first(table: pa.Table) -> pa.Table:
 
 def state(storage: Storage, handle: Handle) -> LakeState:
     """What is stored of an account; only two small columns are read. Raises StorageUnusable."""
-    return steady(storage, handle, partial(_state, storage, handle))
+    return with_snapshot(storage, handle, partial(_state, storage, handle))
 
 
-def _state(storage: Storage, handle: Handle, dataset: Dataset) -> LakeState:
-    table = _rows(storage, ["id", "source"], dataset)
+def _state(storage: Storage, handle: Handle, snapshot: Snapshot) -> LakeState:
+    table = _rows(storage, ["id", "source"], snapshot)
     sources = sorted(map(str, pc.unique(table["source"]).to_pylist()))
     rows = pc.count_distinct(table["id"]).as_py()
-    return LakeState(handle, rows, digest(*dataset.bytes_of_pieces()), tuple(sources))
+    return LakeState(handle, rows, digest(*snapshot.segment_sizes()), tuple(sources))
 
 
 def rows_stored(storage: Storage, handle: Handle) -> int:
@@ -175,13 +175,13 @@ def rows_stored(storage: Storage, handle: Handle) -> int:
 
     A post that was scraped again with another text counts twice. Raises StorageUnusable.
     """
-    every = steady(storage, handle, partial(places, storage))
-    return sum(place.piece.rows for place in every)
+    every = with_snapshot(storage, handle, partial(locations, storage))
+    return sum(at.segment.rows for at in every)
 
 
 def dataset_digest(storage: Storage, handle: Handle) -> str:
     """Changes if and only if an account's posts do; no rows are read. Raises StorageUnusable."""
-    return steady(storage, handle, lambda dataset: digest(*dataset.bytes_of_pieces()))
+    return with_snapshot(storage, handle, lambda snapshot: digest(*snapshot.segment_sizes()))
 
 
 def handles(storage: Storage) -> list[Handle]:
@@ -192,6 +192,6 @@ def handles(storage: Storage) -> list[Handle]:
             handle = Handle.parse(PurePosixPath(folder).name)
         except InvalidHandle:
             continue  # not a folder of ours
-        if keys_of(storage, handle):
+        if data_file_keys(storage, handle):
             found.append(handle)
     return sorted(found)

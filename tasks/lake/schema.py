@@ -1,4 +1,4 @@
-"""The columns of the lake, and what its files say of themselves beside the rows."""
+"""The columns of the lake, and the metadata of its files."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from datetime import datetime
 import pyarrow as pa
 
 from tasks.core.errors import StorageUnusable
-from tasks.lake.segments import Piece, dumped, loaded
+from tasks.lake.segments import Segment, segments_from_json, segments_to_json
 
 VERSION = 1
-# Of files that hold several scrapes: a program that knows version 1 only must not read them as one.
+# A program that knows only version 1 must not read a merged file as a single scrape.
 MERGED_VERSION = 2
 _VERSION_KEY = b"huggingtweets.schema"
 _SCRAPED_KEY = b"huggingtweets.scraped_at"
-_PIECES_KEY = b"huggingtweets.pieces"
+_SEGMENTS_KEY = b"huggingtweets.pieces"
 
 _COLUMNS: list[tuple[str, pa.DataType]] = [
     ("id", pa.string()),
@@ -26,51 +26,49 @@ _COLUMNS: list[tuple[str, pa.DataType]] = [
     ("kind", pa.string()),
     ("source", pa.string()),
     ("scraped_at", pa.timestamp("us", tz="UTC")),
-    ("raw", pa.large_string()),  # an account's JSON together may pass the 2 GB of `string`
+    ("raw", pa.large_string()),  # an account's JSON may exceed the 2 GB of `string`
 ]
 SCHEMA = pa.schema(_COLUMNS)
 WITHOUT_RAW = [name for name in SCHEMA.names if name != "raw"]
 
 
-def part_schema(scraped_at: datetime) -> pa.Schema:
-    """The schema of a part, with its version and the instant of its scrape in the metadata."""
-    told = {_VERSION_KEY: str(VERSION).encode(), _SCRAPED_KEY: scraped_at.isoformat().encode()}
-    return SCHEMA.with_metadata(told)
+def scrape_schema(scraped_at: datetime) -> pa.Schema:
+    """The schema of a file with the rows of one scrape: version and time are in its metadata."""
+    version, instant = str(VERSION).encode(), scraped_at.isoformat().encode()
+    return SCHEMA.with_metadata({_VERSION_KEY: version, _SCRAPED_KEY: instant})
 
 
-def merged_schema(pieces: Iterable[Piece]) -> pa.Schema:
-    """The schema of a file that holds several scrapes, one after the other."""
-    told = {_VERSION_KEY: str(MERGED_VERSION).encode(), _PIECES_KEY: dumped(pieces)}
-    return SCHEMA.with_metadata(told)
+def merged_schema(segments: Iterable[Segment]) -> pa.Schema:
+    """The schema of a file that holds several segments, one after the other."""
+    version = str(MERGED_VERSION).encode()
+    return SCHEMA.with_metadata({_VERSION_KEY: version, _SEGMENTS_KEY: segments_to_json(segments)})
 
 
-def scrape_of(schema: pa.Schema, name: str) -> datetime:
-    """When the rows of a part were scraped; `name` is the file's, for the message.
+def scraped_at_of(schema: pa.Schema, name: str) -> datetime:
+    """When the rows of a file were scraped; `name` is the file's, for the message.
 
-    Raises StorageUnusable where the part was written by a newer version, or is none of ours.
+    Raises StorageUnusable for a file of a newer version, or one that the lake did not write.
     """
-    told = _told(schema, _SCRAPED_KEY, name)
     try:
-        return datetime.fromisoformat(told)
+        return datetime.fromisoformat(_metadata(schema, _SCRAPED_KEY, name))
     except ValueError as error:
         raise _not_of_the_lake(name) from error
 
 
-def pieces_of(schema: pa.Schema, name: str) -> tuple[Piece, ...]:
-    """What a file holds that several scrapes were merged into, in the order of its rows.
+def segments_of(schema: pa.Schema, name: str) -> tuple[Segment, ...]:
+    """The segments in a merged file, in the order of its rows.
 
-    Raises StorageUnusable as `scrape_of` does.
+    Raises StorageUnusable as `scraped_at_of` does.
     """
-    told = _told(schema, _PIECES_KEY, name)
     try:
-        return loaded(told)
+        return segments_from_json(_metadata(schema, _SEGMENTS_KEY, name))
     except ValueError as error:
         raise _not_of_the_lake(name) from error
 
 
-def _told(schema: pa.Schema, key: bytes, name: str) -> str:
+def _metadata(schema: pa.Schema, key: bytes, name: str) -> str:
     metadata = schema.metadata or {}
-    version, told = (
+    version, value = (
         metadata.get(each, b"").decode("utf-8", "replace") for each in (_VERSION_KEY, key)
     )
     if version.isdecimal() and int(version) > MERGED_VERSION:
@@ -78,7 +76,7 @@ def _told(schema: pa.Schema, key: bytes, name: str) -> str:
             f"{name}: written with version {version} of the schema, this program knows "
             f"{MERGED_VERSION}: update huggingtweets"
         )
-    return told
+    return value
 
 
 def _not_of_the_lake(name: str) -> StorageUnusable:

@@ -1,9 +1,9 @@
-"""Pieces: what one scrape brought, in whichever file it lies now.
+"""Segments: the rows that one scrape added, in whichever file they lie now.
 
 A scrape writes its rows as a file of its own. Later the small files of an account are merged into
-one, which holds their rows one after the other and remembers what it was made of. A piece keeps
-its name and its bytes as they were in the first file, so that whoever compares datasets by their
-pieces sees no difference between merged files and the files that they came from.
+one, which holds their rows one after the other and lists its segments in its metadata. A segment
+keeps the name and the size of its first file, so that a digest over an account's segments does not
+change when files are merged.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
-class Piece:
-    """The rows of one scrape.
+class Segment:
+    """The rows that one scrape added.
 
-    name: of the file that the scrape wrote, without its ending. scraped_at: of all its rows.
+    name: of the file that the scrape wrote, without its suffix. scraped_at: of all its rows.
     rows, bytes: of that file.
     """
 
@@ -31,22 +31,22 @@ class Piece:
     bytes: int
 
 
-def dumped(pieces: Iterable[Piece]) -> bytes:
-    """Pieces as they stand in a file's metadata."""
+def segments_to_json(segments: Iterable[Segment]) -> bytes:
+    """Segments as they are stored in a file's metadata."""
     return json.dumps(
         [
-            [piece.name, (piece.scraped_at - _EPOCH) // _MICROSECOND, piece.rows, piece.bytes]
-            for piece in pieces
+            [each.name, (each.scraped_at - _EPOCH) // _MICROSECOND, each.rows, each.bytes]
+            for each in segments
         ]
     ).encode()
 
 
-def loaded(text: str) -> tuple[Piece, ...]:
-    """The pieces that `dumped` wrote. Raises ValueError for anything else."""
+def segments_from_json(text: str) -> tuple[Segment, ...]:
+    """The segments that `segments_to_json` wrote. Raises ValueError for anything else."""
     try:
         return tuple(
-            Piece(str(name), _EPOCH + int(instant) * _MICROSECOND, int(rows), int(size))
+            Segment(str(name), _EPOCH + int(instant) * _MICROSECOND, int(rows), int(size))
             for name, instant, rows, size in json.loads(text)
         )
     except (TypeError, OverflowError) as error:
-        raise ValueError(f"no list of pieces: {error}") from error
+        raise ValueError(f"not a list of segments: {error}") from error

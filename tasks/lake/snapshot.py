@@ -1,11 +1,11 @@
-"""An account's dataset at one moment: which files there are, and in which of them each piece is.
+"""An account's dataset at one moment: its files, and in which of them each segment lies.
 
-Workers share a lake without locks, which an object store does not have. What keeps a reader right:
+Workers share a lake without locks, which an object store does not have. Readers are right because:
 
-- A file never changes, and a merged file lies there whole before a file that it was made of goes.
-- A piece is read once, from one of the files that hold it.
-- A piece from which posts were taken is marked as gone, and from then on nobody reads it, in
-  whichever file it lies; what is left of it is a new piece, which was there before the mark.
+- A file never changes, and a merged file is complete before the files it was made of are deleted.
+- A segment is read once, from one of the files that hold it.
+- A segment with a tombstone is read by nobody, in whichever file it lies. Before posts are deleted
+  from a segment, those that stay are written as a new segment; then the old one gets its tombstone.
 """
 
 from __future__ import annotations
@@ -19,153 +19,156 @@ from tasks.core.errors import TransientError
 from tasks.core.names import Handle
 from tasks.lake.data_files import (
     FOLDER,
-    PartVanished,
+    FileVanished,
     file_name,
     generation_of,
-    is_part,
-    opened,
-    piece_name,
+    is_data_file,
+    open_data_file,
+    segment_name,
 )
-from tasks.lake.schema import pieces_of, scrape_of
-from tasks.lake.segments import Piece
+from tasks.lake.schema import scraped_at_of, segments_of
+from tasks.lake.segments import Segment
 from tasks.storage import Storage
 
-_GONE = "gone-"
-_LOOKS = 20  # each that fails means that another worker has got on
+_TOMBSTONE = "gone-"
+_ATTEMPTS = 20  # each that fails means that another worker has made progress
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Dataset:
+class Snapshot:
     """What lies in an account's folder.
 
-    sizes: bytes by the key of each file. merged: the pieces in each file that several scrapes were
-    merged into, in the order of its rows. marks: since when pieces are gone, by their names, where
-    the storage tells the time.
+    sizes: bytes by the key of each file. merged: the segments in each merged file, in the order of
+    its rows. tombstones: when each was written, by the segment's name, or None where the storage
+    keeps no times.
     """
 
     sizes: Mapping[str, int]
-    merged: Mapping[str, tuple[Piece, ...]]
-    marks: Mapping[str, datetime | None]
+    merged: Mapping[str, tuple[Segment, ...]]
+    tombstones: Mapping[str, datetime | None]
 
-    def names_in(self, key: str) -> frozenset[str]:
-        """The pieces in a file that are not gone."""
-        pieces = self.merged.get(key)
-        names = [piece_name(key)] if pieces is None else [piece.name for piece in pieces]
-        return frozenset(names).difference(self.marks)
+    def live_segments(self, key: str) -> frozenset[str]:
+        """The names of the segments in a file that have no tombstone."""
+        segments = self.merged.get(key)
+        names = [segment_name(key)] if segments is None else [each.name for each in segments]
+        return frozenset(names).difference(self.tombstones)
 
-    def files(self, keys: Iterable[str]) -> dict[str, str]:
-        """The file, of these, from which to read each piece that is not gone, by its name."""
-        return {name: key for key in sorted(keys, key=rank) for name in self.names_in(key)}
+    def file_by_segment(self, keys: Iterable[str]) -> dict[str, str]:
+        """For each live segment, by name, the file of these from which to read it."""
+        in_order = sorted(keys, key=merge_order)
+        return {name: key for key in in_order for name in self.live_segments(key)}
 
-    def bytes_of_pieces(self) -> list[tuple[str, int]]:
-        """What each piece is called and measures as a file, sorted; no file is opened."""
-        sizes = {piece.name: piece.bytes for pieces in self.merged.values() for piece in pieces}
-        files = self.files(self.sizes)
+    def segment_sizes(self) -> list[tuple[str, int]]:
+        """The first file's name and size of each live segment, sorted; no file is opened."""
+        sizes = {each.name: each.bytes for segments in self.merged.values() for each in segments}
+        files = self.file_by_segment(self.sizes)
         return sorted((file_name(n), sizes.get(n, self.sizes[key])) for n, key in files.items())
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a piece lies: from row `start` of the file `key`."""
+class Location:
+    """Where a segment lies: in the file `key`, from row `start`."""
 
-    piece: Piece
+    segment: Segment
     key: str
     start: int
 
 
-def rank(key: str) -> tuple[int, str]:
-    """An order of files in which a merged one is above all that it was made of."""
+def merge_order(key: str) -> tuple[int, str]:
+    """Sorts a merged file after all files that it was made of."""
     return generation_of(key), key
 
 
-def steady(storage: Storage, handle: Handle, use: Callable[[Dataset], T]) -> T:
-    """What `use` makes of the dataset, from the start again where a file vanishes below it.
+def with_snapshot(storage: Storage, handle: Handle, use: Callable[[Snapshot], T]) -> T:
+    """What `use` returns for a snapshot; called again with a new one if a file vanishes meanwhile.
 
     Raises TransientError where that happens time and again, StorageUnusable.
     """
-    for _ in range(_LOOKS):
+    for _ in range(_ATTEMPTS):
         try:
-            return use(_look(storage, handle))
-        except PartVanished:
+            return use(_take_snapshot(storage, handle))
+        except FileVanished:
             continue
     raise TransientError(f"@{handle}: its stored posts change faster than they are read: try later")
 
 
-def _look(storage: Storage, handle: Handle) -> Dataset:
-    sizes, marks = _listed(storage, handle)
-    merged = {key: _merged_pieces(storage, key) for key in sizes if generation_of(key)}
-    return Dataset(sizes, merged, marks)
+def _take_snapshot(storage: Storage, handle: Handle) -> Snapshot:
+    sizes, tombstones = _list_folder(storage, handle)
+    merged = {key: _merged_segments(storage, key) for key in sizes if generation_of(key)}
+    return Snapshot(sizes, merged, tombstones)
 
 
-Listed = tuple[dict[str, int], dict[str, datetime | None]]
+Listing = tuple[dict[str, int], dict[str, datetime | None]]
 
 
-def _listed(storage: Storage, handle: Handle) -> Listed:
-    """Files and marks; listed until the same is seen twice.
+def _list_folder(storage: Storage, handle: Handle) -> Listing:
+    """Files and tombstones; listed until two listings in a row are equal.
 
-    A folder may change while it is listed: the old files are gone already when their turn comes,
-    and the merged one has a place that was passed before. The next listing shows it.
+    A folder may change while it is listed: the listing misses files that were deleted meanwhile,
+    and the merged file that replaced them, if its place in the order was already passed.
     """
-    before, now = None, _listed_once(storage, handle)
+    before, now = None, _list_once(storage, handle)
     while before is None or before != now:
-        before, now = now, _listed_once(storage, handle)
+        before, now = now, _list_once(storage, handle)
     return now
 
 
-def _listed_once(storage: Storage, handle: Handle) -> Listed:
+def _list_once(storage: Storage, handle: Handle) -> Listing:
     folder = f"{FOLDER}/{handle}"
     infos = storage.infos(folder)
-    sizes = {f"{folder}/{info.base_name}": info.size for info in infos if is_part(info.base_name)}
-    marks = {
-        info.base_name.removeprefix(_GONE): info.mtime
-        for info in infos
-        if info.base_name.startswith(_GONE)
+    sizes = {
+        f"{folder}/{info.base_name}": info.size for info in infos if is_data_file(info.base_name)
     }
-    return sizes, marks
+    tombstones = {
+        info.base_name.removeprefix(_TOMBSTONE): info.mtime
+        for info in infos
+        if info.base_name.startswith(_TOMBSTONE)
+    }
+    return sizes, tombstones
 
 
-def _merged_pieces(storage: Storage, key: str) -> tuple[Piece, ...]:
-    with opened(storage, key) as file:
-        pieces = pieces_of(file.schema_arrow, storage.full(key))
-        if sum(piece.rows for piece in pieces) != file.metadata.num_rows:
-            raise OSError("its rows are not those of its pieces")
-    return pieces
+def _merged_segments(storage: Storage, key: str) -> tuple[Segment, ...]:
+    with open_data_file(storage, key) as file:
+        segments = segments_of(file.schema_arrow, storage.full(key))
+        if sum(each.rows for each in segments) != file.metadata.num_rows:
+            raise OSError("the number of rows is not that of its segments")
+    return segments
 
 
-def mark_key(handle: Handle, piece: str) -> str:
-    """Where it is marked that a piece is gone."""
-    return f"{FOLDER}/{handle}/{_GONE}{piece}"
+def tombstone_key(handle: Handle, segment: str) -> str:
+    """The key of the tombstone of a segment."""
+    return f"{FOLDER}/{handle}/{_TOMBSTONE}{segment}"
 
 
-def places(storage: Storage, dataset: Dataset) -> list[Place]:
-    """Where the pieces lie that are not gone, the earliest scrape first.
+def locations(storage: Storage, snapshot: Snapshot) -> list[Location]:
+    """Where the live segments lie, the earliest scrape first.
 
-    Raises PartVanished, StorageUnusable.
+    Raises FileVanished, StorageUnusable.
     """
-    return places_in(storage, dataset, dataset.sizes)
+    return locations_in(storage, snapshot, snapshot.sizes)
 
 
-def places_in(storage: Storage, dataset: Dataset, keys: Iterable[str]) -> list[Place]:
-    """Where the pieces lie that these files hold and that are not gone; each is there once."""
-    files = dataset.files(keys)
+def locations_in(storage: Storage, snapshot: Snapshot, keys: Iterable[str]) -> list[Location]:
+    """Where the live segments lie, of those that these files hold; each is listed once."""
+    files = snapshot.file_by_segment(keys)
     found = [
-        place
+        location
         for key in sorted(set(files.values()))
-        for place in _places_in(storage, dataset, key)
-        if files.get(place.piece.name) == key
+        for location in _locations_in_file(storage, snapshot, key)
+        if files.get(location.segment.name) == key
     ]
-    return sorted(found, key=lambda place: (place.piece.scraped_at, place.piece.name))
+    return sorted(found, key=lambda each: (each.segment.scraped_at, each.segment.name))
 
 
-def _places_in(storage: Storage, dataset: Dataset, key: str) -> Iterator[Place]:
+def _locations_in_file(storage: Storage, snapshot: Snapshot, key: str) -> Iterator[Location]:
     start = 0
-    for piece in dataset.merged.get(key) or (_plain_piece(storage, dataset, key),):
-        yield Place(piece, key, start)
-        start += piece.rows
+    for segment in snapshot.merged.get(key) or (_single_segment(storage, snapshot, key),):
+        yield Location(segment, key, start)
+        start += segment.rows
 
 
-def _plain_piece(storage: Storage, dataset: Dataset, key: str) -> Piece:
-    with opened(storage, key) as file:
-        scraped_at = scrape_of(file.schema_arrow, storage.full(key))
-        return Piece(piece_name(key), scraped_at, file.metadata.num_rows, dataset.sizes[key])
+def _single_segment(storage: Storage, snapshot: Snapshot, key: str) -> Segment:
+    with open_data_file(storage, key) as file:
+        scraped_at = scraped_at_of(file.schema_arrow, storage.full(key))
+        return Segment(segment_name(key), scraped_at, file.metadata.num_rows, snapshot.sizes[key])

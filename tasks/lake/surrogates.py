@@ -1,4 +1,4 @@
-"""Texts that Parquet can hold: it is UTF-8, which has no lone surrogates."""
+"""Texts that Parquet can store: it uses UTF-8, which has no lone surrogates."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from tasks.core.records import Post
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def storable(post: Post) -> Post:
-    """The post itself, or a copy in which Parquet can hold every column.
+def replace_surrogates(post: Post) -> Post:
+    """The post itself, or a copy that Parquet can store.
 
-    A lone surrogate becomes U+FFFD in the columns; in `raw` it becomes its JSON escape, from
-    which the original can be had.
+    A lone surrogate becomes U+FFFD, but in `raw` its JSON escape, so that the original can be
+    restored.
     """
     try:
         f"{post.id}{post.text}{post.lang}{post.raw}".encode()

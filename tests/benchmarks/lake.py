@@ -21,8 +21,8 @@ from datetime import UTC, datetime, timedelta
 
 from tasks.core.names import Handle
 from tasks.core.records import Kind, Post
-from tasks.lake.compaction import tidy
-from tasks.lake.data_files import write_part
+from tasks.lake.compaction import compact
+from tasks.lake.data_files import write_segment
 from tasks.lake.posts import append, dataset_digest, read, state
 from tasks.storage import Storage, open_storage
 from tests.servers.s3 import KEYS, running_s3
@@ -46,7 +46,7 @@ def fill(storage: Storage, files: int) -> None:
     edges = [0, *range(FIRST, FIRST + EACH_NIGHT * files, EACH_NIGHT)][: files + 1]
     for night in range(files):
         posts = [post(number) for number in range(edges[night], edges[night + 1])]
-        write_part(storage, ALICE, [posts], NOW + timedelta(days=night))
+        write_segment(storage, ALICE, [posts], NOW + timedelta(days=night))
 
 
 def milliseconds(do: Callable[[], object], repeats: int = REPEATS) -> float:
@@ -80,7 +80,7 @@ def table(url: Callable[[int], str], counts: list[int]) -> None:
         fill(storage, files)
         print(row(storage, f"{files}"))
         if files > 1:
-            merging = milliseconds(lambda: tidy(storage, ALICE, most=1), 1)  # noqa: B023 - called at once
+            merging = milliseconds(lambda: compact(storage, ALICE, max_small=1), 1)  # noqa: B023 - called at once
             print(row(storage, "merged"), f"   merged in {merging:.0f} ms", flush=True)
 
 

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from tasks.lake.compaction import MOST_SMALL, SMALL_BYTES, tidy
-from tasks.lake.data_files import FOLDER, GROUP_ROWS, generation_of, keys_of
+from tasks.lake.compaction import MAX_SMALL_FILES, SMALL_BYTES, compact
+from tasks.lake.data_files import FOLDER, GROUP_ROWS, data_file_keys, generation_of
 from tasks.lake.post_dropping import drop_posts
 from tasks.lake.posts import dataset_digest, read, rows_stored, state
 from tasks.storage import Storage, open_storage
@@ -39,45 +39,46 @@ def seen(storage: Storage) -> tuple[object, ...]:
 
 
 def others(storage: Storage) -> list[str]:
-    """The files of the account that are not parts."""
-    return sorted(set(storage.keys(f"{FOLDER}/{ALICE}")) - set(keys_of(storage, ALICE)))
+    """The files of the account that hold no posts."""
+    return sorted(set(storage.keys(f"{FOLDER}/{ALICE}")) - set(data_file_keys(storage, ALICE)))
 
 
 def test_a_year_of_nights_leaves_few_files(storage: Storage):
-    for day in range(3 * MOST_SMALL):
+    for day in range(3 * MAX_SMALL_FILES):
         assert scrape(storage, day, post(day)) == 1
-        assert len(keys_of(storage, ALICE)) <= MOST_SMALL + 1
-    assert read(storage, ALICE).num_rows == rows_stored(storage, ALICE) == 3 * MOST_SMALL
+        assert len(data_file_keys(storage, ALICE)) <= MAX_SMALL_FILES + 1
+    assert read(storage, ALICE).num_rows == rows_stored(storage, ALICE) == 3 * MAX_SMALL_FILES
     assert scrape(storage, 99, post(7)) == 0, "what is merged is known"
 
 
 def test_merging_changes_nothing_that_anybody_sees(nights: Storage):
     before = seen(nights)
-    tidy(nights, ALICE, most=6)
-    assert len(keys_of(nights, ALICE)) == 6
-    tidy(nights, ALICE, most=5)
-    assert len(keys_of(nights, ALICE)) == 1
+    compact(nights, ALICE, max_small=6)
+    assert len(data_file_keys(nights, ALICE)) == 6
+    compact(nights, ALICE, max_small=5)
+    assert len(data_file_keys(nights, ALICE)) == 1
     assert seen(nights) == before
-    (key,) = keys_of(nights, ALICE)
-    tidy(nights, ALICE)
-    assert keys_of(nights, ALICE) == [key], "there is nothing to do a second time"
+    (key,) = data_file_keys(nights, ALICE)
+    compact(nights, ALICE)
+    assert data_file_keys(nights, ALICE) == [key], "there is nothing to do a second time"
 
 
 def test_large_files_are_left_alone(nights: Storage):
     noise = random.Random(0).randbytes(SMALL_BYTES).hex()
     scrape(nights, 9, post(99, raw=noise))
-    before = set(keys_of(nights, ALICE))
-    tidy(nights, ALICE, most=1)
-    assert [generation_of(key) for key in sorted(set(keys_of(nights, ALICE)) - before)] == [1]
-    assert len(before & set(keys_of(nights, ALICE))) == 1
+    before = set(data_file_keys(nights, ALICE))
+    compact(nights, ALICE, max_small=1)
+    after = set(data_file_keys(nights, ALICE))
+    assert [generation_of(key) for key in sorted(after - before)] == [1]
+    assert len(before & after) == 1
 
 
 def test_row_groups_of_merged_files_are_bounded(storage: Storage):
     half = GROUP_ROWS // 2 + 1
     for day in range(3):
         scrape(storage, day, *(post(day * half + n) for n in range(half)))
-    tidy(storage, ALICE, most=1)
-    (key,) = keys_of(storage, ALICE)
+    compact(storage, ALICE, max_small=1)
+    (key,) = data_file_keys(storage, ALICE)
     groups = pq.ParquetFile(storage.local(key)).metadata
     rows = [groups.row_group(n).num_rows for n in range(groups.num_row_groups)]
     assert sum(rows) == 3 * half
@@ -87,7 +88,7 @@ def test_row_groups_of_merged_files_are_bounded(storage: Storage):
 
 def test_posts_are_taken_out_of_merged_files(nights: Storage):
     plain = copied(nights, Path(nights.path).with_name("plain"))
-    tidy(nights, ALICE, most=1)
+    compact(nights, ALICE, max_small=1)
     for lake in (nights, plain):
         assert drop_posts(lake, ALICE, {"3", "4"}) == 2
     assert seen(nights) == seen(plain)
@@ -106,7 +107,7 @@ class Step:
     posts: tuple[tuple[int, str, str], ...] = ()
     dropped: frozenset[str] = frozenset()
     source: str | None = None
-    most: int | None = None
+    max_small: int | None = None
 
 
 sources = st.sampled_from(["x_api", "x_archive"])
@@ -118,7 +119,7 @@ steps = st.one_of(
         dropped=st.frozensets(st.integers(1, 6).map(str), min_size=1),
         source=st.none() | sources,
     ),
-    st.builds(Step, most=st.integers(0, 3)),
+    st.builds(Step, max_small=st.integers(0, 3)),
 )
 
 
@@ -138,8 +139,8 @@ def test_scrapes_drops_and_merges_read_as_without_merges(sequence: list[Step]):
         merged, plain = open_storage(one), open_storage(other)
         for number, step in enumerate(sequence):
             assert take(merged, number, step) == take(plain, number, step)
-            if step.most is not None:
-                tidy(merged, ALICE, most=step.most)
+            if step.max_small is not None:
+                compact(merged, ALICE, max_small=step.max_small)
             assert seen(merged) == seen(plain)
 
 
@@ -148,21 +149,21 @@ def test_a_merge_that_dies_anywhere_is_harmless(nights: Storage, tmp_path: Path)
     for changes in count():
         lake = copied(nights, tmp_path / f"died-{changes}")
         try:
-            tidy(mortal(lake, changes), ALICE, most=2)
+            compact(mortal(lake, changes), ALICE, max_small=2)
         except Died:
             assert seen(lake) == before
-            tidy(lake, ALICE, most=2)
+            compact(lake, ALICE, max_small=2)
         else:
             break
         assert seen(lake) == before
-        assert len(keys_of(lake, ALICE)) == 1
+        assert len(data_file_keys(lake, ALICE)) == 1
     assert changes == 7, "one file comes and six go"
 
 
 def test_a_removal_that_dies_anywhere_is_finished_by_the_same_call(nights: Storage, tmp_path: Path):
     plain = copied(nights, tmp_path / "plain")
     drop_posts(plain, ALICE, {"3", "4", "5"})
-    tidy(nights, ALICE, most=1)
+    compact(nights, ALICE, max_small=1)
     for changes in count():
         lake = copied(nights, tmp_path / f"died-{changes}")
         try:
@@ -180,10 +181,10 @@ def test_a_post_that_was_dropped_does_not_return_with_a_merge_that_was_under_way
     nights: Storage, tmp_path: Path
 ):
     slow = copied(nights, tmp_path / "slow")
-    tidy(slow, ALICE, most=1)
+    compact(slow, ALICE, max_small=1)
     drop_posts(nights, ALICE, {"3"})
     before = seen(nights)
-    (key,) = keys_of(slow, ALICE)
+    (key,) = data_file_keys(slow, ALICE)
     nights.write(key, slow.read(key))
     assert seen(nights) == before
     scrape(nights, 9, post(50))
@@ -192,46 +193,46 @@ def test_a_post_that_was_dropped_does_not_return_with_a_merge_that_was_under_way
 
 def test_merges_of_different_files_at_a_time_count_each_post_once(nights: Storage, tmp_path: Path):
     before = seen(nights)
-    files = keys_of(nights, ALICE)
+    files = data_file_keys(nights, ALICE)
     workers = [copied(nights, tmp_path / f"worker-{number}") for number in range(2)]
     for lake, left_out in zip(workers, (files[0], files[5]), strict=True):
         lake.delete(left_out)
-        tidy(lake, ALICE, most=1)
-        (key,) = keys_of(lake, ALICE)
+        compact(lake, ALICE, max_small=1)
+        (key,) = data_file_keys(lake, ALICE)
         nights.write(key, lake.read(key))
     assert seen(nights) == before
-    tidy(nights, ALICE)
+    compact(nights, ALICE)
     assert seen(nights) == before
-    assert len(keys_of(nights, ALICE)) == 2, "neither holds all that the other holds"
-    tidy(nights, ALICE, most=1)
+    assert len(data_file_keys(nights, ALICE)) == 2, "neither holds all that the other holds"
+    compact(nights, ALICE, max_small=1)
     assert seen(nights) == before
-    assert len(keys_of(nights, ALICE)) == 1
+    assert len(data_file_keys(nights, ALICE)) == 1
 
 
 def test_marks_go_when_nothing_can_need_them_any_more(nights: Storage):
     drop_posts(nights, ALICE, {"3"})
-    (mark,) = others(nights)
+    (tombstone,) = others(nights)
     scrape(nights, 9, post(50))
-    assert others(nights) == [mark]
+    assert others(nights) == [tombstone]
     before = seen(nights)
     month = time.time() - 31 * 24 * 60 * 60
-    os.utime(nights.local(mark), (month, month))
-    tidy(nights, ALICE)
+    os.utime(nights.local(tombstone), (month, month))
+    compact(nights, ALICE)
     assert others(nights) == []
     assert seen(nights) == before
 
 
 def test_a_mark_stays_while_a_file_holds_what_it_hides(nights: Storage, tmp_path: Path):
     slow = copied(nights, tmp_path / "slow")
-    tidy(slow, ALICE, most=1)
+    compact(slow, ALICE, max_small=1)
     drop_posts(nights, ALICE, {"3"})
-    (mark,), before = others(nights), seen(nights)
+    (tombstone,), before = others(nights), seen(nights)
     month = time.time() - 31 * 24 * 60 * 60
-    os.utime(nights.local(mark), (month, month))
-    (key,) = keys_of(slow, ALICE)
+    os.utime(nights.local(tombstone), (month, month))
+    (key,) = data_file_keys(slow, ALICE)
     nights.write(key, slow.read(key))
-    for left in ([mark], []):
-        tidy(nights, ALICE)
+    for left in ([tombstone], []):
+        compact(nights, ALICE)
         assert others(nights) == left
         assert seen(nights) == before
 
@@ -253,7 +254,7 @@ def test_workers_at_the_same_time_lose_nothing_and_bring_nothing_back(storage: S
             numbers = [first + 3 * day + n for n in range(3)]
             scrape(storage, day, *(post(n) for n in numbers))
             scraped.update(map(str, numbers))
-            tidy(storage, ALICE, most=2)
+            compact(storage, ALICE, max_small=2)
 
     def drop() -> None:
         for _ in range(12):
@@ -278,8 +279,8 @@ def test_workers_at_the_same_time_lose_nothing_and_bring_nothing_back(storage: S
             each.result()
     drop_posts(storage, ALICE, dropping)
     assert set(read(storage, ALICE)["id"].to_pylist()) == scraped - dropping
-    tidy(storage, ALICE, most=0)
-    assert len(keys_of(storage, ALICE)) == 1
+    compact(storage, ALICE, max_small=0)
+    assert len(data_file_keys(storage, ALICE)) == 1
     assert rows_stored(storage, ALICE) >= len(scraped - dropping)
 
 
@@ -293,12 +294,12 @@ def test_an_object_store_is_compacted_as_well(monkeypatch: pytest.MonkeyPatch):
                 scrape(lake, day, post(day), post(9, f"edit {day}"))
             before = seen(lake)
             try:
-                tidy(mortal(lake, changes), ALICE, most=1)
+                compact(mortal(lake, changes), ALICE, max_small=1)
             except Died:
                 assert seen(lake) == before
-            tidy(lake, ALICE, most=1)
+            compact(lake, ALICE, max_small=1)
             assert seen(lake) == before
-            assert len(keys_of(lake, ALICE)) == 1
+            assert len(data_file_keys(lake, ALICE)) == 1
             assert drop_posts(lake, ALICE, {"1"}) == 1
             assert set(read(lake, ALICE)["id"].to_pylist()) == {"0", "2", "9"}
             assert scrape(lake, 3, post(1)) == 1

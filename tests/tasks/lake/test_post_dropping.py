@@ -9,8 +9,8 @@ import pytest
 
 from tasks.core.names import Handle
 from tasks.core.records import Kind, Post
-from tasks.lake.compaction import tidy
-from tasks.lake.data_files import keys_of
+from tasks.lake.compaction import compact
+from tasks.lake.data_files import data_file_keys
 from tasks.lake.post_dropping import drop_posts
 from tasks.lake.posts import append, read, rows_stored
 from tasks.storage import Storage
@@ -42,13 +42,13 @@ def test_only_the_named_rows_go(lake: Storage):
 
 def test_a_file_of_which_nothing_is_left_goes(lake: Storage):
     assert drop_posts(lake, ALICE, {"4"}) == 1
-    assert len(keys_of(lake, ALICE)) == 1
+    assert len(data_file_keys(lake, ALICE)) == 1
 
 
 def test_files_without_such_rows_stay_as_they_are(lake: Storage):
-    before = keys_of(lake, ALICE)
+    before = data_file_keys(lake, ALICE)
     assert drop_posts(lake, ALICE, ()) == drop_posts(lake, ALICE, {"9"}) == 0
-    assert keys_of(lake, ALICE) == before
+    assert data_file_keys(lake, ALICE) == before
 
 
 def test_the_rows_of_other_sources_stay(lake: Storage):
@@ -59,11 +59,11 @@ def test_the_rows_of_other_sources_stay(lake: Storage):
 def test_a_crash_before_the_mark_is_mended_by_doing_it_again(lake: Storage):
     with pytest.raises(Died):
         drop_posts(mortal(lake, 1), ALICE, {"1"})
-    assert len(keys_of(lake, ALICE)) == 3, "the piece without the post is there"
+    assert len(data_file_keys(lake, ALICE)) == 3, "the segment without the post is there"
     assert "1" in read(lake, ALICE)["id"].to_pylist()
     assert drop_posts(lake, ALICE, {"1"}) == 1
     assert read(lake, ALICE)["id"].to_pylist() == ["2", "3", "4"]
-    assert len(keys_of(lake, ALICE)) == 2
+    assert len(data_file_keys(lake, ALICE)) == 2
 
 
 def test_a_crash_after_the_mark_leaves_bytes_that_nobody_reads_and_the_next_write_removes(
@@ -72,14 +72,14 @@ def test_a_crash_after_the_mark_leaves_bytes_that_nobody_reads_and_the_next_writ
     with pytest.raises(Died):
         drop_posts(mortal(lake, 2), ALICE, {"1"})
     assert read(lake, ALICE)["id"].to_pylist() == ["2", "3", "4"]
-    assert len(keys_of(lake, ALICE)) == 3
+    assert len(data_file_keys(lake, ALICE)) == 3
     append(lake, ALICE, [[post(5)]], scraped_at=datetime(2026, 1, 3, tzinfo=UTC))
-    assert len(keys_of(lake, ALICE)) == 3, "one came, one went"
+    assert len(data_file_keys(lake, ALICE)) == 3, "one came, one went"
 
 
 @dataclass(frozen=True)
 class Late(Storage):
-    """Does something between the look for a mark and what follows."""
+    """Does something between the look for a tombstone and what follows."""
 
     meanwhile: list[Callable[[], object]] = field(default_factory=list)
 
@@ -93,7 +93,7 @@ def late(storage: Storage, meanwhile: Callable[[], object]) -> Late:
     return Late(storage.url, storage.filesystem, storage.path, [meanwhile])
 
 
-def test_two_removals_from_one_piece_at_a_time_take_both_posts(lake: Storage):
+def test_two_removals_from_one_segment_at_a_time_take_both_posts(lake: Storage):
     slow = late(lake, lambda: drop_posts(lake, ALICE, {"1"}))
     assert drop_posts(slow, ALICE, {"3"}) == 1
     assert read(lake, ALICE)["id"].to_pylist() == ["2", "4"]
@@ -107,8 +107,8 @@ def test_two_removals_of_the_same_post_at_a_time_keep_the_others(lake: Storage):
     assert rows_stored(lake, ALICE) == 3
 
 
-def test_a_removal_goes_on_where_the_piece_was_merged_meanwhile(lake: Storage):
+def test_a_removal_goes_on_where_the_segment_was_merged_meanwhile(lake: Storage):
     append(lake, ALICE, [[post(5), post(6)]], scraped_at=datetime(2026, 1, 3, tzinfo=UTC))
-    slow = late(lake, lambda: tidy(lake, ALICE, most=1))
+    slow = late(lake, lambda: compact(lake, ALICE, max_small=1))
     assert drop_posts(slow, ALICE, {"1", "5"}) == 2
     assert read(lake, ALICE)["id"].to_pylist() == ["2", "3", "4", "6"]

@@ -8,8 +8,8 @@ import pytest
 from pyarrow import fs as pafs
 
 from tasks.core.errors import NetworkTrouble, OptedOut, StorageUnusable, TransientError
-from tasks.lake.compaction import tidy
-from tasks.lake.data_files import keys_of
+from tasks.lake.compaction import compact
+from tasks.lake.data_files import data_file_keys
 from tasks.lake.post_dropping import drop_posts
 from tasks.lake.posts import append, dataset_digest, read, rows_stored, state
 from tasks.storage import Storage
@@ -52,10 +52,10 @@ def ids(storage: Storage) -> set[str]:
 
 def test_a_reader_whose_files_vanish_begins_again(lake: Storage):
     plain = lake.infos("posts/alice")
-    tidy(lake, ALICE, most=1)
+    compact(lake, ALICE, max_small=1)
     merged = lake.infos("posts/alice")
     scrape(lake, 9, post(9))
-    tidy(lake, ALICE, most=1)
+    compact(lake, ALICE, max_small=1)
     for past in (plain, merged):
         slow = behind(lake, [past, past])
         assert ids(slow) == {"0", "1", "2", "3", "9"}
@@ -65,21 +65,21 @@ def test_a_reader_whose_files_vanish_begins_again(lake: Storage):
 
 
 def test_a_listing_during_a_merge_is_not_believed(lake: Storage):
-    tidy(lake, ALICE, most=1)
+    compact(lake, ALICE, max_small=1)
     # The old files were gone when their turn came, and the merged one had been passed.
     assert ids(behind(lake, [[]])) == {"0", "1", "2", "3"}
 
 
 def test_a_dataset_that_never_rests_is_worth_another_try_later(lake: Storage):
     past = lake.infos("posts/alice")
-    tidy(lake, ALICE, most=1)
+    compact(lake, ALICE, max_small=1)
     with pytest.raises(TransientError, match="@alice: its stored posts change faster"):
         read(behind(lake, [past] * 100), ALICE)
 
 
 def test_the_digest_follows_posts_and_not_files(lake: Storage, tmp_path: Path):
     before = dataset_digest(lake, ALICE)
-    tidy(lake, ALICE, most=1)
+    compact(lake, ALICE, max_small=1)
     assert dataset_digest(lake, ALICE) == state(lake, ALICE).digest == before
     other = copied(lake, tmp_path / "other")
     scrape(other, 9, post(9))
@@ -87,16 +87,22 @@ def test_the_digest_follows_posts_and_not_files(lake: Storage, tmp_path: Path):
     assert len({before, dataset_digest(lake, ALICE), dataset_digest(other, ALICE)}) == 3
 
 
-def test_a_merged_file_that_does_not_hold_its_pieces_is_named(lake: Storage):
-    tidy(lake, ALICE, most=1)
-    (key,) = keys_of(lake, ALICE)
+def test_a_merged_file_that_does_not_hold_its_segments_is_named(lake: Storage):
+    compact(lake, ALICE, max_small=1)
+    (key,) = data_file_keys(lake, ALICE)
     path = lake.local(key)
     table = pq.read_table(path)
     pq.write_table(table.slice(1), path)
-    with pytest.raises(StorageUnusable, match=rf"{path}: damaged \(its rows are not those"):
+    with pytest.raises(StorageUnusable, match=rf"{path}: damaged \(the number of rows is not that"):
         read(lake, ALICE)
-    for told in (b"", b"{", b"[1]", b'[["a", "b", 1, 1]]', b'[["a", 99999999999999999999, 1, 1]]'):
-        metadata = {**table.schema.metadata, b"huggingtweets.pieces": told}
+    for broken in (
+        b"",
+        b"{",
+        b"[1]",
+        b'[["a", "b", 1, 1]]',
+        b'[["a", 99999999999999999999, 1, 1]]',
+    ):
+        metadata = {**table.schema.metadata, b"huggingtweets.pieces": broken}
         pq.write_table(table.replace_schema_metadata(metadata), path)
         with pytest.raises(StorageUnusable, match="not a file of the lake"):
             dataset_digest(lake, ALICE)
@@ -110,7 +116,7 @@ def test_an_account_that_is_forgotten_meanwhile_does_not_come_back(lake: Storage
 
     with pytest.raises(OptedOut):
         append(lake, ALICE, posts(), scraped_at=NOW)
-    assert keys_of(lake, ALICE) == []
+    assert data_file_keys(lake, ALICE) == []
 
 
 def test_a_store_that_is_away_is_not_a_damaged_file(lake: Storage):
