@@ -1,11 +1,11 @@
-"""The filter `classic`: the counts of the original huggingtweets, to the digit, faults included.
+"""The filter `classic`: the counts of the original huggingtweets, to the digit, bugs included.
 
-For each post that is no retweet, one after another: decode `&amp; &lt; &gt;`, in this order; take
-links out, with the blank or line break before them or the blank behind; fold white space. A post is
-short if it has fewer than three words that hold none of `http`, `@`, `#`. Nothing else is dropped.
+For each post that is not a retweet: decode `&amp; &lt; &gt;`, in this order; remove links, with the
+space or line break before or the space after them; fold white space. A post is short if it has
+fewer than three words that contain none of `http`, `@`, `#`. Nothing else is dropped.
 
-It works on whole columns. What a word or a blank is to Python's `str` is spelled out for Arrow's
-regular expressions, whose own classes know ASCII only.
+It works on whole columns. White space as Python's `str` defines it is spelled out for Arrow's
+regular expressions, whose classes know only ASCII.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tasks.curation.verdicts import (
     SHORT,
     Filtered,
     Verdicts,
-    filtered,
+    apply_verdicts,
     over_distinct,
     without_retweets,
 )
@@ -31,19 +31,19 @@ from tasks.curation.verdicts import (
 REASONS = (RETWEET, SHORT)
 _SHORT = REASONS.index(SHORT) + 1
 
-_BLANKS = (
+_WHITE_SPACE = (
     r"\t-\r\x1c-\x1f\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}"
     r"\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}"  # with the space: where str.isspace() is true
 )
-_UNTIDY = rf"[{_BLANKS}]|  |^ | $"
+_UNFOLDED = rf"[{_WHITE_SPACE}]|  |^ | $"
 _ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">"}
-_NO_WORD = r"[^ ]*(?:[@#]|[hH][tT][tT][pP])[^ ]*"  # no other letter's lower case is h, t or p
+_NOT_A_WORD = r"[^ ]*(?:[@#]|[hH][tT][tT][pP])[^ ]*"  # no other letter's lower case is h, t or p
 _WORD, _ANY_WORDS = "[^ @#]+", "(?:[^ ]+ )*"
 _THREE_WORDS = rf"(?:^| ){_WORD} {_ANY_WORDS}{_WORD} {_ANY_WORDS}{_WORD}(?: |$)"
 
 
 def classic(posts: pa.Table, languages: tuple[str, ...] = ()) -> Filtered:
-    """Drop retweets and short posts as the original did. Raises BadInput if languages are asked."""
+    """Drop retweets and short posts as the original did. Raises BadInput if languages are given."""
     if languages:
         raise BadInput(
             f"the filter classic cannot keep only {', '.join(languages)}: use the filter modern, "
@@ -51,7 +51,7 @@ def classic(posts: pa.Table, languages: tuple[str, ...] = ()) -> Filtered:
         )
     own = without_retweets(posts)
     texts, verdicts = over_distinct(own["text"], _judge)
-    return filtered(posts, own, texts, verdicts, REASONS)
+    return apply_verdicts(posts, own, texts, verdicts, REASONS)
 
 
 def _judge(texts: Any) -> tuple[Any, Verdicts]:
@@ -61,23 +61,23 @@ def _judge(texts: Any) -> tuple[Any, Verdicts]:
 
 
 def clean(texts: Any) -> Any:
-    """Texts without links, entities decoded once, words with one space between them."""
-    texts = _where(texts, "&(?:amp|lt|gt);", _decode)
-    texts = _where(texts, "https?:", _without_links)
-    return _where(texts, _UNTIDY, _tidy)
+    """Texts without links, entities decoded once, words separated by one space."""
+    texts = _change_where(texts, "&(?:amp|lt|gt);", _decode)
+    texts = _change_where(texts, "https?:", _without_links)
+    return _change_where(texts, _UNFOLDED, _fold)
 
 
 def is_short(cleaned: Any) -> Any:
-    """Whether a text that went through `clean` has fewer than three words worth counting."""
+    """Whether a text from `clean` has fewer than three words that count."""
     short = pc.invert(pc.match_substring_regex(cleaned, _THREE_WORDS))
     http = pc.match_substring(cleaned, "http", ignore_case=True)
-    words = _without(_NO_WORD)(cleaned.filter(http))
+    words = _without(_NOT_A_WORD)(cleaned.filter(http))
     few = pc.less(pc.count_substring_regex(words, "[^ ]+"), pa.scalar(3))
     return pc.replace_with_mask(short, http, few)
 
 
-def _where(texts: Any, pattern: str, change: Callable[[Any], Any]) -> Any:
-    """Change only the texts that hold the pattern: to look is cheaper than to copy."""
+def _change_where(texts: Any, pattern: str, change: Callable[[Any], Any]) -> Any:
+    """Change only the texts that match the pattern: matching is cheaper than copying."""
     found = pc.match_substring_regex(texts, pattern)
     if not found.true_count:
         return texts
@@ -86,9 +86,9 @@ def _where(texts: Any, pattern: str, change: Callable[[Any], Any]) -> Any:
 
 def _without_links(texts: Any) -> Any:
     for start in ("http:", "https:"):
-        link = rf"{start}[^ {_BLANKS}]+"
+        link = rf"{start}[^ {_WHITE_SPACE}]+"
         for form in (f" {link}", f"{link} ", f"\n{link} ", f"\n{link}", link):
-            texts = _where(texts, form, _without(form))
+            texts = _change_where(texts, form, _without(form))
     return texts
 
 
@@ -102,5 +102,5 @@ def _decode(texts: Any) -> Any:
     return texts
 
 
-def _tidy(texts: Any) -> Any:
-    return pc.utf8_trim(pc.replace_substring_regex(texts, f"[ {_BLANKS}]+", " "), " ")
+def _fold(texts: Any) -> Any:
+    return pc.utf8_trim(pc.replace_substring_regex(texts, f"[ {_WHITE_SPACE}]+", " "), " ")

@@ -1,4 +1,4 @@
-"""A post's text as a bot shall learn it; the cleaning of the filter `modern`."""
+"""A post's text as a bot learns it: the cleaning of the filter `modern`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from tasks.curation.invisible import remove_invisible
 from tasks.curation.links import remove_links
 from tasks.curation.special_tokens import remove_special_tokens
 
-# One step can complete what another looks for: `<|end&#8203;oftext|>`. People's posts need two.
+# One step can complete what another removes: `<|end&#8203;oftext|>`. Real posts need two passes.
 PASSES = 8
-# No step finds anything in an ASCII text without one of these: two posts of three.
+# ASCII texts without any of these, two posts of three, are clean.
 _SUSPICIOUS = regex.compile(
     r"[&<\[]|  |^ | $|https?:|www\.|pic\.|^\.?@\w+[:,]? +\.?@", regex.IGNORECASE
 )
@@ -19,12 +19,12 @@ _MENTIONS = regex.compile(r"(?:\.?[@＠]\w{1,15}[:,]?(?:\s+|$)){3,}")
 
 
 def clean_text(text: str) -> str:
-    """The text cleaned, so that cleaning it again changes nothing.
+    """The cleaned text; cleaning it again changes nothing.
 
     Entities are decoded, also doubly encoded ones; invisible characters, links and special tokens
-    go; line breaks become spaces, as in the original, and words have one space between them. Three
-    and more leading mentions go: the service adds them to replies, the author did not write them;
-    one or two stay. A text that is not settled after `PASSES` was built to deceive: it becomes "".
+    are removed; line breaks become spaces, as in the original, and words are separated by one
+    space. Three or more leading mentions are removed: the service adds them to replies; one or two
+    stay. A text that still changes after `PASSES` passes was built to deceive: it becomes "".
     """
     if text.isascii() and text.isprintable() and not _SUSPICIOUS.search(text):
         return text

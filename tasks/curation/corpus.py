@@ -1,4 +1,4 @@
-"""From a bot's posts to what it is trained on and measured with."""
+"""From a bot's posts to its corpus."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tasks.core.names import Bot, Handle
 from tasks.core.records import Counts
 from tasks.curation.filters import Filtered, find_filter
 from tasks.curation.languages import main_languages
-from tasks.curation.splitting import FEWEST, FEWEST_KEPT, hold_out
+from tasks.curation.splitting import MIN_HELD_OUT, MIN_KEPT, hold_out
 
 TRAIN, HELD_OUT = "train", "held_out"
 SEPARATOR = "<|endoftext|>"  # what the original put between posts, and counted
@@ -44,7 +44,7 @@ class Curated:
     first_post, last_post: dates (ISO 8601) of the oldest and the newest kept post, where known.
     languages: of the kept posts, from `main_languages`.
     all_posts: columns `handle, id, source` of every post, kept or not.
-    warning: one line where there is little text, else None.
+    warning: one line if there is little text, else None.
     """
 
     table: pa.Table
@@ -73,7 +73,7 @@ def build_corpus(
 
     posts: the lake's table of each handle. floor, warn_below: in characters of kept text.
     `splitting.hold_out` says which posts are held out.
-    Raises NotEnoughPosts below the floor or where no split is possible, BadInput for an unknown
+    Raises NotEnoughPosts below the floor or if no split is possible, BadInput for an unknown
     filter.
     """
     chosen = find_filter(filter_name)
@@ -83,7 +83,7 @@ def build_corpus(
     tables = [each.kept for each in by_handle.values()]
     split = hold_out(tables)
     held_out = sum(int(flags.sum()) for flags in split)
-    _check_different(bot, tables, held_out)
+    _check_unique(bot, tables, held_out)
     kept = pa.concat_tables(tables)
     return Curated(
         table=_corpus_table(by_handle, np.concatenate(split)),
@@ -103,7 +103,7 @@ def build_corpus(
 
 
 def summary(curated: Curated) -> dict[str, int]:
-    """What became of the posts of all handles together, in plain names and numbers."""
+    """The counts of all handles together, by plain names."""
     every = list(curated.counts.values())
     dropped: dict[str, int] = {}
     for counts in every:
@@ -133,19 +133,19 @@ def _check_floor(bot: Bot, filtered: Iterable[Filtered], characters: int, floor:
             f"{seen}, and training needs {floor}: import more posts, or lower "
             "HUGGINGTWEETS_MIN_CHARACTERS"
         )
-    if kept < FEWEST_KEPT:
+    if kept < MIN_KEPT:
         raise NotEnoughPosts(
-            f"{seen}, and at least {FEWEST_KEPT} posts are needed to hold {FEWEST} of them out: "
+            f"{seen}, and at least {MIN_KEPT} posts are needed to hold {MIN_HELD_OUT} of them out: "
             "import more posts"
         )
 
 
-def _check_different(bot: Bot, tables: list[pa.Table], held_out: int) -> None:
-    if held_out < FEWEST:
+def _check_unique(bot: Bot, tables: list[pa.Table], held_out: int) -> None:
+    if held_out < MIN_HELD_OUT:
         kept = sum(table.num_rows for table in tables)
         raise NotEnoughPosts(
             f"@{bot}: of {kept} kept posts only {held_out} have a text that no other has, and "
-            f"{FEWEST} are needed to be held out: import more posts, or use the filter modern"
+            f"{MIN_HELD_OUT} are needed to be held out: import more posts, or use the filter modern"
         )
 
 

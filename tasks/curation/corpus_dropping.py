@@ -1,4 +1,4 @@
-"""Taking posts out of corpora: a corpus that holds one goes, and the next retrain makes another."""
+"""Deleting corpora that hold deleted posts; the next retrain builds new ones."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from tasks.storage import Storage
 def drop_corpora(storage: Storage, handle: Handle, ids: Collection[str]) -> int:
     """Delete the corpora that hold a post of an account with one of these ids; returns how many.
 
-    They are not written anew, since a corpus is named after its content. Raises StorageUnusable.
+    They are not rewritten, since a corpus is named after its content. Raises StorageUnusable.
     """
     bots = bots_with(storage, handle)
     for bot in bots:
         storage.delete(all_posts_key(bot))
     corpora = [key for bot in bots for key in storage.keys(f"{FOLDER}/{bot}")]
-    doomed = [key for key in corpora if _holds(storage, key, handle, ids)]
-    for key in doomed:
+    holding = [key for key in corpora if _holds(storage, key, handle, ids)]
+    for key in holding:
         storage.delete(key)
-    return len(doomed)
+    return len(holding)
 
 
 def bots_with(storage: Storage, handle: Handle, folder: str = FOLDER) -> list[Bot]:
-    """The bots that an account is part of, of those that have a folder below `folder`."""
+    """The bots with a folder below `folder` that an account is part of."""
     bots = []
     for key in storage.folders(folder):
         try:

@@ -1,4 +1,4 @@
-"""Corpora in the storage."""
+"""Corpora as files in the storage."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def _write_table(storage: Storage, key: str, table: pa.Table) -> FileRef:
 
 
 def read_corpus(storage: Storage, corpus: Corpus) -> CorpusTexts:
-    """The texts of a stored corpus. Raises StorageUnusable if its file is gone or changed."""
-    data = _checked(storage, corpus)
+    """The texts of a stored corpus. Raises StorageUnusable if its file is missing or changed."""
+    data = _read_verified(storage, corpus)
     table = pq.read_table(pa.BufferReader(data))
     columns: list[list[Any]] = [table[name].to_pylist() for name in ("handle", "text", "split")]
     rows = list(zip(*columns, strict=True))
@@ -81,7 +81,7 @@ def read_all_posts(storage: Storage, corpus: Corpus) -> pa.Table | None:
     """Every post that a corpus was made from, kept or not: columns `handle, id, source`.
 
     None where no list of them is left: an older version wrote none, a later corpus has replaced
-    it, or posts of it are to be gone.
+    it, or posts of it were deleted.
     """
     if corpus.all_posts is None:
         return None
@@ -94,7 +94,7 @@ def read_all_posts(storage: Storage, corpus: Corpus) -> pa.Table | None:
     return pq.read_table(pa.BufferReader(data))
 
 
-def _checked(storage: Storage, corpus: Corpus) -> bytes:
+def _read_verified(storage: Storage, corpus: Corpus) -> bytes:
     where = f"@{corpus.bot}: the corpus {storage.full(corpus.file.uri)}"
     try:
         data = storage.read(corpus.file.uri)

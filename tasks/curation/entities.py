@@ -1,4 +1,4 @@
-"""HTML entities as the characters that they stand for."""
+"""HTML entities, decoded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _AMPERSAND = regex.compile(r"&(?:(?:amp|AMP|#0*38|#[xX]0*26);)+")
 
 
 def decode_entities(text: str) -> str:
-    """Every entity with its semicolon decoded; what is none stays as it is."""
+    """The text with every entity that ends in a semicolon decoded."""
     if "&" not in text:
         return text
     return _ENTITY.sub(_character, _AMPERSAND.sub("&", text))

@@ -15,7 +15,7 @@ __all__ = ["FILTERS", "Filter", "Filtered", "find_filter"]
 
 
 class Filter(Protocol):
-    """Cleans a handle's posts, and keeps each or drops it for a named reason that is counted."""
+    """Cleans a handle's posts, and keeps each or drops it for a named reason."""
 
     def __call__(self, posts: pa.Table, languages: tuple[str, ...] = ()) -> Filtered:
         """`posts`: the lake's table of one handle; `languages`: codes to keep, empty for all."""
@@ -26,7 +26,7 @@ FILTERS: dict[str, Filter] = {"classic": classic, "modern": modern}
 
 
 def find_filter(name: str) -> Filter:
-    """The filter of this name. Raises BadInput, which lists the names that there are."""
+    """The filter of this name. Raises BadInput, which lists the known names."""
     if name not in FILTERS:
-        raise BadInput(f"there is no filter {name[:40]!r}: use one of {', '.join(sorted(FILTERS))}")
+        raise BadInput(f"unknown filter {name[:40]!r}: use one of {', '.join(sorted(FILTERS))}")
     return FILTERS[name]

@@ -1,8 +1,8 @@
-"""Characters that nobody sees: control, text direction, zero width, tags.
+"""Invisible characters: control, text direction, zero width, tags.
 
-They carry nothing that a model should write, and can hide what a text really holds. Kept is what
-makes a visible difference: the joiners inside an emoji, in Persian or in an Indic script, the
-selectors of an emoji's or a letter's form, the tags of a regional flag.
+A model should not write them, and they can hide what a text really holds. Those that make a visible
+difference are kept: joiners inside an emoji, in Persian or in an Indic script, selectors of an
+emoji's or a letter's form, the tags of a regional flag.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _JOINING = "".join(
         *("Oriya", "Tamil", "Telugu", "Kannada", "Malayalam", "Sinhala", "Khmer"),
     )
 )
-# Number signs of Arabic and Kaithi are format characters to Unicode, and visible.
+# Number signs of Arabic and Kaithi: format characters in Unicode, but visible.
 _VISIBLE_FORMATS = (
     r"\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd\U00013430-\U0001345f"
 )
@@ -33,17 +33,17 @@ _HIDDEN = (
     rf"--[{_VISIBLE_FORMATS}]]"
 )
 _CLEAN = regex.compile(f"({'|'.join(_KEPT)})|{_HIDDEN}", regex.VERSION1)
-# What is hidden and yet printable to `str.isprintable`.
-_QUIET = regex.compile(
+# Hidden characters that `str.isprintable` calls printable.
+_PRINTABLE_HIDDEN = regex.compile(
     r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
     r"\U000e0100-\U000e01ef]"
 )
-# Letters and a symbol whose glyph is empty: used to post "nothing".
+# Letters and a symbol with an empty glyph, used to post "nothing".
 _BLANK_GLYPHS = str.maketrans(dict.fromkeys("\u3164\uffa0\u2800", " "))
 
 
 def remove_invisible(text: str) -> str:
-    """The text without what nobody sees. White space must be folded to spaces before."""
-    if text.isprintable() and not _QUIET.search(text):
+    """The text without invisible characters. White space must be folded to spaces before."""
+    if text.isprintable() and not _PRINTABLE_HIDDEN.search(text):
         return text
     return _CLEAN.sub(lambda found: found[1] or "", text.translate(_BLANK_GLYPHS))

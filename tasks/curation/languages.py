@@ -1,4 +1,4 @@
-"""The languages of posts: which are in one that was asked for, and which an account writes."""
+"""The languages of posts: which are among those asked for, and which an account writes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 # X still writes three languages with the codes that they had before 1989.
 _OLD_CODES = {"in": "id", "iw": "he", "ji": "yi"}
-# What X gives posts in which it saw no language: only links, tags, mentions, emoji and the like.
+# X's codes for posts without a language: only links, tags, mentions, emoji and the like.
 _UNKNOWN = frozenset(
     {"", "und", "zxx", "mul", "art", "qam", "qct", "qht", "qme", "qst", "mis", "qxx"}
 )
@@ -38,9 +38,9 @@ def _language(code: str | None) -> str | None:
 
 
 def is_other_language(languages: Any, asked: tuple[str, ...]) -> npt.NDArray[np.bool_]:
-    """For each post whether its language is known and is none of those asked for.
+    """For each post whether its language is known and is not among those asked for.
 
-    Regions do not count: `pt` asks for `pt-BR` too, and the other way round.
+    Regions do not count: `pt` includes `pt-BR`, and the other way round.
     """
     wanted = {_primary(language) for language in asked}
     codes = languages.fill_null("").combine_chunks().dictionary_encode()

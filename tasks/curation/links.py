@@ -1,11 +1,11 @@
-"""Links, taken out without the text around them."""
+"""Links, removed without the text around them."""
 
 from __future__ import annotations
 
 import regex
 
-# A character that is none, and that `remove_invisible` has taken out of every text before.
-_HERE = "\uffff"
+# Marks where a link was: a noncharacter, which `remove_invisible` has removed from every text.
+_MARK = "\uffff"
 # As X reads links: letters of Latin and Cyrillic can belong to one, Japanese stuck to it cannot.
 _LETTER = r"[\p{Latin}\p{Cyrillic}0-9%&=~_/#+@$*-]"
 _INNER = rf"(?:{_LETTER}|[.,;:!?'](?={_LETTER})|\((?:{_LETTER}|[.,;:!?'])*\))"
@@ -18,24 +18,24 @@ _LINK = regex.compile(
     rf"|(?<![\w.@/-])pic\.(?:twitter|x)\.com/(?:{_NEXT}[A-Za-z0-9])+",
     regex.IGNORECASE,
 )
-_PLACES = regex.compile(rf"{_HERE}(?:\s*{_HERE})+")
+_ADJACENT = regex.compile(rf"{_MARK}(?:\s*{_MARK})+")
 _WRAPPED = regex.compile(
-    rf"\(\s*{_HERE}\s*\)|\[\s*{_HERE}\s*\]|（\s*{_HERE}\s*）|【\s*{_HERE}\s*】"
-    rf"|<\s*{_HERE}\s*>|“\s*{_HERE}\s*”|\"\s*{_HERE}\s*\"|「\s*{_HERE}\s*」"
+    rf"\(\s*{_MARK}\s*\)|\[\s*{_MARK}\s*\]|（\s*{_MARK}\s*）|【\s*{_MARK}\s*】"
+    rf"|<\s*{_MARK}\s*>|“\s*{_MARK}\s*”|\"\s*{_MARK}\s*\"|「\s*{_MARK}\s*」"
 )
-_BEFORE_PUNCTUATION = regex.compile(rf"\s*{_HERE}\s*(?=[)\]）】.,;:!?…”、。！？]|\"(?:\s|$))")
-_AFTER_OPENING = regex.compile(rf"(?<=[(\[（【“])\s*{_HERE}\s*")
+_BEFORE_PUNCTUATION = regex.compile(rf"\s*{_MARK}\s*(?=[)\]）】.,;:!?…”、。！？]|\"(?:\s|$))")
+_AFTER_OPENING = regex.compile(rf"(?<=[(\[（【“])\s*{_MARK}\s*")
 
 
 def remove_links(text: str) -> str:
-    """The text without links, and without the brackets or quotes that held nothing else.
+    """The text without links, and without brackets or quotes that held only links.
 
-    `http://`, `https://`, `www.` and X's picture links go, in any case of letters. Brackets that
-    the author left empty stay: `call()` is not a link's remnant.
+    `http://`, `https://`, `www.` and X's picture links are removed, whatever their case. Brackets
+    that the author left empty stay: `call()` is not a remnant of a link.
     """
-    marked = _LINK.sub(_HERE, text)
+    marked = _LINK.sub(_MARK, text)
     if marked == text:
         return text
-    marked = _WRAPPED.sub(_HERE, _PLACES.sub(_HERE, marked))
+    marked = _WRAPPED.sub(_MARK, _ADJACENT.sub(_MARK, marked))
     marked = _AFTER_OPENING.sub("", _BEFORE_PUNCTUATION.sub("", marked))
-    return marked.replace(_HERE, " ")
+    return marked.replace(_MARK, " ")

@@ -1,8 +1,8 @@
-"""The filter `modern`, the default: it mends what the original's got wrong.
+"""The filter `modern`, the default, without the original's mistakes.
 
-It cleans texts as `clean_text` says, and drops retweets (those that people made by hand too), short
-posts in any script, posts in another language where languages were asked for, and of posts that say
-the same all but the oldest. A post that has several of these reasons is counted under the first.
+It cleans texts as `clean_text` says, and drops retweets (also those made by hand), short posts in
+any script, posts in other languages if languages are asked for, and of equal posts all but the
+oldest. A post with several of these reasons is counted under the first.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.curation.cleaning import clean_text
+from tasks.curation.duplicates import is_duplicate
 from tasks.curation.languages import is_other_language
 from tasks.curation.quoting import is_quoting
-from tasks.curation.repetition import is_repetition
 from tasks.curation.shortness import is_short
 from tasks.curation.verdicts import (
     KEEP,
@@ -23,7 +23,7 @@ from tasks.curation.verdicts import (
     SHORT,
     Filtered,
     Verdicts,
-    filtered,
+    apply_verdicts,
     over_distinct,
     without_retweets,
 )
@@ -33,18 +33,18 @@ _RETWEET, _SHORT, _DUPLICATE, _OTHER = range(1, 5)
 
 
 def modern(posts: pa.Table, languages: tuple[str, ...] = ()) -> Filtered:
-    """Keep what an account wrote itself, once each, in the languages asked for or in all.
+    """Keep what an account wrote itself, each text once, in the given languages or in all.
 
-    Posts whose language the source does not tell are kept.
+    Posts of unknown language are kept.
     """
     own = without_retweets(posts)
     texts, verdicts = over_distinct(own["text"], _judge)
     if languages:
         verdicts[(verdicts == KEEP) & is_other_language(own["lang"], languages)] = _OTHER
-    # Last, so that no post falls to a copy that was itself dropped.
-    left = np.flatnonzero(verdicts == KEEP)
-    verdicts[left[is_repetition(texts.take(left))]] = _DUPLICATE
-    return filtered(posts, own, texts, verdicts, REASONS)
+    # Last, so that no post is dropped for a copy that is itself dropped.
+    kept = np.flatnonzero(verdicts == KEEP)
+    verdicts[kept[is_duplicate(texts.take(kept))]] = _DUPLICATE
+    return apply_verdicts(posts, own, texts, verdicts, REASONS)
 
 
 def _judge(texts: Any) -> tuple[Any, Verdicts]:

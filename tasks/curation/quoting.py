@@ -1,4 +1,4 @@
-"""Posts whose words are mostly someone else's, told by how people used to quote by hand."""
+"""Posts that quote another account by hand, as people did before X had quotes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _IN_QUOTES = re.compile(r"[\"“”„«＂]\s*[@＠]\w{1,15}\s*[:：]")
 
 
 def is_quoting(text: str) -> bool:
-    """Whether a cleaned text repeats another account: `… RT @x`, `"@x: …"`."""
+    """Whether a cleaned text quotes another account: `… RT @x`, `"@x: …"`."""
     if "@" not in text and "＠" not in text:
         return False
     found = _LEADING.match(text) or _COMMENTED.search(text) or _IN_QUOTES.search(text)

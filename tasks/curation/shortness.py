@@ -6,7 +6,7 @@ import regex
 
 MIN_WORDS = 3
 _LABEL = regex.compile(r"(?<!\w)[@#＠＃]\w+")
-# Scripts without spaces between words, and about how many letters a word of theirs has.
+# Scripts without spaces between words, and roughly how many letters make a word.
 _UNSPACED = (
     (regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}ー]"), 2),
     (
@@ -16,9 +16,9 @@ _UNSPACED = (
 )
 _UNSPACED_MARKS = regex.compile(r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}]")
 _FORM = r"[\p{Emoji_Modifier}\ufe0f\U000e0020-\U000e007f]*"
-_PICTURE = rf"(?![©®™])\p{{Extended_Pictographic}}{_FORM}"
+_PICTOGRAPH = rf"(?![©®™])\p{{Extended_Pictographic}}{_FORM}"
 _EMOJI = regex.compile(
-    rf"(\p{{Regional_Indicator}}{{2}}|[0-9#*]\ufe0f?\u20e3|{_PICTURE}(?:\u200d{_PICTURE})*)(?:\s*\1)*"
+    rf"(\p{{Regional_Indicator}}{{2}}|[0-9#*]\ufe0f?\u20e3|{_PICTOGRAPH}(?:\u200d{_PICTOGRAPH})*)(?:\s*\1)*"
 )
 _FACE = regex.compile(r"(?<!\S)([:;=][-'’^]?[()\[\]DPp/\\|*]|<3)(?:\s+\1)*(?!\S)")
 _SPACED = regex.compile(r"[^ \p{L}\p{N}]*+[\p{L}\p{N}][^ ]*+")
@@ -27,9 +27,9 @@ _SPACED = regex.compile(r"[^ \p{L}\p{N}]*+[\p{L}\p{N}][^ ]*+")
 def is_short(text: str) -> bool:
     """Whether a cleaned text has fewer than three words, mentions and hashtags not counted.
 
-    A word is what stands between spaces and has a letter or a digit; two Chinese or Japanese
-    letters; three Thai, Lao, Khmer, Burmese or Tibetan ones; or an emoji or a `:-)`, the same one
-    in a row counting once. So "🎉🥳🎂" is long enough and "😂😂😂" is not.
+    A word is a run of characters between spaces with a letter or a digit in it; or two Chinese or
+    Japanese letters; or three Thai, Lao, Khmer, Burmese or Tibetan ones; or an emoji or a `:-)`,
+    where a run of the same counts once. So "🎉🥳🎂" is long enough and "😂😂😂" is not.
     """
     return _words(_LABEL.sub(" ", text)) < MIN_WORDS
 

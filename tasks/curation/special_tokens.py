@@ -1,4 +1,4 @@
-"""What a tokenizer would read as one of its special tokens, taken out of texts."""
+"""Strings that a tokenizer would read as special tokens, removed from texts."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _SPECIAL = regex.compile(
 
 
 def remove_special_tokens(text: str) -> str:
-    """The text with a space where it held a special token of a known family of models.
+    """The text with a space in place of each special token of a known model family.
 
-    A tag of one's own, such as `</rant>`, is no such token and stays.
+    The author's own tags, such as `</rant>`, stay.
     """
     if "<" not in text and "[" not in text:
         return text

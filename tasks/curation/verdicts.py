@@ -1,4 +1,4 @@
-"""What a filter gives back: the kept posts, and what became of the others."""
+"""The result of a filter: the kept posts, and the counts of those that were dropped."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Filtered:
     """A handle's posts after a filter.
 
     kept: columns `id, created_at, text, lang, source`, the text cleaned, in the order of the lake.
-    counts: of all posts. Only the reasons `retweet` and `short` are listed with zero posts too.
+    counts: of all posts. Reasons without a post are left out, except `retweet` and `short`.
     """
 
     kept: pa.Table
@@ -33,17 +33,17 @@ class Filtered:
 
 
 def without_retweets(posts: pa.Table) -> pa.Table:
-    """The posts that their source does not call retweets."""
+    """The posts that are not retweets by their source."""
     return posts.filter(pc.not_equal(posts["kind"], pa.scalar(Kind.RETWEET.value)))
 
 
-def filtered(
+def apply_verdicts(
     posts: pa.Table, own: pa.Table, texts: Any, verdicts: Verdicts, reasons: tuple[str, ...]
 ) -> Filtered:
     """Count the verdicts and take the kept posts.
 
     own: `posts` without retweets; texts: theirs, cleaned.
-    verdicts: one for each post of `own`: `KEEP`, or the place of its reason, counted from 1.
+    verdicts: one for each post of `own`: `KEEP`, or the number of its reason, counted from 1.
     """
     numbers = np.bincount(verdicts, minlength=len(reasons) + 1)
     dropped = {reason: int(number) for reason, number in zip(reasons, numbers[1:], strict=True)}
@@ -55,8 +55,8 @@ def filtered(
 
 
 def over_distinct(texts: Any, judge: Callable[[Any], tuple[Any, Verdicts]]) -> tuple[Any, Verdicts]:
-    """`judge` applied to each different text once: bots and old archives repeat themselves."""
-    # All texts of an account together may pass the 2 GB that a `string` array can hold.
+    """The result of `judge`, called with each distinct text once: many accounts repeat texts."""
+    # An account's texts may exceed the 2 GB that a `string` array can hold.
     encoded = texts.cast(pa.large_string()).combine_chunks().dictionary_encode()
     cleaned, verdicts = judge(encoded.dictionary)
     return cleaned.take(encoded.indices), verdicts[encoded.indices.to_numpy()]

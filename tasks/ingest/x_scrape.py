@@ -53,7 +53,7 @@ from tasks.lake.posts import append, state
 from tasks.sources.x_api.client import PAGE, XApiClient
 from tasks.sources.x_api.pace import Pace
 from tasks.sources.x_api.responses import SOURCE, Page
-from tasks.sources.x_api.source import MOST_POSTS, XApiSource
+from tasks.sources.x_api.source import MAX_POSTS, XApiSource
 from tasks.storage import Storage
 
 log = logging.getLogger("huggingtweets")
@@ -114,13 +114,13 @@ def posts_to_expect(storage: Storage, handle: Handle, *, again: bool = False) ->
     try:
         return _expected(storage, handle, again=again)
     except DamagedState:
-        return MOST_POSTS
+        return MAX_POSTS
 
 
 def _expected(storage: Storage, handle: Handle, *, again: bool) -> int:
     account = load_account(storage, handle, SOURCE)
-    most = MOST_POSTS if account is None or account.posts is None else account.posts
-    whole = max(min(most, MOST_POSTS), 0)
+    most = MAX_POSTS if account is None or account.posts is None else account.posts
+    whole = max(min(most, MAX_POSTS), 0)
     position = load_position(storage, handle, SOURCE)
     if position is not None and position.since_id is None:
         return max(whole - position.fetched, PAGE)

@@ -20,7 +20,7 @@ _MILLISECONDS_FROM = 1e11  # as seconds this would be the year 5138
 
 
 def parse_date(value: object) -> datetime | None:
-    """The instant that a cell tells, in UTC; None where it is empty or no date.
+    """The instant in a cell, in UTC; None if the cell is empty or not a date.
 
     Known: ISO 8601, `2017-01-03 02:26:59 +0000`, `Wed Oct 10 20:19:24 +0000 2018`, and seconds
     or milliseconds since 1970. A date without a zone is taken as UTC.

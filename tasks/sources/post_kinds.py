@@ -1,4 +1,4 @@
-"""What a post is to others, told from what a source says of it."""
+"""Whether a post is a retweet, a reply or a quote, by what its source says of it."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from typing import Any
 
 from tasks.core.records import Kind
 
-_NOTHING = frozenset(("", "0", "0.0", "f", "false", "n", "no", "nan", "null", "none", "{}", "[]"))
+_ABSENT = frozenset(("", "0", "0.0", "f", "false", "n", "no", "nan", "null", "none", "{}", "[]"))
 
 
-def says_yes(value: object) -> bool:
-    """Whether a cell holds something: a flag that is set, an id, an object.
+def is_set(value: object) -> bool:
+    """Whether a cell holds a value: a flag that is set, an id, an object.
 
-    What programs write for an absent value (`NaN`, `null`, `False`, `0` …) is nothing.
+    What programs write for an absent value (`NaN`, `null`, `False`, `0` …) is not set.
     """
-    return value is not None and str(value).strip().lower() not in _NOTHING
+    return value is not None and str(value).strip().lower() not in _ABSENT
 
 
 def kind_of(post: Mapping[str, Any], text: str) -> Kind:
-    """The kind of a post as the X archives write it.
+    """The kind of a post of an X archive.
 
-    A recent archive tells a retweet by nothing but the start of its text.
+    In recent archives only the start of its text shows that a post is a retweet.
     """
-    if text.startswith("RT @") or says_yes(post.get("retweeted_status")):
+    if text.startswith("RT @") or is_set(post.get("retweeted_status")):
         return Kind.RETWEET
-    if says_yes(post.get("in_reply_to_status_id")) or says_yes(post.get("in_reply_to_user_id")):
+    if is_set(post.get("in_reply_to_status_id")) or is_set(post.get("in_reply_to_user_id")):
         return Kind.REPLY
-    if says_yes(post.get("quoted_status")) or says_yes(post.get("quoted_status_id")):
+    if is_set(post.get("quoted_status")) or is_set(post.get("quoted_status_id")):
         return Kind.QUOTE
     return Kind.POST

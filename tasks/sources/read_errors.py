@@ -1,4 +1,4 @@
-"""What broken files make their readers raise, as one line for the user."""
+"""Whatever the readers of broken files raise, as UnreadableSource with one line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from tasks.core.errors import UnreadableSource
 
-_BROKEN = (
+_READ_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
     lzma.LZMAError,
@@ -22,18 +22,18 @@ _BROKEN = (
     EOFError,
     OSError,
     ValueError,
-    RuntimeError,  # zipfile's word for a password or a method of compression that it lacks
+    RuntimeError,  # zipfile's, for a missing password or an unknown compression method
     OverflowError,
     LookupError,
 )
 
 
 @contextmanager
-def explained(label: str) -> Iterator[None]:
-    """Turn whatever a broken file makes its reader raise into UnreadableSource, naming the file."""
+def as_unreadable(label: str) -> Iterator[None]:
+    """Turn the errors of a reader into UnreadableSource, whose message begins with `label`."""
     try:
         yield
-    except _BROKEN as error:
+    except _READ_ERRORS as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         first_line = reason.strip().split("\n", 1)[0]
         raise UnreadableSource(

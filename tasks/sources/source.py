@@ -25,13 +25,13 @@ class Source(Protocol):
         ...
 
     def profile(self) -> Profile | None:
-        """How the account shows itself, or None where the source does not tell."""
+        """The account's name and avatar, or None if the source does not hold them."""
         ...
 
     def batches(self, newer_than: str | None) -> Iterator[list[Post]]:
         """Posts newer than the post with this id (all for None), some hundreds at a time.
 
-        A source that is a file gives all of its posts: the lake knows which it has.
+        A file yields all of its posts: the lake knows which it has.
         Raises UnreadableSource, AccountUnavailable or a transient error.
         """
         ...

@@ -1,4 +1,4 @@
-"""One request to Bluesky through atproto, with every failure as one of our errors."""
+"""Requests to Bluesky through atproto, with every failure as one of our errors."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class BlueskyClient:
         self._client: Any = None
 
     def ask(self, method: str, handle: BlueskyHandle, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The JSON object that a method answers with; `handle` is named in the errors.
+        """The JSON object that a method returns; errors name `handle`.
 
         Raises AccountUnavailable, SourceStopped or a transient error.
         """
@@ -68,27 +68,27 @@ class BlueskyClient:
         from atproto_client.models.dot_dict import DotDict  # type: ignore[import-untyped]
         from atproto_core.exceptions import AtProtocolError  # type: ignore[import-untyped]
 
-        client, wanted = self._opened(), DotDict(dict(params))
+        client, wanted = self._open(), DotDict(dict(params))
         try:
             answer = client.invoke_query(method, params=wanted)
         except AtProtocolError as error:
-            raise self._told(error, handle) from error
+            raise self._error_of(error, handle) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise self._unreached(error, handle) from error
+            raise self._unreachable(error, handle) from error
         except (ValueError, TypeError, LookupError, AttributeError) as error:
-            # What the library's own reading of a hostile body can raise.
+            # What the library raises while it reads a hostile body.
             raise self._unreadable(handle, type(error).__name__) from error
         if not isinstance(answer.content, dict):
             raise self._unreadable(handle, type(answer.content).__name__)
         return answer.content
 
     def close(self) -> None:
-        """Give the connections back; the next request opens new ones."""
+        """Close the connections; the next request opens new ones."""
         if self._client is not None:
             self._client.request.close()
             self._client = None
 
-    def _opened(self) -> Any:
+    def _open(self) -> Any:
         # The package takes a second to import, which runs without Bluesky should not pay.
         from atproto import Client, Request  # type: ignore[import-untyped]
 
@@ -96,24 +96,24 @@ class BlueskyClient:
             self._client = Client(self._url, Request(timeout=self._timeout))
         return self._client
 
-    def _unreached(self, error: Exception, handle: BlueskyHandle) -> NetworkTrouble:
+    def _unreachable(self, error: Exception, handle: BlueskyHandle) -> NetworkTrouble:
         return NetworkTrouble(
-            f"@{handle}: no whole answer from {self._url} ({type(error).__name__}): "
+            f"@{handle}: no complete response from {self._url} ({type(error).__name__}): "
             "check the connection and the address, or try later"
         )
 
     def _unreadable(self, handle: BlueskyHandle, seen: str) -> ServerTrouble:
         return ServerTrouble(
-            f"@{handle}: {self._url} answered with something else than a JSON object ({seen}): "
+            f"@{handle}: {self._url} answered with something other than a JSON object ({seen}): "
             "try later"
         )
 
-    def _told(self, error: Exception, handle: BlueskyHandle) -> HuggingtweetsError:
-        if not hasattr(error, "response"):  # the library could not make sense of a body
+    def _error_of(self, error: Exception, handle: BlueskyHandle) -> HuggingtweetsError:
+        if not hasattr(error, "response"):  # the library could not read a body
             return self._unreadable(handle, type(error).__name__)
         if (response := error.response) is None:
-            return self._unreached(error, handle)
-        name, message = _named(response.content)
+            return self._unreachable(error, handle)
+        name, message = _error_fields(response.content)
         seen = f"@{handle}: {self._url} answered {response.status_code} {name} {message!r}"
         if response.status_code == 429:
             pause = _pause_ends(response.headers, datetime.now(UTC))
@@ -121,8 +121,8 @@ class BlueskyClient:
         return _refusal(response.status_code, name, message, seen)
 
 
-def _named(content: object) -> tuple[str, str]:
-    """The name and the message of an error, as far as the body holds any; both short."""
+def _error_fields(content: object) -> tuple[str, str]:
+    """The name and message of an error, both short, or defaults if the body has none."""
     name, message = getattr(content, "error", None), getattr(content, "message", None)
     known = name if isinstance(name, str) and name.isascii() and name.isalnum() else "error"
     return known[:40], message[:100] if isinstance(message, str) else ""
@@ -137,12 +137,12 @@ def _refusal(status: int, name: str, message: str, seen: str) -> HuggingtweetsEr
     if any(words in f"{name} {message}".lower() for words in _NOT_FOUND):
         return AccountNotFound(f"{seen}: no account has this handle: check its spelling")
     if status == 400:
-        return AccountUnavailable(f"{seen}: its posts cannot be had: look at it in a browser")
-    return SourceStopped(f"{seen}: nothing can be read there without a login: check the address")
+        return AccountUnavailable(f"{seen}: its posts cannot be read: look at it in a browser")
+    return SourceStopped(f"{seen}: nothing can be read without a login: check the address")
 
 
 def _pause_ends(headers: Mapping[str, str], now: datetime) -> datetime | None:
-    """When the service lets us ask again, as `ratelimit-reset` or `retry-after` say."""
+    """When the pause ends by `ratelimit-reset` or `retry-after`, None if neither says."""
     try:
         if "ratelimit-reset" in headers:
             ends = datetime.fromtimestamp(float(headers["ratelimit-reset"]), UTC)

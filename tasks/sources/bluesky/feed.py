@@ -1,4 +1,4 @@
-"""An element of a Bluesky feed as one of our posts."""
+"""The elements of a Bluesky feed as posts."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from tasks.sources.dates import parse_date
 
 _REPOST = "app.bsky.feed.defs#reasonRepost"
 _QUOTES = ("app.bsky.embed.record", "app.bsky.embed.recordWithMedia")
-_DIGITS = "234567abcdefghijklmnopqrstuvwxyz"
-_TID = re.compile(rf"[{_DIGITS[:16]}][{_DIGITS}]{{12}}")
+_TID_DIGITS = "234567abcdefghijklmnopqrstuvwxyz"
+_TID = re.compile(rf"[{_TID_DIGITS[:16]}][{_TID_DIGITS}]{{12}}")
 _CLOCK_BITS = 10
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FAST_CLOCK = timedelta(days=1)
+_CLOCK_TOLERANCE = timedelta(days=1)
 
 
 class MalformedPost(ValueError):
-    """An element that lacks what every post has; the message says what."""
+    """An element without a field that every post has; the message names it."""
 
 
 def post_of(element: Any, handle: BlueskyHandle, did: str, source: str) -> Post:
-    """The post, or the repost, that an element of the feed of `handle` shows.
+    """The post or repost in an element of the feed of `handle`.
 
-    did: the account's own, by which its posts are told from others'. Raises MalformedPost.
+    did: the account's own; a post with another author is a repost. Raises MalformedPost.
     """
-    post = _held(element, "post", dict)
-    record = _held(post, "record", dict)
-    text = _held(record, "text", str)
+    post = _field(element, "post", dict)
+    record = _field(post, "record", dict)
+    text = _field(record, "text", str)
     repost = _repost(element)
     kind = Kind.RETWEET if repost is not None or _author(post) != did else _own_kind(record)
     shown = post if repost is None else repost
-    indexed_at = _instant(_held(shown, "indexedAt", str))
-    uri = shown.get("uri") or f"{_held(post, 'uri', str)}#{indexed_at}"
+    indexed_at = _instant(_field(shown, "indexedAt", str))
+    uri = shown.get("uri") or f"{_field(post, 'uri', str)}#{indexed_at}"
     return Post(
         id=_post_id(str(uri), indexed_at),
         handle=handle,
@@ -50,7 +50,7 @@ def post_of(element: Any, handle: BlueskyHandle, did: str, source: str) -> Post:
     )
 
 
-def _held(value: Any, name: str, kind: type) -> Any:
+def _field(value: Any, name: str, kind: type) -> Any:
     found = value.get(name) if isinstance(value, dict) else None
     if not isinstance(found, kind):
         raise MalformedPost(f"{name} is {str(found)[:40]!r}")
@@ -63,7 +63,7 @@ def _repost(element: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _author(post: dict[str, Any]) -> str:
-    return str(_held(_held(post, "author", dict), "did", str))
+    return str(_field(_field(post, "author", dict), "did", str))
 
 
 def _own_kind(record: dict[str, Any]) -> Kind:
@@ -74,7 +74,7 @@ def _own_kind(record: dict[str, Any]) -> Kind:
 
 
 def _quotes_a_post(embed: dict[str, Any]) -> bool:
-    """Whether the embedded record is a post: lists and feeds are embedded in the same way."""
+    """Whether the embedded record is a post; lists and feeds are embedded in the same way."""
     inner = embed.get("record")
     while isinstance(inner, dict) and isinstance(inner.get("record"), dict):
         inner = inner["record"]
@@ -90,7 +90,7 @@ def _instant(text: str) -> datetime:
 
 
 def _created(record: dict[str, Any], indexed_at: datetime) -> datetime:
-    """When it was written, by its author's word, but never after Bluesky had it."""
+    """When it was written according to its author, but not after Bluesky received it."""
     return min(parse_date(record.get("createdAt")) or indexed_at, indexed_at)
 
 
@@ -102,17 +102,17 @@ def _language(record: dict[str, Any]) -> str | None:
 
 
 def _post_id(uri: str, indexed_at: datetime) -> str:
-    """A decimal id that grows with time: the record's key, a TID, as the number that it is.
+    """A decimal id that grows with time: the record's key, a TID, as a number.
 
-    Keys that are no TID, or one from the future, which would put all later posts behind it, give
-    way to the time at which Bluesky saw the record, with a hash of its address.
+    A key that is not a TID, or one from the future, which would hide all later posts, is replaced
+    by the time when Bluesky received the record, with a hash of its URI.
     """
     key = uri.rsplit("/", 1)[-1]
     if _TID.fullmatch(key):
         number = 0
         for digit in key:
-            number = number << 5 | _DIGITS.index(digit)
-        if number >> _CLOCK_BITS <= _microseconds(indexed_at + _FAST_CLOCK):
+            number = number << 5 | _TID_DIGITS.index(digit)
+        if number >> _CLOCK_BITS <= _microseconds(indexed_at + _CLOCK_TOLERANCE):
             return str(number)
     clock = zlib.crc32(uri.encode("utf-8", "backslashreplace")) % (1 << _CLOCK_BITS)
     return str(_microseconds(indexed_at) << _CLOCK_BITS | clock)

@@ -14,17 +14,16 @@ from tasks.sources.bluesky.feed import MalformedPost, post_of
 MAX_POSTS = 3_200
 PAGE = 100
 MAX_PAGES = 4 * MAX_POSTS // PAGE  # pages may hold fewer posts than asked for
-_MEMBERS_ONLY = "!no-unauthenticated"
+_LOGIN_REQUIRED = "!no-unauthenticated"
 
 
 class BlueskySource:
     """The newest 3,200 posts and reposts of an account.
 
     base_url: of the service, None for Bluesky's public one. timeout: seconds, of every request.
-    permit: called before each request, and may wait: the place of a limit that all runs share.
-    Ids are decimal and grow with time: the key of the post's record (a TID) as a number; the whole
-    address is in `raw`. An account whose owner asks Bluesky not to show it to people without a
-    login is protected to us.
+    permit: called before each request, and may wait for a limit that all runs share.
+    Ids are decimal and grow with time: the key of the post's record (a TID) as a number; its URI
+    is in `raw`. An account whose owner wants a login for reading it counts as protected.
     """
 
     name = "bluesky"
@@ -58,8 +57,8 @@ class BlueskySource:
     def batches(self, newer_than: str | None) -> Iterator[list[Post]]:
         """Posts newer than the post with this id (all for None), the newest first, page by page.
 
-        The feed is read until a page holds nothing newer. A post whose author dates it far back is
-        found only by a reading from the beginning.
+        The feed is read until a page holds nothing newer. A post that its author dated back by far
+        is found only if the whole feed is read.
         Raises AccountUnavailable, SourceStopped or a transient error.
         """
         did, after = self._known_account()["did"], int(newer_than or 0)
@@ -80,10 +79,10 @@ class BlueskySource:
             account = self._ask("app.bsky.actor.getProfile", actor=self._handle.name)
             if not isinstance(account.get("did"), str):
                 raise self._malformed(f"a profile whose did is {str(account.get('did'))[:40]!r}")
-            if _is_for_members(account):
+            if _requires_login(account):
                 raise AccountProtected(
                     f"@{self._handle}: its owner asks that only people with a login see it "
-                    f"(label {_MEMBERS_ONLY}): leave it out"
+                    f"(label {_LOGIN_REQUIRED}): leave it out"
                 )
             self._account = account
         return self._account
@@ -94,7 +93,7 @@ class BlueskySource:
             page = self._page(did, cursor)
             elements, following = page.get("feed"), page.get("cursor")
             if not isinstance(elements, list) or not isinstance(following, str | None):
-                raise self._malformed("a page without a feed, or with a cursor that is no text")
+                raise self._malformed("a page without a feed, or a cursor that is not a string")
             yield elements
             if not following:
                 return
@@ -122,9 +121,9 @@ class BlueskySource:
         return ServerTrouble(f"@{self._handle}: Bluesky answered with {seen}: try later")
 
 
-def _is_for_members(account: dict[str, Any]) -> bool:
+def _requires_login(account: dict[str, Any]) -> bool:
     labels = account.get("labels")
     return isinstance(labels, list) and any(
-        isinstance(label, dict) and label.get("val") == _MEMBERS_ONLY and not label.get("neg")
+        isinstance(label, dict) and label.get("val") == _LOGIN_REQUIRED and not label.get("neg")
         for label in labels
     )

@@ -1,4 +1,4 @@
-"""Which column of a table means what, and how a row becomes a post."""
+"""What the columns of a table mean, and how a row becomes a post."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tasks.core.errors import UnreadableSource
 from tasks.core.names import Handle
 from tasks.core.records import Kind, Post
 from tasks.sources.dates import parse_date
-from tasks.sources.post_kinds import says_yes
+from tasks.sources.post_kinds import is_set
 
-# The names seen in the wild, the more exact first; compared without case, blanks, `_` and `-`.
+# Names seen in real tables, the more exact first; compared without case, spaces, `_` and `-`.
 KNOWN = {
     "id": ("idstr", "tweetid", "statusid", "postid", "id"),
     "text": ("fulltext", "text", "tweet", "tweettext", "content", "post", "body"),
@@ -25,19 +25,19 @@ KNOWN = {
     "reply_to_user": ("inreplytouserid", "inreplytouseridstr"),
     "quote_of": ("quotedstatusid", "quotedstatusidstr", "quotedid"),
 }
-# Neither `8.16E+17` nor `816108564720812032.0`: there a spreadsheet has rounded the id, and posts
-# that differ would share one.
+# Not `8.16E+17` or `816108564720812032.0`: a spreadsheet has rounded these, so that different
+# posts would share an id.
 _ID = re.compile(r"[A-Za-z0-9_:-]{1,64}")
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The table's own name of each meaning that it has, `text` always among them."""
+    """The names of a table's columns by their meaning; `text` is always among them."""
 
     names: Mapping[str, str]
 
     def post(self, row: Mapping[str, Any], handle: Handle, made_id: str, raw: str) -> Post:
-        """The post that a row holds; `made_id` is taken where the row has no exact id."""
+        """The post in a row, with the id `made_id` if the row has no exact one."""
         text = _text(row.get(self.names["text"]))
         return Post(
             id=_exact_id(self._cell(row, "id")) or made_id,
@@ -57,21 +57,21 @@ class Columns:
     def _kind(self, row: Mapping[str, Any], text: str) -> Kind:
         if self._is_retweet(row, text):
             return Kind.RETWEET
-        if says_yes(self._cell(row, "reply_to")) or says_yes(self._cell(row, "reply_to_user")):
+        if is_set(self._cell(row, "reply_to")) or is_set(self._cell(row, "reply_to_user")):
             return Kind.REPLY
-        return Kind.QUOTE if says_yes(self._cell(row, "quote_of")) else Kind.POST
+        return Kind.QUOTE if is_set(self._cell(row, "quote_of")) else Kind.POST
 
     def _is_retweet(self, row: Mapping[str, Any], text: str) -> bool:
-        told = [name for name in ("retweet_flag", "retweet_of") if name in self.names]
-        if told:
-            return any(says_yes(self._cell(row, name)) for name in told)
+        known = [name for name in ("retweet_flag", "retweet_of") if name in self.names]
+        if known:
+            return any(is_set(self._cell(row, name)) for name in known)
         return text.startswith("RT @")
 
 
 def find_columns(seen: Iterable[str], given: Mapping[str, str]) -> Columns | None:
-    """What the columns mean; None where none holds the text.
+    """What the columns mean; None if none holds the text.
 
-    given: the operator's own choice, the column's name by its meaning (see KNOWN).
+    given: the operator's choice: column names by their meaning (see KNOWN).
     """
     plain = {re.sub(r"[\s_-]", "", name).lower(): name for name in reversed(list(seen))}
     names = {
@@ -93,8 +93,8 @@ def _exact_id(value: object) -> str | None:
     if isinstance(value, (bool, float)) or value is None:
         return None
     text = str(value).strip()
-    return text if _ID.fullmatch(text) and says_yes(text) else None
+    return text if _ID.fullmatch(text) and is_set(text) else None
 
 
 def _lang(value: object) -> str | None:
-    return value.strip() if isinstance(value, str) and says_yes(value) else None
+    return value.strip() if isinstance(value, str) and is_set(value) else None

@@ -1,6 +1,6 @@
-"""The rows of a table, one format a function, in bounded memory.
+"""The rows of a table, one function for each format, in bounded memory.
 
-Each row comes with its number from 1 (the line, where the format has lines) and its JSON text.
+Each row comes with its number from 1 (of the line, if the format has lines) and its JSON text.
 Ids stay as they are written: nothing here turns digits into floats.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from tasks.core.errors import UnreadableSource
-from tasks.sources.read_errors import explained
+from tasks.sources.read_errors import as_unreadable
 
 Row = tuple[int, dict[str, Any], str]
 MAX_LINE = 1 << 20
@@ -25,7 +25,7 @@ _PARQUET_ROWS = 1_000
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
     """The lines of a text file with their ends, numbered from 1. Raises UnreadableSource."""
-    with explained(str(path)), path.open("rb") as stream:
+    with as_unreadable(str(path)), path.open("rb") as stream:
         number = 0
         while line := stream.readline(MAX_LINE):
             number += 1
@@ -50,7 +50,7 @@ def _line(path: Path, number: int, line: bytes) -> str:
 
 
 def text_rows(path: Path) -> Iterator[Row]:
-    """A post a line, verbatim; lines of blanks only are none. Raises UnreadableSource."""
+    """One post on each line, verbatim; blank lines are skipped. Raises UnreadableSource."""
     for number, line in lines(path):
         text = line.rstrip("\r\n")
         if text.strip():
@@ -58,7 +58,7 @@ def text_rows(path: Path) -> Iterator[Row]:
 
 
 def csv_rows(path: Path) -> Iterator[Row]:
-    """The rows below the line of names, quoted line ends included. Raises UnreadableSource."""
+    """The rows below the header; quoted cells may span lines. Raises UnreadableSource."""
     delimiter = _delimiter(next(lines(path))[1])
     reader = csv.reader((line for _, line in lines(path)), delimiter=delimiter, strict=True)
     try:
@@ -74,12 +74,12 @@ def csv_rows(path: Path) -> Iterator[Row]:
                 yield number, row, json.dumps({name: cell for name, cell in row.items() if cell})
     except csv.Error as error:
         raise UnreadableSource(
-            f"{path}: line {reader.line_num} is no CSV ({error}): export the table again"
+            f"{path}: line {reader.line_num} is not CSV ({error}): export the table again"
         ) from error
 
 
 def header(path: Path) -> list[str]:
-    """The names in a CSV's first line, as far as it has any. Raises UnreadableSource."""
+    """The names in the first line of a CSV, empty if it is not one. Raises UnreadableSource."""
     first = next(lines(path))[1]
     try:
         return next(csv.reader([first], delimiter=_delimiter(first)), [])
@@ -92,7 +92,7 @@ def _delimiter(first: str) -> str:
 
 
 def jsonl_rows(path: Path) -> Iterator[Row]:
-    """A JSON object a line; empty lines are none. Raises UnreadableSource."""
+    """One JSON object on each line; blank lines are skipped. Raises UnreadableSource."""
     for number, line in lines(path):
         if not line.strip():
             continue
@@ -100,17 +100,19 @@ def jsonl_rows(path: Path) -> Iterator[Row]:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise UnreadableSource(
-                f"{path}: line {number} is no JSON ({error}): one object a line is needed"
+                f"{path}: line {number} is not JSON ({error}): give one object on each line"
             ) from error
         if not isinstance(row, dict):
-            raise UnreadableSource(f"{path}: line {number} is no JSON object: one a line is needed")
+            raise UnreadableSource(
+                f"{path}: line {number} is not a JSON object: give one on each line"
+            )
         yield number, row, line.strip()
 
 
 def parquet_rows(path: Path) -> Iterator[Row]:
     """The rows of a Parquet file. Raises UnreadableSource."""
     number = 0
-    with explained(str(path)), pq.ParquetFile(path) as file:
+    with as_unreadable(str(path)), pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=_PARQUET_ROWS):
             for row in batch.to_pylist():
                 number += 1
@@ -118,7 +120,7 @@ def parquet_rows(path: Path) -> Iterator[Row]:
 
 
 def _present(row: dict[str, Any]) -> dict[str, Any]:
-    """Without nulls and NaN, which JSON does not know."""
+    """Without nulls and NaN, which JSON does not have."""
     return {name: cell for name, cell in row.items() if cell is not None and not _is_nan(cell)}
 
 

@@ -1,4 +1,4 @@
-"""Posts in a table: CSV, JSONL, Parquet, or plain text with a post a line."""
+"""Posts in a table: CSV, JSONL, Parquet, or plain text with one post on each line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from tasks.core.errors import BadInput, UnreadableSource
 from tasks.core.names import Handle
 from tasks.core.records import Post
-from tasks.sources.read_errors import explained
+from tasks.sources.read_errors import as_unreadable
 from tasks.sources.source import BATCH
 from tasks.sources.table.columns import KNOWN, Columns, find_columns
 from tasks.sources.table.rows import (
@@ -38,10 +38,10 @@ _SHOWN_NAMES = 12
 class TableSource:
     """The posts of one account in a file.
 
-    handle: whose posts these are: a table does not say.
-    columns: the columns' names by their meaning (`id`, `text`, `created_at`, `lang`,
-        `retweet_flag`, `retweet_of`, `reply_to`, `reply_to_user`, `quote_of`), where they are
-        not among the common ones.
+    handle: whose posts these are, which a table does not say.
+    columns: names of columns by their meaning (`id`, `text`, `created_at`, `lang`,
+        `retweet_flag`, `retweet_of`, `reply_to`, `reply_to_user`, `quote_of`), if they are not
+        the usual ones.
     Raises BadInput for an unknown meaning.
     """
 
@@ -54,17 +54,17 @@ class TableSource:
         self._given = dict(columns or {})
         self.handle = handle
         if unknown := sorted(set(self._given) - set(KNOWN)):
-            raise BadInput(f"columns {unknown} mean nothing here: use {', '.join(KNOWN)}")
+            raise BadInput(f"unknown meanings of columns {unknown}: use {', '.join(KNOWN)}")
 
     def profile(self) -> None:
-        """A table tells no names."""
+        """None: a table does not describe the account."""
         return
 
     def batches(self, newer_than: str | None) -> Iterator[list[Post]]:
         """All posts, whatever `newer_than`: the lake knows which it has.
 
-        A row without an exact id gets one from the file's digest and its number, so that equal
-        texts stay apart and the same file always gives the same ids. Raises UnreadableSource.
+        A row without an exact id gets one made of the file's digest and its number, so that equal
+        texts stay apart and the same file always yields the same ids. Raises UnreadableSource.
         """
         del newer_than
         posts = self._posts()
@@ -91,13 +91,13 @@ class TableSource:
             seen = ", ".join(map(_shown, names[:_SHOWN_NAMES])) or "no columns"
             raise UnreadableSource(
                 f"{self._path}: no column of texts among: {seen}; name the one with the posts "
-                "`text`, or give a .txt file with a post a line"
+                "`text`, or give a .txt file with one post on each line"
             )
         return found
 
     @cached_property
     def _prefix(self) -> str:
-        with explained(str(self._path)):
+        with as_unreadable(str(self._path)):
             return sha256_of(self._path)[:16]
 
 
@@ -106,7 +106,7 @@ def _shown(name: str) -> str:
 
 
 def reader_of(path: Path) -> Callable[[Path], Iterator[Row]]:
-    """How the rows of a file are read: by its suffix, else by what is in it.
+    """The reader of a file's rows, by its suffix or else by what is in it.
 
     Raises UnreadableSource.
     """
@@ -114,7 +114,7 @@ def reader_of(path: Path) -> Callable[[Path], Iterator[Row]]:
 
 
 def _by_content(path: Path) -> Callable[[Path], Iterator[Row]]:
-    with explained(str(path)), path.open("rb") as stream:
+    with as_unreadable(str(path)), path.open("rb") as stream:
         if stream.read(4) == b"PAR1":
             return parquet_rows
     first = next((line for _, line in lines(path) if line.strip()), "")

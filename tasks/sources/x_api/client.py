@@ -1,4 +1,4 @@
-"""The requests that the X API is asked, each with patience: one method a question."""
+"""Requests to the X API, repeated where that helps: one method for each kind."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     import requests
 
 T = TypeVar("T")
-PAGE = 100  # posts, the most that one request gives
+PAGE = 100  # posts, the most that one request returns
 ATTEMPTS = 5
-WAITS = 3  # pauses that one request may be asked for
+WAITS = 3  # pauses that X may ask for before one request succeeds
 LONGEST_WAIT = 60.0
 _SLICE = 1.0
 _SLACK = 1.0  # our clock and X's differ a little
-# Lists, not tuples: tweepy makes repeated parameters of tuples, which X refuses.
+# Lists, not tuples: tweepy turns a tuple into repeated parameters, which X refuses.
 _POST_FIELDS = [
     "note_tweet",
     "referenced_tweets",
@@ -39,18 +39,18 @@ _POST_FIELDS = [
     "edit_history_tweet_ids",
 ]
 _USER_FIELDS = ["name", "profile_image_url", "protected", "public_metrics"]
-# What tweepy stumbles with over the bodies of errors; the answer itself is then read by us.
-_STUMBLES = (AttributeError, TypeError, ValueError, RecursionError)
+# What tweepy raises over the bodies of errors; the response is then read here.
+_TWEEPY_ERRORS = (AttributeError, TypeError, ValueError, RecursionError)
 
 
 class XApiClient:
-    """The X API v2 through tweepy, with our patience, bounds and errors.
+    """The X API v2 through tweepy, with our retries, bounds and errors.
 
-    Server errors, broken answers and silence are tried again with growing pauses; a pause that
-    X asks for is kept where it is at most a minute, and else ends in RateLimited with its
-    `next_attempt_at`. Every method raises only errors of `tasks/errors.py`.
+    Server errors, broken responses and timeouts are retried with growing pauses. A pause that X
+    asks for is kept if it is at most a minute, and else raised as RateLimited with its
+    `next_attempt_at`. Every method raises only errors of `tasks/core/errors.py`.
 
-    address: another base address than X's. Raises BadInput, TokenRefused.
+    address: base URL, if not X's. Raises BadInput, TokenRefused.
     """
 
     def __init__(
@@ -68,23 +68,23 @@ class XApiClient:
 
         self._pace = pace or Pace()
         self._transport = XTransport(token, address, timeouts or Timeouts())
-        self._stumbles = (tweepy.TweepyException, *_STUMBLES)
-        # The token is put in by the transport; see there.
+        self._tweepy_errors = (tweepy.TweepyException, *_TWEEPY_ERRORS)
+        # The transport adds the token; see there.
         self._tweepy = tweepy.Client("hidden", return_type=requests.Response)
         self._tweepy.session.max_redirects = 0
         self._tweepy.session.mount(TWEEPY_HOST, self._transport)
 
     def account(self, handle: Handle) -> Account:
         """The account that has a handle now; one user look-up."""
-        return self._asked(
+        return self._request(
             f"@{handle}",
             lambda: self._tweepy.get_user(username=handle.name, user_fields=_USER_FIELDS),
             lambda body: account_from(body, handle, self._today()),
         )
 
     def account_by_id(self, user_id: str, handle: Handle) -> Account:
-        """The account with an id, which had `handle` when last seen; one user look-up."""
-        return self._asked(
+        """The account with an id, whose handle was `handle` when last seen; one user look-up."""
+        return self._request(
             f"@{handle}",
             lambda: self._tweepy.get_user(id=user_id, user_fields=_USER_FIELDS),
             lambda body: account_from(body, handle, self._today()),
@@ -103,7 +103,7 @@ class XApiClient:
         token: the `next_token` of the page before.
         """
         handle = account.profile.handle
-        return self._asked(
+        return self._request(
             f"@{handle}",
             lambda: self._tweepy.get_users_tweets(
                 account.id,
@@ -118,7 +118,7 @@ class XApiClient:
 
     def recheck(self, ids: Sequence[str], handle: Handle) -> Recheck:
         """Whether X still shows up to 100 posts; each that it shows is billed."""
-        return self._asked(
+        return self._request(
             f"@{handle}",
             lambda: self._tweepy.get_tweets(list(ids)),
             lambda body: recheck_from(body, ids, handle),
@@ -127,7 +127,7 @@ class XApiClient:
     def _today(self) -> datetime:
         return datetime.fromtimestamp(self._pace.now(), UTC)
 
-    def _asked(
+    def _request(
         self, about: str, ask: Callable[[], requests.Response], read: Callable[[dict[str, Any]], T]
     ) -> T:
         attempts, waits = ATTEMPTS, WAITS
@@ -136,7 +136,7 @@ class XApiClient:
                 return read(self._body(about, ask))
             except RateLimited as limit:
                 waits -= 1
-                if waits < 0 or not self._waited_for(limit):
+                if waits < 0 or not self._wait_for(limit):
                     raise
             except (ServerTrouble, NetworkTrouble):
                 attempts -= 1
@@ -162,18 +162,18 @@ class XApiClient:
             return ask()
         except requests.exceptions.TooManyRedirects as error:
             raise ServerTrouble(
-                f"{about}: the X API sends elsewhere: check HUGGINGTWEETS_X_API_URL"
+                f"{about}: the X API redirects elsewhere: check HUGGINGTWEETS_X_API_URL"
             ) from error
-        except (requests.RequestException, *self._stumbles) as error:
+        except (requests.RequestException, *self._tweepy_errors) as error:
             if self._transport.answer is not None:
                 return self._transport.answer
             raise NetworkTrouble(
-                f"{about}: no whole answer from the X API ({type(error).__name__}): "
+                f"{about}: no complete response from the X API ({type(error).__name__}): "
                 "check the network, or try again later"
             ) from error
 
-    def _waited_for(self, limit: RateLimited) -> bool:
-        """Whether a pause was short enough to be kept; it is then over."""
+    def _wait_for(self, limit: RateLimited) -> bool:
+        """Wait for a pause to end if it is short enough; returns whether it was."""
         until = limit.next_attempt_at
         if until is None or until.timestamp() - self._pace.now() > LONGEST_WAIT:
             return False

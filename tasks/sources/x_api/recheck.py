@@ -1,4 +1,4 @@
-"""Which of some stored posts X does not show any more."""
+"""Which of some stored posts X no longer shows."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tasks.sources.x_api.refusals import error_of, refusal_in
 
 @dataclass(frozen=True)
 class Recheck:
-    """What X says of some posts.
+    """What X says about some posts.
 
     shown: how many it returned, which is what it bills.
-    gone: ids of those that it says are deleted, protected or suspended. A post of which it says
-        nothing is not gone.
+    gone: ids of posts that it reports as deleted, protected or suspended. A post that it does not
+        mention is not gone.
     """
 
     shown: int
@@ -25,16 +25,18 @@ class Recheck:
 
 
 def recheck_from(body: Mapping[str, Any], ids: Iterable[str], handle: Handle) -> Recheck:
-    """What a body says of the posts with these ids. Raises ServerTrouble and its like."""
+    """What a response says about the posts with these ids. Raises any HuggingtweetsError."""
     about = f"@{handle}"
     shown, problems = body.get("data", []), body.get("errors", [])
     if not isinstance(shown, list) or not isinstance(problems, list) or not (shown or problems):
-        raise ServerTrouble(f"{about}: the X API sent posts in a shape unknown: try again later")
+        raise ServerTrouble(f"{about}: the X API sent posts in an unknown format: try again later")
     asked = frozenset(ids)
-    told = {_post_of(problem): error_of(refusal_in(200, problem, about)) for problem in problems}
-    if not shown and not asked.intersection(filter(None, told)):
+    errors = {_post_of(each): error_of(refusal_in(200, each, about)) for each in problems}
+    if not shown and not asked.intersection(filter(None, errors)):
         raise error_of(refusal_in(200, body, about))
-    gone = {post for post, error in told.items() if post and isinstance(error, AccountUnavailable)}
+    gone = {
+        post for post, error in errors.items() if post and isinstance(error, AccountUnavailable)
+    }
     return Recheck(len(shown), asked & gone - _ids(shown))
 
 

@@ -1,8 +1,8 @@
-"""What an answer of the X API means where it is not the posts: one of our errors.
+"""Error responses of the X API as our errors.
 
-X says the same thing in many ways: a missing account comes as 404, or as 200 with nothing but
-`errors[]`; a suspended one carries the type of a missing one. So all words of all problems in the
-body are looked at together, whatever the status.
+X reports the same error in many ways: a missing account as 404, or as 200 with nothing but
+`errors[]`; a suspended one with the type of a missing one. So all words of all problems in the
+body are searched, whatever the status.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ _SHOWN = 160
 
 @dataclass(frozen=True)
 class Refusal:
-    """An answer that is no posts.
+    """A response with an error.
 
-    status: of HTTP; problems: the words of each problem that the body tells, lower-case.
-    about: who was asked for, such as `@drob`; shown: what X said, for the message.
-    is_foreign: whether the body is a page of somebody else's, as proxies send, and no JSON.
+    status: of HTTP; problems: the words of each problem in the body, lower-case.
+    about: whom the request was about, such as `@drob`; shown: what X said, for the message.
+    is_foreign: whether the body is not JSON, such as the page of a proxy.
     """
 
     status: int
@@ -52,25 +52,25 @@ class Refusal:
     is_foreign: bool = False
 
     def says(self, *words: str) -> bool:
-        """Whether one of the words is in one of the problems."""
+        """Whether one of the problems contains one of the words."""
         return any(word in problem for problem in self.problems for word in words)
 
 
 def parsed(body: bytes, about: str) -> dict[str, Any]:
-    """The JSON object that an answer is. Raises ServerTrouble."""
+    """The JSON object in a response. Raises ServerTrouble."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise ServerTrouble(
-            f"{about}: the X API answered with something that is no JSON: try again later"
+            f"{about}: the X API answered with something other than JSON: try again later"
         ) from error
     if not isinstance(value, dict):
-        raise ServerTrouble(f"{about}: the X API answered in a shape of its own: try again later")
+        raise ServerTrouble(f"{about}: the X API answered with no JSON object: try again later")
     return value
 
 
 def refusal_of(answer: requests.Response, about: str) -> Refusal:
-    """What an answer with an error's status says; the body may be anything."""
+    """The refusal in a response with an error status; its body may be anything."""
     try:
         body = json.loads(answer.content)
     except (ValueError, RecursionError):
@@ -80,10 +80,10 @@ def refusal_of(answer: requests.Response, about: str) -> Refusal:
 
 
 def refusal_in(status: int, body: object, about: str) -> Refusal:
-    """What the problems in a body say, whatever shape they have."""
+    """The refusal in a body; its problems may have any format."""
     problems = list(_problems(body))
     words = tuple(" | ".join(problem.values()).lower() for problem in problems)
-    shown = next((_told(problem) for problem in problems), "no reason given")
+    shown = next((_sentence(problem) for problem in problems), "no reason given")
     return Refusal(status, words, about, shown)
 
 
@@ -107,8 +107,8 @@ def _problems_of(entry: object) -> Iterator[dict[str, str]]:
             yield words
 
 
-def _told(problem: dict[str, str]) -> str:
-    """The fullest words of a problem as one printable line."""
+def _sentence(problem: dict[str, str]) -> str:
+    """A problem's most detailed text as one printable line."""
     said = next(
         (
             problem[name]
@@ -122,18 +122,18 @@ def _told(problem: dict[str, str]) -> str:
 
 
 def error_of(refusal: Refusal) -> HuggingtweetsError:
-    """Our error for an answer that is no posts, but for a rate limit (see `limit_of`)."""
-    return _of_the_source(refusal) or _of_the_account(refusal) or _other(refusal)
+    """Our error for a refusal other than a rate limit (see `limit_of`)."""
+    return _source_error(refusal) or _account_error(refusal) or _other_error(refusal)
 
 
-def _of_the_source(refusal: Refusal) -> HuggingtweetsError | None:
+def _source_error(refusal: Refusal) -> HuggingtweetsError | None:
     if refusal.status == 402 or refusal.says("usage-capped", "usagecap", "creditsdepleted"):
         return SourceExhausted(
-            f"{refusal.about}: the X API gives no more posts ({refusal.shown}): "
+            f"{refusal.about}: the X API returns no more posts ({refusal.shown}): "
             "buy credits or wait for the next month"
         )
     refused = refusal.says("client-forbidden", "client-not-enrolled", "unsupported-authentication")
-    if refused or (refusal.status == 401 and _of_the_account(refusal) is None):
+    if refused or (refusal.status == 401 and _account_error(refusal) is None):
         return TokenRefused(
             f"{refusal.about}: the X API refuses the token ({refusal.shown}): "
             "check HUGGINGTWEETS_X_BEARER_TOKEN and the rights of its app"
@@ -141,7 +141,7 @@ def _of_the_source(refusal: Refusal) -> HuggingtweetsError | None:
     return None
 
 
-def _of_the_account(refusal: Refusal) -> HuggingtweetsError | None:
+def _account_error(refusal: Refusal) -> HuggingtweetsError | None:
     about = refusal.about
     if refusal.says("suspended"):
         return AccountSuspended(f"{about}: X has suspended the account: leave it out")
@@ -149,15 +149,15 @@ def _of_the_account(refusal: Refusal) -> HuggingtweetsError | None:
         return AccountProtected(f"{about}: the posts are for followers only: leave the account out")
     missing = refusal.says("resource-not-found", "not found error", "could not find user")
     if missing or (refusal.status == 404 and not refusal.is_foreign):
-        return AccountNotFound(f"{about}: X knows no such account: check the handle")
+        return AccountNotFound(f"{about}: X has no such account: check the handle")
     if (refusal.status == 403 and not refusal.is_foreign) or refusal.says("forbidden"):
         return AccountUnavailable(
-            f"{about}: X does not give the posts ({refusal.shown}): leave the account out"
+            f"{about}: X does not return the posts ({refusal.shown}): leave the account out"
         )
     return None
 
 
-def _other(refusal: Refusal) -> HuggingtweetsError:
+def _other_error(refusal: Refusal) -> HuggingtweetsError:
     if refusal.status == 400:
         return BadInput(
             f"{refusal.about}: the X API does not understand the request ({refusal.shown}): "
@@ -169,10 +169,10 @@ def _other(refusal: Refusal) -> HuggingtweetsError:
 
 
 def limit_of(answer: requests.Response, about: str, now: float) -> RateLimited:
-    """The rate limit that an answer with status 429 tells, with the time when it ends.
+    """The rate limit in a response with status 429, with the time when it ends.
 
-    now: seconds since 1970. A time that is missing, past by a window or further off than a day is
-    no time: then a whole window is waited for.
+    now: seconds since 1970. A time that is missing, a window or more in the past or over a day
+    ahead is not believed: then the limit ends after a whole window.
     """
     reset = _number(answer.headers.get("x-rate-limit-reset"))
     after = _number(answer.headers.get("retry-after"))

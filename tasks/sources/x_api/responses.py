@@ -1,4 +1,4 @@
-"""Pages of a timeline and accounts, from the JSON of the X API v2."""
+"""The JSON of the X API v2 as pages of posts and accounts."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from tasks.sources.x_api.refusals import error_of, refusal_in
 
 SOURCE = "x_api"
 _ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
-_TOKEN = re.compile(r"[\x21-\x7e]{1,500}")
+_PAGE_TOKEN = re.compile(r"[\x21-\x7e]{1,500}")
 _LONGEST_NAME = 300
 
 
 @dataclass(frozen=True)
 class Page:
-    """One answer of a timeline, newest post first.
+    """One page of a timeline, newest post first.
 
     posts: without those that an edit has replaced.
     replaced: ids of earlier versions of edited posts, which must not stay beside the newest.
-    newest_id, oldest_id: of all posts that came, or None on an empty page.
-    returned: posts that came, which is what X bills.
-    next_token: of the page after it, or None on the last.
+    newest_id, oldest_id: of all posts returned, or None on an empty page.
+    returned: the number of posts that X returned, which is what it bills.
+    next_token: of the next page, or None on the last.
     """
 
     posts: list[Post]
@@ -41,13 +41,13 @@ class Page:
 
 
 def page_from(body: Mapping[str, Any], handle: Handle) -> Page:
-    """The page that a body holds. Raises AccountUnavailable, ServerTrouble and their like."""
+    """The page in a response. Raises AccountUnavailable, ServerTrouble and others."""
     meta = body.get("meta", {})
     found = body.get("data", [])
     if "data" not in body and (body.get("errors") or "meta" not in body):
         raise _refused(body, handle)
     if not isinstance(found, list) or not isinstance(meta, dict):
-        raise _misshapen(handle, "a page")
+        raise _unknown_format(handle, "a page")
     posts = [_post(entry, handle) for entry in found]
     replaced = frozenset(old for entry in found for old in _earlier_versions(entry, handle))
     ids = sorted((post.id for post in posts), key=int)
@@ -65,25 +65,25 @@ def _refused(body: Mapping[str, Any], handle: Handle) -> HuggingtweetsError:
     return error_of(refusal_in(200, body, f"@{handle}"))
 
 
-def _misshapen(handle: Handle, what: str) -> ServerTrouble:
-    return ServerTrouble(f"@{handle}: the X API sent {what} in a shape unknown: try again later")
+def _unknown_format(handle: Handle, what: str) -> ServerTrouble:
+    return ServerTrouble(f"@{handle}: the X API sent {what} in an unknown format: try again later")
 
 
 def _next_token(meta: Mapping[str, Any], handle: Handle) -> str | None:
     token = meta.get("next_token")
     if token is None:
         return None
-    if not isinstance(token, str) or not _TOKEN.fullmatch(token):
-        raise _misshapen(handle, "a page's token")
+    if not isinstance(token, str) or not _PAGE_TOKEN.fullmatch(token):
+        raise _unknown_format(handle, "a page's token")
     return token
 
 
 def _post(entry: object, handle: Handle) -> Post:
     if not isinstance(entry, dict):
-        raise _misshapen(handle, "a post")
+        raise _unknown_format(handle, "a post")
     text = _text(entry)
     if text is None:
-        raise _misshapen(handle, "a post's text")
+        raise _unknown_format(handle, "a post's text")
     lang = entry.get("lang")
     return Post(
         id=_exact_id(entry.get("id"), handle),
@@ -99,15 +99,15 @@ def _post(entry: object, handle: Handle) -> Post:
 
 def _exact_id(value: object, handle: Handle) -> str:
     if not isinstance(value, str) or not _ID.fullmatch(value):
-        raise _misshapen(handle, "an id")
+        raise _unknown_format(handle, "an id")
     return value
 
 
 def _text(entry: Mapping[str, Any]) -> str | None:
-    """The whole text: that of a long post stands in its note, and `text` is cut."""
+    """The full text: that of a long post is in its note, and `text` is cut."""
     note = entry.get("note_tweet")
-    whole = note.get("text") if isinstance(note, dict) else None
-    text = whole if isinstance(whole, str) and whole else entry.get("text")
+    full = note.get("text") if isinstance(note, dict) else None
+    text = full if isinstance(full, str) and full else entry.get("text")
     return text if isinstance(text, str) else None
 
 
@@ -116,7 +116,7 @@ def _instant(value: object) -> datetime | None:
 
 
 def _kind(entry: Mapping[str, Any]) -> Kind:
-    """By what the post refers to: the text of a retweet is cut, and tells nothing for sure."""
+    """By the posts that it refers to, since the text of a retweet is cut and proves nothing."""
     listed = entry.get("referenced_tweets")
     references = listed if isinstance(listed, list) else []
     types = {
@@ -132,7 +132,7 @@ def _kind(entry: Mapping[str, Any]) -> Kind:
 
 
 def _earlier_versions(entry: Mapping[str, Any], handle: Handle) -> set[str]:
-    """All versions of a post but the newest, as the post itself tells them."""
+    """The ids of all versions of a post but the newest, as the post lists them."""
     history = entry.get("edit_history_tweet_ids")
     if not isinstance(history, list):
         return set()
@@ -144,16 +144,16 @@ def _json(entry: Mapping[str, Any], handle: Handle) -> str:
     try:
         return json.dumps(entry)
     except (ValueError, RecursionError) as error:
-        raise _misshapen(handle, "a post") from error
+        raise _unknown_format(handle, "a post") from error
 
 
 def account_from(body: Mapping[str, Any], handle: Handle, seen_at: datetime) -> Account:
-    """The account that a body holds. Raises AccountUnavailable, ServerTrouble and their like."""
+    """The account in a response. Raises AccountUnavailable, ServerTrouble and others."""
     found = body.get("data")
     if found is None:
         raise _refused(body, handle)
     if not isinstance(found, dict):
-        raise _misshapen(handle, "an account")
+        raise _unknown_format(handle, "an account")
     name, avatar = found.get("name"), found.get("profile_image_url")
     shown = name[:_LONGEST_NAME] if isinstance(name, str) and name else handle.name
     return Account(
@@ -166,16 +166,16 @@ def account_from(body: Mapping[str, Any], handle: Handle, seen_at: datetime) -> 
 
 
 def _own_handle(found: Mapping[str, Any], handle: Handle) -> Handle:
-    """The handle that the account has now, which X writes with capitals."""
+    """The account's present handle; X keeps its capitals."""
     username = found.get("username")
     try:
         return Handle.parse(username if isinstance(username, str) else "")
     except HuggingtweetsError as error:
-        raise _misshapen(handle, "a handle") from error
+        raise _unknown_format(handle, "a handle") from error
 
 
 def _avatar(url: object) -> str | None:
-    """The avatar at 400 × 400 pixels; the address that X gives has 48 × 48."""
+    """The URL of the avatar at 400 × 400 pixels; the one that X returns has 48 × 48."""
     if not isinstance(url, str) or not url.startswith("https://") or len(url) > 1_000:
         return None
     return re.sub(r"_normal(\.\w+)$", r"_400x400\1", url)

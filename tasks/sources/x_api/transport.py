@@ -1,7 +1,7 @@
-"""What tweepy's session lacks: timeouts, bounds, another address, and a token that stays hidden.
+"""What tweepy's session lacks: timeouts, bounds, a base URL, and a token that stays hidden.
 
-tweepy writes the headers that it sends to its debug log. It therefore gets no token: the adapter
-below puts it into each request at the last moment, and only for the address of the API.
+tweepy writes the headers that it sends to its debug log. Therefore it does not get the token: the
+adapter below adds it to each request at the last moment, and only for the address of the API.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from tasks.sources.x_api.pace import Timeouts
 TWEEPY_HOST = "https://api.twitter.com"  # fixed in tweepy
 MAX_BODY = 16 << 20  # a page of 100 posts is under one megabyte
 _CHUNK = 1 << 16
-_HERE = frozenset(("localhost", "127.0.0.1", "::1"))
+_LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 
 
 class XTransport(HTTPAdapter):
-    """Sends what tweepy asks to the API's address, and holds the answer to look at.
+    """Sends tweepy's requests to the API's address, and keeps the last response.
 
-    address: https, or http on this machine; None is the usual one.
-    answer: the last answer with its body read, or None where none came.
+    address: https, or http on this machine; None is X's.
+    answer: the last response with its body read, or None if there was none.
     Raises BadInput, TokenRefused.
     """
 
@@ -42,7 +42,7 @@ class XTransport(HTTPAdapter):
         super().__init__()
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
-        """Send one request and read its whole answer. Raises requests' exceptions."""
+        """Send one request and read the whole response. Raises requests' exceptions."""
         self.answer = None
         asked = urlsplit(request.url or "")
         here = urlsplit(self._address)
@@ -61,7 +61,7 @@ class XTransport(HTTPAdapter):
         return answer
 
     def _read(self, answer: requests.Response) -> bytes:
-        """The body, in bounded memory and time. urllib3's errors are given as requests'."""
+        """The body, in bounded memory and time. Raises urllib3's errors as requests'."""
         from urllib3.exceptions import HTTPError
 
         body = bytearray()
@@ -85,7 +85,7 @@ def _checked_token(token: SecretStr) -> SecretStr:
     if not re.fullmatch(r"[\x21-\x7e]+", plain):
         raise TokenRefused(
             "the bearer token of the X API is empty or holds characters that no token has: "
-            "mend HUGGINGTWEETS_X_BEARER_TOKEN"
+            "correct HUGGINGTWEETS_X_BEARER_TOKEN"
         )
     return SecretStr(plain)
 
@@ -95,8 +95,8 @@ def _checked_address(address: str) -> str:
         parts = urlsplit(address)
         host = parts.hostname
     except ValueError as error:
-        raise BadInput(f"HUGGINGTWEETS_X_API_URL is no address ({error}): mend it") from error
-    if host and (parts.scheme == "https" or (parts.scheme == "http" and host in _HERE)):
+        raise BadInput(f"HUGGINGTWEETS_X_API_URL is not a URL ({error}): correct it") from error
+    if host and (parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)):
         return address
     raise BadInput(
         "HUGGINGTWEETS_X_API_URL must begin with https://, so that nobody on the way reads the "

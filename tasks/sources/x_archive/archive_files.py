@@ -1,6 +1,6 @@
-"""The files inside an archive, read where they are: in a folder, or in a zip without extracting.
+"""The files inside an archive, read in place: in a folder, or in a zip without extracting it.
 
-Nothing that an archive names is ever written, and only members that are asked for are opened.
+Nothing is ever written under a name from an archive, and only files that are asked for are opened.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
 from tasks.core.errors import UnreadableSource
-from tasks.sources.read_errors import explained
+from tasks.sources.read_errors import as_unreadable
 from tasks.storage import sha256_of
 
-MAX_MEMBER = 4_000_000_000
-MAX_RATIO = 200  # posts shrink 10 to 20 times
+MAX_FILE = 4_000_000_000
+MAX_RATIO = 200  # posts are compressed 10 to 20 times
 _RATIO_MATTERS_FROM = 16 << 20
 _ENCRYPTED = 0x1
 
 
-class Members(Protocol):
-    """The files of an archive by name, `/` between the parts."""
+class ArchiveFiles(Protocol):
+    """The files of an archive by name, `/` between folders."""
 
     def names(self) -> list[str]:
         """All names. Raises UnreadableSource."""
@@ -32,20 +32,20 @@ class Members(Protocol):
 
     @contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
-        """A member to read; what goes wrong inside the block becomes UnreadableSource."""
+        """A file to read; a reader's error inside the block becomes UnreadableSource."""
         ...
 
     def size(self, names: Iterable[str]) -> int:
-        """The bytes of some members, as far as the archive tells the truth."""
+        """The bytes that some files have by the archive's own account."""
         ...
 
     def digest(self, names: Iterable[str]) -> str:
-        """A digest of the content of some members, hexadecimal. Raises UnreadableSource."""
+        """A digest of the content of some files, hexadecimal. Raises UnreadableSource."""
         ...
 
 
-def open_members(path: Path) -> Members:
-    """The members of a folder or a zip. Raises UnreadableSource."""
+def open_archive(path: Path) -> ArchiveFiles:
+    """The files of a folder or a zip. Raises UnreadableSource."""
     return _Folder(path) if path.is_dir() else _Zip(path)
 
 
@@ -56,13 +56,13 @@ class _Folder:
 
     def names(self) -> list[str]:
         """Those down to the fourth level, where the posts of any known archive are."""
-        with explained(str(self._path)):
+        with as_unreadable(str(self._path)):
             found = [p for depth in range(1, 5) for p in self._path.glob("/".join("*" * depth))]
             return sorted(p.relative_to(self._path).as_posix() for p in found if p.is_file())
 
     @contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
-        with explained(f"{self._path}/{name}"), self._inside(name).open("rb") as stream:
+        with as_unreadable(f"{self._path}/{name}"), self._inside(name).open("rb") as stream:
             yield stream
 
     def _inside(self, name: str) -> Path:
@@ -77,7 +77,7 @@ class _Folder:
     def digest(self, names: Iterable[str]) -> str:
         total = hashlib.sha256()
         for name in sorted(names):
-            with explained(f"{self._path}/{name}"):
+            with as_unreadable(f"{self._path}/{name}"):
                 content = sha256_of(self._inside(name))
             total.update(f"{content} {name}\n".encode("utf-8", "surrogateescape"))
         return total.hexdigest()
@@ -86,7 +86,7 @@ class _Folder:
 class _Zip:
     def __init__(self, path: Path) -> None:
         self._path = path
-        with explained(str(path)), zipfile.ZipFile(path) as archive:
+        with as_unreadable(str(path)), zipfile.ZipFile(path) as archive:
             self._infos = {info.filename: info for info in archive.infolist()}
         for name in self._infos:
             if name.startswith(("/", "\\")) or ".." in re.split(r"[\\/]", name):
@@ -100,12 +100,12 @@ class _Zip:
 
     @contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
-        """A member that passed the guards; zipfile gives no more bytes than it declared."""
+        """A file that passed the checks; zipfile reads no more bytes than it declared."""
         label = f"{self._path}/{name}"
         info = self._infos[name]
         _refuse_bomb(label, info)
         with (
-            explained(label),
+            as_unreadable(label),
             zipfile.ZipFile(self._path) as archive,
             archive.open(info) as stream,
         ):
@@ -115,7 +115,7 @@ class _Zip:
         return sum(self._infos[name].file_size for name in names)
 
     def digest(self, names: Iterable[str]) -> str:
-        """Of sizes and checksums only: an archive is gigabytes of media beside its posts."""
+        """Of sizes and checksums, which a zip's directory holds: no file is read."""
         infos = [self._infos[name] for name in sorted(names)]
         lines = "".join(f"{i.CRC:08x} {i.file_size} {i.filename}\n" for i in infos)
         return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
@@ -124,7 +124,7 @@ class _Zip:
 def _refuse_bomb(label: str, info: zipfile.ZipInfo) -> None:
     if info.flag_bits & _ENCRYPTED:
         raise UnreadableSource(f"{label}: is encrypted: unpack it with its password first")
-    bomb = info.file_size > MAX_MEMBER or (
+    bomb = info.file_size > MAX_FILE or (
         info.file_size > _RATIO_MATTERS_FROM
         and info.file_size > MAX_RATIO * max(info.compress_size, 1)
     )

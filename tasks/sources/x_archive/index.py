@@ -1,4 +1,4 @@
-"""Which members of an X archive are read, of all that are in it."""
+"""Which of the files in an X archive are read."""
 
 from __future__ import annotations
 
@@ -7,46 +7,47 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.core.errors import UnreadableSource
-from tasks.sources.x_archive.archive_files import Members, open_members
+from tasks.sources.x_archive.archive_files import ArchiveFiles, open_archive
 
-MAX_TOTAL = 16 << 30
-MAX_NOTES = 512 << 20  # they are held in memory
-# Deleted posts (`deleted-tweets.js`) and those for a circle (`twitter-circle-tweet.js`) are not
-# matched, and so never read. An archive that was packed again may lie in a folder of its own, and
-# very old ones, or the inner folder given alone, have no `data/`.
+MAX_TOTAL = 16 << 30  # bytes
+MAX_LONG_POSTS = 512 << 20  # bytes; they are held in memory
+# Deleted posts (`deleted-tweets.js`) and those for a circle (`twitter-circle-tweet.js`) do not
+# match and are never read. A repacked archive may have a folder around it; very old archives, or
+# the inner folder given alone, have no `data/`.
 _POSTS = re.compile(
     r"(?P<root>(?:(?!data/)[^/\x00-\x1f\x7f]+/)?(?:data/)?)"
     r"(?:tweets?(?:-part\d+)?\.js|js/tweets/\d{4}_\d{2}\.js)"
 )
-_NOTES = re.compile(r"note-tweets?(?:-part\d+)?\.js")
+_LONG_POSTS = re.compile(r"note-tweets?(?:-part\d+)?\.js")
 ABOUT = ("manifest.js", "account.js", "profile.js", "js/user_details.js")
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """The members of an archive that are read.
+class ArchiveIndex:
+    """The names of the files in an archive that are read.
 
-    root: what the names of all begin with, mostly `data/`.
-    posts: those that hold posts, in order; notes: long texts; about: the account.
+    root: the prefix of all names, mostly `data/`.
+    posts: files with posts, in order; long_posts: with the texts of long posts; about: with facts
+    about the account.
     """
 
     path: Path
-    members: Members
+    files: ArchiveFiles
     root: str
     posts: tuple[str, ...]
-    notes: tuple[str, ...]
+    long_posts: tuple[str, ...]
     about: tuple[str, ...]
 
     @property
-    def read(self) -> tuple[str, ...]:
+    def names(self) -> tuple[str, ...]:
         """All of them."""
-        return self.posts + self.notes + self.about
+        return self.posts + self.long_posts + self.about
 
 
-def find_shelf(path: Path) -> Shelf:
-    """What there is to read in a folder or a zip. Raises UnreadableSource."""
-    members = open_members(path)
-    names = members.names()
+def index_archive(path: Path) -> ArchiveIndex:
+    """The files to read in a folder or a zip. Raises UnreadableSource."""
+    files = open_archive(path)
+    names = files.names()
     found = [match for name in names if (match := _POSTS.fullmatch(name))]
     if not found:
         raise UnreadableSource(
@@ -56,18 +57,18 @@ def find_shelf(path: Path) -> Shelf:
     root = min((match["root"] for match in found), key=len)
     posts = sorted((m[0] for m in found if m["root"] == root), key=_in_order)
     inside = {name.removeprefix(root): name for name in names if name.startswith(root)}
-    notes = [name for short, name in inside.items() if _NOTES.fullmatch(short)]
+    long_posts = [name for short, name in inside.items() if _LONG_POSTS.fullmatch(short)]
     about = [inside[short] for short in ABOUT if short in inside]
-    shelf = Shelf(path, members, root, tuple(posts), tuple(sorted(notes)), tuple(about))
-    _refuse_oversized(shelf)
-    return shelf
+    index = ArchiveIndex(path, files, root, tuple(posts), tuple(sorted(long_posts)), tuple(about))
+    _refuse_oversized(index)
+    return index
 
 
-def _refuse_oversized(shelf: Shelf) -> None:
-    for names, most in ((shelf.notes, MAX_NOTES), (shelf.read, MAX_TOTAL)):
-        if (size := shelf.members.size(names)) > most:
+def _refuse_oversized(index: ArchiveIndex) -> None:
+    for names, limit in ((index.long_posts, MAX_LONG_POSTS), (index.names, MAX_TOTAL)):
+        if (size := index.files.size(names)) > limit:
             raise UnreadableSource(
-                f"{shelf.path}: its posts claim {size:,} bytes, which no account has: "
+                f"{index.path}: its posts claim {size:,} bytes, which no account has: "
                 "download the archive again"
             )
 

@@ -1,4 +1,4 @@
-"""The `.js` files of X archives: an assignment, then JSON; read bit by bit."""
+"""The `.js` files of X archives: an assignment, then JSON; read in chunks."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 from tasks.core.errors import UnreadableSource
 
 CHUNK = 1 << 20
-MAX_ELEMENT = 512 << 10  # a post of 25,000 characters, each as an escape, is 150,000
-MAX_SMALL = 4 << 20
+MAX_ELEMENT = 512 << 10  # characters; a post of 25,000, each as an escape, takes 150,000
+MAX_SMALL = 4 << 20  # bytes
 _ASSIGNMENT = re.compile(r"\s*(?:(?:window|Grailbird)\.[\w.]+|var\s+\w+)\s*=\s*", re.ASCII)
 _BLANK = re.compile(r"[ \t\n\r]*")
 _LONGEST_ASSIGNMENT = 1_000
@@ -27,29 +27,29 @@ def read_value(stream: BinaryIO, label: str) -> Any:
         raise UnreadableSource(
             f"{label}: over {MAX_SMALL:,} bytes, too many to describe an account"
         )
-    text = _Text(io.BytesIO(content), label)
-    text.skip_assignment()
-    return text.value(MAX_SMALL)[1]
+    reader = _JsonReader(io.BytesIO(content), label)
+    reader.skip_assignment()
+    return reader.value(MAX_SMALL)[1]
 
 
-def elements(stream: BinaryIO, label: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The objects of the list that a file assigns, each with its text, in bounded memory.
+def list_elements(stream: BinaryIO, label: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The objects of the list that a file assigns, each after its source text, in bounded memory.
 
-    Raises UnreadableSource, which names `label` and the place in characters.
+    Raises UnreadableSource, which names `label` and the position in characters.
     """
-    text = _Text(stream, label)
-    text.skip_assignment()
-    text.expect("[")
-    if text.peek() != "]":
-        yield text.object()
-    while text.peek() != "]":
-        text.expect(",")
-        yield text.object()
-    text.finish()
+    reader = _JsonReader(stream, label)
+    reader.skip_assignment()
+    reader.expect("[")
+    if reader.peek() != "]":
+        yield reader.object()
+    while reader.peek() != "]":
+        reader.expect(",")
+        yield reader.object()
+    reader.finish()
 
 
-class _Text:
-    """A window on a file's text: `buffer[at:]` comes next; `position` counts from its start."""
+class _JsonReader:
+    """Reads JSON from a stream: `buffer[at:]` comes next; `position` counts from the start."""
 
     def __init__(self, stream: BinaryIO, label: str) -> None:
         self.buffer = ""
@@ -65,7 +65,7 @@ class _Text:
         return self._dropped + self.at
 
     def skip_assignment(self) -> None:
-        """Go past `window.YTD.tweets.part0 = ` and its like."""
+        """Skip `window.YTD.tweets.part0 = ` and the like. Raises UnreadableSource."""
         self._more()
         found = _ASSIGNMENT.match(self.buffer[:_LONGEST_ASSIGNMENT])
         if found is None:
@@ -76,37 +76,37 @@ class _Text:
         self.at = found.end()
 
     def peek(self) -> str:
-        """The next character that is no blank, or nothing at the end."""
+        """The next character after white space, empty at the end."""
         if (character := self.buffer[self.at : self.at + 1]) > " ":
-            return character  # mostly; the rest of this is ten times slower
+            return character  # the usual case; the loop below is ten times slower
         while True:
             self.at = _BLANK.match(self.buffer, self.at).end()  # type: ignore[union-attr]
             if self.at < len(self.buffer) or not self._more():
                 return self.buffer[self.at : self.at + 1]
 
     def expect(self, character: str) -> None:
-        """Go past a character. Raises UnreadableSource."""
+        """Skip one given character. Raises UnreadableSource."""
         if self.peek() != character:
             seen = self.peek() or "the end of the file"
-            raise self.trouble(f"{seen!r} instead of {character!r}", self.position)
+            raise self._invalid(f"{seen!r} instead of {character!r}", self.position)
         self.at += 1
 
     def object(self) -> tuple[str, dict[str, Any]]:
-        """The next JSON object, after its own text. Raises UnreadableSource."""
+        """The next JSON object, with its source text before it. Raises UnreadableSource."""
         if self.peek() != "{":
-            raise self.trouble("an object is expected", self.position)
+            raise self._invalid("an object is expected", self.position)
         return self.value(MAX_ELEMENT)
 
     def finish(self) -> None:
-        """Go past the `]` to the end, where a zip's checksum is compared."""
+        """Read past the `]` to the end of the file, where zipfile compares the checksum."""
         self.expect("]")
         if self.peek() == ";":
             self.at += 1
         if self.peek():
-            raise self.trouble("something after the end", self.position)
+            raise self._invalid("something after the end", self.position)
 
     def value(self, longest: int) -> tuple[str, Any]:
-        """The next JSON value, of at most `longest` characters, after its own text.
+        """The next JSON value of at most `longest` characters, with its source text before it.
 
         Raises UnreadableSource.
         """
@@ -116,17 +116,17 @@ class _Text:
             except json.JSONDecodeError as error:
                 where = self._dropped + error.pos
                 if len(self.buffer) - self.at > longest or not self._more():
-                    raise self.trouble(error.msg, where) from error
+                    raise self._invalid(error.msg, where) from error
             except (RecursionError, ValueError) as error:
-                raise self.trouble("nested too deeply, or a huge number", self.position) from error
+                raise self._invalid("nested too deeply, or a huge number", self.position) from error
             else:
                 if end - self.at > longest:
-                    raise self.trouble(f"over {longest:,} characters in one post", self.position)
+                    raise self._invalid(f"over {longest:,} characters in one post", self.position)
                 begin, self.at = self.at, end
                 return self.buffer[begin:end], value
 
     def _more(self) -> bool:
-        """Drop what was read and add the next chunk; false at the end of the file."""
+        """Drop what was read and append the next chunk; false at the end of the file."""
         self._dropped += self.at
         self.buffer, self.at = self.buffer[self.at :], 0
         if self._ended:
@@ -142,7 +142,7 @@ class _Text:
             ) from error
         return not self._ended
 
-    def trouble(self, what: str, where: int) -> UnreadableSource:
+    def _invalid(self, what: str, where: int) -> UnreadableSource:
         return UnreadableSource(
             f"{self._label}: invalid JSON at character {where} ({what}): download the archive again"
         )

@@ -1,4 +1,4 @@
-"""Long posts: X archives keep their whole text in a file of its own, and a cut one in the post."""
+"""Long posts, "note tweets": their full text is in a file of its own, and the post's is cut."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _CUT = re.compile(r"(?:…|\.\.\.)?\s*(?:https://t\.co/\w+)?\s*$")
 _MENTIONS = re.compile(r"(?:@\w+\s+)+")
 
 
-class Notes:
-    """The whole texts of an account's long posts.
+class LongPosts:
+    """The full texts of an account's long posts.
 
-    One shape of the file names the post; the other has an id of its own, so that date (within 5
-    seconds) and beginning of the text have to tell.
+    In one format of the file a note names its post. In the other it does not; then a note belongs
+    to a post of about its time (5 seconds) whose text begins in the same way.
     """
 
     def __init__(self, entries: Iterable[Mapping[str, Any]]) -> None:
@@ -43,8 +43,8 @@ class Notes:
         elif created_at := parse_date(note.get("createdAt")):
             self._by_second[int(created_at.timestamp())].append(text)
 
-    def whole(self, post_id: str, text: str, created_at: datetime | None) -> str:
-        """The whole text of a post: that of its note, or else the one it has."""
+    def full_text(self, post_id: str, text: str, created_at: datetime | None) -> str:
+        """The full text of a post: that of its note, or else its own."""
         if post_id in self._by_id:
             return self._by_id[post_id]
         if not self._by_second or created_at is None or len(text) < _SHORTEST:

@@ -1,4 +1,4 @@
-"""Whose archive it is: a few fields of the files about the account, and nothing else of them."""
+"""Whose archive it is: a few fields of the files about the account, and nothing else from them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from tasks.core.errors import BadInput, InvalidHandle, UnreadableSource
 from tasks.core.names import Handle
 from tasks.core.records import Profile
-from tasks.sources.x_archive.index import Shelf
+from tasks.sources.x_archive.index import ArchiveIndex
 from tasks.sources.x_archive.javascript import read_value
 
-# Of each file: the keys that lead to the object, then the handle's and the display name's.
-# `account.js` holds an e-mail address and a phone number too; they are left where they are.
+# Of each file: the keys that lead to the object, then those of the handle and the display name.
+# `account.js` holds an e-mail address and a phone number too, which are not read.
 _FILES = (
     ("manifest.js", ("userInfo",), "userName", "displayName"),
     ("account.js", ("account",), "username", "accountDisplayName"),
@@ -22,44 +22,46 @@ _AVATAR_FILE = "profile.js"
 _LONGEST = 300
 
 
-def read_profile(shelf: Shelf, wanted: Handle | None) -> Profile:
-    """The account of an archive, which has to be `wanted` where that is given.
+def read_profile(index: ArchiveIndex, wanted: Handle | None) -> Profile:
+    """The account of an archive, which must be `wanted` if that is given.
 
     Raises BadInput, UnreadableSource.
     """
-    found = _names(shelf)
+    found = _names(index)
     handle = found[0] if found else wanted
     if handle is None:
-        raise BadInput(f"{shelf.path}: the archive does not say whose it is: give --handle")
+        raise BadInput(f"{index.path}: the archive does not say whose it is: give --handle")
     if wanted is not None and wanted != handle:
-        raise BadInput(f"{shelf.path}: the archive is @{handle}'s, not @{wanted}'s: mend --handle")
+        raise BadInput(
+            f"{index.path}: the archive is @{handle}'s, not @{wanted}'s: correct --handle"
+        )
     name = found[1] if found else handle.name
-    return Profile(handle, name or handle.name, _avatar(shelf))
+    return Profile(handle, name or handle.name, _avatar(index))
 
 
-def _names(shelf: Shelf) -> tuple[Handle, str] | None:
+def _names(index: ArchiveIndex) -> tuple[Handle, str] | None:
     for file, path, handle_key, name_key in _FILES:
-        about = _object(shelf, file, path)
+        about = _object(index, file, path)
         if handle := _string(about, handle_key):
             try:
                 return Handle.parse(handle), _string(about, name_key)
             except InvalidHandle as error:
-                raise UnreadableSource(f"{shelf.path}/{file}: {error}") from error
+                raise UnreadableSource(f"{index.path}/{file}: {error}") from error
     return None
 
 
-def _avatar(shelf: Shelf) -> str | None:
-    url = _string(_object(shelf, _AVATAR_FILE, ("profile",)), "avatarMediaUrl")
+def _avatar(index: ArchiveIndex) -> str | None:
+    url = _string(_object(index, _AVATAR_FILE, ("profile",)), "avatarMediaUrl")
     return url if url.startswith("https://") else None
 
 
-def _object(shelf: Shelf, file: str, path: tuple[str, ...]) -> Mapping[str, Any]:
-    """The object that a file holds, empty where the file is absent or shaped otherwise."""
-    name = f"{shelf.root}{file}"
-    if name not in shelf.about:
+def _object(index: ArchiveIndex, file: str, path: tuple[str, ...]) -> Mapping[str, Any]:
+    """The object in a file, empty if the file is absent or has another shape."""
+    name = f"{index.root}{file}"
+    if name not in index.about:
         return {}
-    with shelf.members.open(name) as stream:
-        value = read_value(stream, f"{shelf.path}/{name}")
+    with index.files.open(name) as stream:
+        value = read_value(stream, f"{index.path}/{name}")
     if isinstance(value, list) and value:
         value = value[0]
     for key in path:

@@ -13,24 +13,24 @@ from tasks.core.records import Post, Profile
 from tasks.sources.dates import parse_date
 from tasks.sources.post_kinds import kind_of
 from tasks.sources.source import BATCH
-from tasks.sources.x_archive.index import find_shelf
-from tasks.sources.x_archive.javascript import elements
-from tasks.sources.x_archive.long_posts import Notes
+from tasks.sources.x_archive.index import index_archive
+from tasks.sources.x_archive.javascript import list_elements
+from tasks.sources.x_archive.long_posts import LongPosts
 from tasks.sources.x_archive.owner import read_profile
 
 
 class XArchiveSource:
     """The posts of an X archive, read from the folder or straight from the zip.
 
-    handle: whose archive it should be, or None to believe the archive; needed only where the
-    archive does not say. Raises UnreadableSource, BadInput.
+    handle: whose archive it should be, or None to accept any; needed only if the archive does not
+    name its owner. Raises UnreadableSource, BadInput.
     """
 
     name = "x_archive"
 
     def __init__(self, path: Path, handle: Handle | None = None) -> None:
-        self._shelf = find_shelf(path)
-        self._profile = read_profile(self._shelf, handle)
+        self._index = index_archive(path)
+        self._profile = read_profile(self._index, handle)
 
     @property
     def handle(self) -> Handle:
@@ -38,7 +38,7 @@ class XArchiveSource:
         return self._profile.handle
 
     def profile(self) -> Profile:
-        """The account's name and avatar as the archive tells them."""
+        """The account's name and avatar by the archive."""
         return self._profile
 
     def batches(self, newer_than: str | None) -> Iterator[list[Post]]:
@@ -47,34 +47,35 @@ class XArchiveSource:
         The texts are as X wrote them, HTML escapes included. Raises UnreadableSource.
         """
         del newer_than
-        notes = Notes(entry for name in self._shelf.notes for _, entry in self._elements(name))
-        posts = (post for name in self._shelf.posts for post in self._posts(name, notes))
+        names = self._index.long_posts
+        long_posts = LongPosts(entry for name in names for _, entry in self._elements(name))
+        posts = (post for name in self._index.posts for post in self._posts(name, long_posts))
         while batch := list(islice(posts, BATCH)):
             yield batch
 
     def _elements(self, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        with self._shelf.members.open(name) as stream:
-            yield from elements(stream, f"{self._shelf.path}/{name}")
+        with self._index.files.open(name) as stream:
+            yield from list_elements(stream, f"{self._index.path}/{name}")
 
-    def _posts(self, name: str, notes: Notes) -> Iterator[Post]:
+    def _posts(self, name: str, long_posts: LongPosts) -> Iterator[Post]:
         for raw, element in self._elements(name):
             tweet = element.get("tweet", element)
             found = _id_and_text(tweet)
             if found is None:
                 raise UnreadableSource(
-                    f"{self._shelf.path}/{name}: a post without a decimal id and a text "
+                    f"{self._index.path}/{name}: a post without a decimal id and a text "
                     f"({raw[:60]!r}): download the archive again"
                 )
             if "deleted_at" not in tweet:
-                yield self._post(*found, tweet, raw, notes)
+                yield self._post(*found, tweet, raw, long_posts)
 
-    def _post(self, post_id: str, text: str, tweet: Any, raw: str, notes: Notes) -> Post:
+    def _post(self, post_id: str, text: str, tweet: Any, raw: str, long_posts: LongPosts) -> Post:
         created_at, lang = parse_date(tweet.get("created_at")), tweet.get("lang")
         return Post(
             id=post_id,
             handle=self.handle,
             created_at=created_at,
-            text=notes.whole(post_id, text, created_at),
+            text=long_posts.full_text(post_id, text, created_at),
             lang=lang if isinstance(lang, str) else None,
             kind=kind_of(tweet, text),
             source=self.name,

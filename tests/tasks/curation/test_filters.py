@@ -68,5 +68,5 @@ def test_a_post_does_not_fall_to_a_copy_in_another_language():
 
 
 def test_an_unknown_filter_is_answered_with_the_known_ones():
-    with pytest.raises(BadInput, match="no filter 'moderne': use one of classic, modern"):
+    with pytest.raises(BadInput, match="unknown filter 'moderne': use one of classic, modern"):
         find_filter("moderne")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
+from tasks.curation.duplicates import is_duplicate, is_unique
 from tasks.curation.languages import is_other_language
 from tasks.curation.quoting import is_quoting
-from tasks.curation.repetition import is_repetition, stands_once
 from tasks.curation.shortness import is_short
 
 
@@ -95,6 +95,6 @@ def test_only_known_other_languages_are_told():
 
 def test_the_first_of_the_same_texts_is_no_repetition():
     texts = pa.array(["a b", "A B", "c", "É", "é", "a b"])
-    assert is_repetition(texts).tolist() == [False, True, False, False, True, True]
-    assert stands_once(texts).tolist() == [False, False, True, False, False, False]
-    assert is_repetition(pa.array([], pa.string())).tolist() == []
+    assert is_duplicate(texts).tolist() == [False, True, False, False, True, True]
+    assert is_unique(texts).tolist() == [False, False, True, False, False, False]
+    assert is_duplicate(pa.array([], pa.string())).tolist() == []

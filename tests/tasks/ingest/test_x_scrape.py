@@ -229,7 +229,7 @@ def test_trouble_with_a_known_account_is_looked_into(night: Night):
     night()
     del night.api.accounts["7"]
     night.api.add(Account("8", "alice"))
-    with pytest.raises(AccountRenamed, match="another account's"):
+    with pytest.raises(AccountRenamed, match="belongs to another account"):
         night()  # though the account was looked up today
 
 

@@ -72,16 +72,16 @@ REFUSALS = [
     (Fault(500), ServerTrouble, "500"),
     (Fault(502, b"<html>Bad gateway", content_type=HTML), ServerTrouble, "502"),
     (Fault(503, b"\xff\xfe"), ServerTrouble, "503"),
-    (Fault(400, b"[1, 2]"), ServerTrouble, "something else than a JSON object"),
+    (Fault(400, b"[1, 2]"), ServerTrouble, "something other than a JSON object"),
     (Fault(400, b'{"error": [], "message": 3}'), AccountUnavailable, "400 error ''"),
     (Fault(200, b"<html>", content_type=HTML), ServerTrouble, "JSON object"),
     (Fault(200, b"[1]"), ServerTrouble, "JSON object"),
     (Fault(200, b'{"feed": ['), ServerTrouble, "JSON object"),
     (Fault(200, b"[" * 100_000), ServerTrouble, "JSON object"),
     (Fault(200, b"x", {"content-encoding": "gzip"}), ServerTrouble, "JSON object"),
-    (Fault(0), NetworkTrouble, "no whole answer"),
-    (Fault(delay=2), NetworkTrouble, "no whole answer"),
-    (Fault(302, headers={"location": "http://["}), NetworkTrouble, "no whole answer"),
+    (Fault(0), NetworkTrouble, "no complete response"),
+    (Fault(delay=2), NetworkTrouble, "no complete response"),
+    (Fault(302, headers={"location": "http://["}), NetworkTrouble, "no complete response"),
 ]
 
 

@@ -117,7 +117,7 @@ def test_the_operator_names_the_columns(tmp_path: Path):
     assert (post.id, post.text) == ("7", "hallo")
     with pytest.raises(UnreadableSource, match="no column of texts among: Nr, Beitrag"):
         posts_of(path, {"text": "beitrag"})
-    with pytest.raises(BadInput, match="mean nothing"):
+    with pytest.raises(BadInput, match="unknown meanings"):
         TableSource(path, ALICE, {"txt": "Beitrag"})
 
 
@@ -227,12 +227,12 @@ def test_parquet_of_unknown_name_is_looked_at(tmp_path: Path):
         ("a.csv", "text\nx\0y\n", "line 2 holds a NUL byte"),
         ("a.txt", "ok\nx\0y\n", "line 2 holds a NUL byte"),
         ("a.csv", "id,text\n1,two, cells\n", "line 2 has 3 cells, the first line 2"),
-        ("a.csv", 'id,text\n1,"never closed\n', r"line 2 is no CSV"),
-        ("a.csv", 'id,text\n1,"x"y\n', "line 2 is no CSV"),
+        ("a.csv", 'id,text\n1,"never closed\n', r"line 2 is not CSV"),
+        ("a.csv", 'id,text\n1,"x"y\n', "line 2 is not CSV"),
         ("a.csv", "text\n" + "x" * 200_000 + "\n", "field larger"),
-        ("a.jsonl", '{"text": "a"}\n{"text": \n', "line 2 is no JSON"),
-        ("a.jsonl", '{"text": "a"}\n["b"]\n', "line 2 is no JSON object"),
-        ("a.jsonl", '{"text": ' + "[" * 100_000, "line 1 is no JSON"),
+        ("a.jsonl", '{"text": "a"}\n{"text": \n', "line 2 is not JSON"),
+        ("a.jsonl", '{"text": "a"}\n["b"]\n', "line 2 is not a JSON object"),
+        ("a.jsonl", '{"text": ' + "[" * 100_000, "line 1 is not JSON"),
         ("a.jsonl", '{"name": "a"}\n', "no column of texts among: name"),
         ("a.jsonl", "{}\n", "no column of texts among: no columns"),
         ("a.jsonl", '{"text": "a"}\n{"text": ["a"]}\n', "row 2: the text is a list"),

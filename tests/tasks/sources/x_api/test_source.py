@@ -147,7 +147,7 @@ def test_a_handle_that_another_account_took(api: XApi):
     before = source.account
     api.accounts.clear()
     api.add(Account("8", "alice"))
-    with pytest.raises(AccountRenamed, match="another account's"):
+    with pytest.raises(AccountRenamed, match="belongs to another account"):
         source.look_up(before)
 
 
@@ -207,7 +207,7 @@ def test_an_answer_without_end_is_left(api: XApi):
 def test_nobody_there(api: XApi):
     clock = Clock()
     client = XApiClient(SecretStr(TOKEN), "http://127.0.0.1:1", pace=clock.pace())
-    with pytest.raises(NetworkTrouble, match="no whole answer"):
+    with pytest.raises(NetworkTrouble, match="no complete response"):
         client.account(ALICE)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tasks.core.errors import HuggingtweetsError, UnreadableSource
 from tasks.core.names import Handle
 from tasks.sources.file_sources import file_digest, open_file_source
-from tasks.sources.x_archive.index import MAX_NOTES
+from tasks.sources.x_archive.index import MAX_LONG_POSTS
 from tasks.sources.x_archive.javascript import CHUNK, MAX_ELEMENT, MAX_SMALL
 from tests.tasks.sources.x_archive.archives import (
     archive_files,
@@ -171,7 +171,7 @@ def test_notes_that_would_fill_the_memory_are_refused(tmp_path: Path):
     files = HONEST | {"data/note-tweet.js": script("note_tweet", [])}
     path = write_folder(tmp_path / "a", files)
     with (path / "data/note-tweet.js").open("r+b") as stream:
-        stream.truncate(MAX_NOTES + 1)  # sparse: it takes no space
+        stream.truncate(MAX_LONG_POSTS + 1)  # sparse: it takes no space
     with pytest.raises(UnreadableSource, match="its posts claim 536,870,9"):
         import_all(path)
 
