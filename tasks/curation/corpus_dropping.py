@@ -30,13 +30,13 @@ def drop_corpora(storage: Storage, handle: Handle, ids: Collection[str]) -> int:
 
 
 def bots_with(storage: Storage, handle: Handle, folder: str = FOLDER) -> list[Bot]:
-    """The bots with a folder below `folder` that an account is part of."""
+    """The bots with a folder or a file below `folder` that an account is part of."""
     bots = []
-    for key in storage.folders(folder):
+    for key in (*storage.folders(folder), *storage.keys(folder)):
         try:
-            bot = Bot.parse(PurePosixPath(key).name)
+            bot = Bot.parse(PurePosixPath(key).name.removesuffix(".json"))
         except HuggingtweetsError:
-            continue  # not a folder of ours
+            continue  # not of a bot
         if handle in bot.handles:
             bots.append(bot)
     return bots

@@ -15,7 +15,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
@@ -23,6 +23,7 @@ from tasks.core.errors import BudgetExceeded
 from tasks.core.names import Handle
 from tasks.core.records import digest
 from tasks.storage import Storage
+from tasks.storage.state_file import StateFiles
 
 _FOLDER = "ledger"
 _NAME = re.compile(r"(\d+)-(\d+)-(\d+)-([0-9a-f]{16})-[0-9a-f]{32}\.json")
@@ -52,6 +53,26 @@ class Prices:
         """What so many cost."""
         dollars = posts * self.post + users * self.user
         return Spending(posts, users, round(dollars * _MILLIONTHS) / _MILLIONTHS)
+
+
+@dataclass(frozen=True)
+class _Charge:
+    """What a file holds, for people: the sums are made of the names.
+
+    at: ISO 8601, UTC; handle: None once the account was removed.
+    """
+
+    at: str
+    run: str
+    handle: str | None
+    posts: int
+    users: int
+    dollars: float
+
+
+_CHARGES = StateFiles(
+    _FOLDER, _Charge, remedy="delete it, and the budgets count it no more", subject="ledger "
+)
 
 
 @dataclass
@@ -89,14 +110,14 @@ def spent_by_run(storage: Storage, run: str) -> Spending:
 def anonymise(storage: Storage, handle: Handle) -> int:
     """Take a handle's name out of its charges, which stay counted; returns how many it stood in.
 
-    Raises StorageUnusable.
+    Raises DamagedState, StorageUnusable.
     """
     found = 0
     for month in storage.folders(_FOLDER):
-        for key in storage.keys(month):
-            told = storage.read_json(key)
-            if isinstance(told, dict) and told.get("handle") == handle.name:
-                storage.write_json(key, {**told, "handle": None})
+        for name in _CHARGES.names(storage, PurePosixPath(month).name):
+            charge = _CHARGES.load(storage, name)
+            if charge is not None and charge.handle == handle.name:
+                _CHARGES.save(storage, name, replace(charge, handle=None))
                 found += 1
     return found
 
@@ -147,21 +168,15 @@ class Purse:
             # The charge first: for a moment too much is counted, and never too little.
             if bill.posts or bill.users:
                 self._charge(handle, self.prices.of(bill.posts, bill.users), month)
-            self.storage.delete(held)
+            self.storage.delete(_CHARGES.key(held))
 
     def _charge(self, handle: Handle, cost: Spending, month: str) -> str:
         amounts = f"{round(cost.dollars * _MILLIONTHS)}-{cost.posts}-{cost.users}"
-        key = f"{_FOLDER}/{month}/{amounts}-{_mark(self.run)}-{uuid.uuid4().hex}.json"
-        told = {
-            "at": self.now().astimezone(UTC).isoformat(),
-            "dollars": cost.dollars,
-            "handle": handle.name,
-            "posts": cost.posts,
-            "run": self.run,
-            "users": cost.users,
-        }
-        self.storage.write_json(key, told)
-        return key
+        name = f"{month}/{amounts}-{_mark(self.run)}-{uuid.uuid4().hex}"
+        at = self.now().astimezone(UTC).isoformat()
+        charge = _Charge(at, self.run, handle.name, cost.posts, cost.users, cost.dollars)
+        _CHARGES.save(self.storage, name, charge)
+        return name
 
     def _refuse_above(self, handle: Handle, needed: Spending, *, already_charged: bool) -> None:
         if needed.dollars == 0:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import PurePosixPath
 
+from tasks.core.name_matching import is_titled, untitled
 from tasks.core.names import Handle
 from tasks.core.records import Account, digest
 from tasks.storage import Storage
@@ -80,6 +82,18 @@ def stop_of(storage: Storage, run: str, source: str) -> str | None:
     """Why a source gives nothing more in a run, or None where it does. Raises DamagedState."""
     stop = _STOPS.load(storage, _stop(run, source))
     return None if stop is None else stop.reason
+
+
+def anonymise_stops(storage: Storage, handle: Handle) -> None:
+    """Remove a handle's name from the reasons of all stops, which may name it.
+
+    Raises DamagedState, StorageUnusable.
+    """
+    for source in storage.folders(_STOPS.folder):
+        for name in _STOPS.names(storage, PurePosixPath(source).name):
+            stop = _STOPS.load(storage, name)
+            if stop is not None and is_titled(handle, stop.reason):
+                _STOPS.save(storage, name, replace(stop, reason=untitled(handle, stop.reason)))
 
 
 def _stop(run: str, source: str) -> str:

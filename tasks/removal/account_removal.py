@@ -17,21 +17,23 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from pydantic import SecretStr, TypeAdapter
+from pydantic import SecretStr
 
 from tasks.core.errors import PermanentError
-from tasks.core.name_matching import is_of, is_titled, untitled
+from tasks.core.name_matching import is_of
 from tasks.core.names import Handle
 from tasks.core.settings import Settings
 from tasks.curation.corpus_dropping import bots_with
 from tasks.ingest.ledger import anonymise
+from tasks.ingest.scrape_state import anonymise_stops
 from tasks.publishing.hub_removal import delete_repository
 from tasks.registry.nights import without_bots
 from tasks.removal.inventory import OF_BOTS, OF_HANDLES, DataHolder, Removal
 from tasks.storage import Storage
 from tasks.storage.opt_outs import opt_out
+from tasks.storage.state_file import StateFiles
 
-_PLANS, _RECEIPTS, _SWEEPS, _STOPS = "forgetting", "receipts", "sweeps", "stops"
+_RECEIPTS = "receipts"
 _log = logging.getLogger("huggingtweets")
 
 
@@ -65,12 +67,16 @@ class Receipt:
     left: tuple[str, ...] = ()
 
 
+_PLANS = StateFiles("forgetting", Plan, remedy="delete it and run `huggingtweets forget` again")
+_SWEEPS = StateFiles("sweeps", list[dict[str, Any]], remedy="delete it", subject="sweep ")
+
+
 def plan_removal(
     storage: Storage, handle: Handle, settings: Settings, holders: Sequence[DataHolder] = ()
 ) -> Plan:
     """What would be removed of an account; changes nothing. Raises StorageUnusable."""
     found = _find(storage, handle, settings, holders)
-    return _merged(_stored_plan(storage, handle), found)
+    return _merged(_PLANS.load(storage, handle.name), found)
 
 
 def remove_account(
@@ -84,11 +90,11 @@ def remove_account(
 
     An interrupted removal is finished by calling this again.
     Raises PermanentError (there is a repository, and the token is missing or refused),
-    TransientError, StorageUnusable.
+    TransientError, DamagedState, StorageUnusable.
     """
     plan = plan_removal(storage, handle, settings, holders)
     opt_out(storage, handle, at)
-    storage.write_json(_plan_key(handle), TypeAdapter(Plan).dump_python(plan, mode="json"))
+    _PLANS.save(storage, handle.name, plan)
     for repository in plan.repositories:
         _delete_from_hub(repository, handle, settings)
     for removal in plan.stored:
@@ -97,7 +103,7 @@ def remove_account(
     anonymise(storage, handle)
     without_bots(storage, set(plan.bots))
     _remove_from_sweeps(storage, handle)
-    _remove_from_stops(storage, handle)
+    anonymise_stops(storage, handle)
     left = [sentence for each in holders for sentence in each.remove(handle)]
     return _receipt(storage, plan, at, (*left, *_left_at_wandb(settings)))
 
@@ -146,15 +152,6 @@ def _by_name(found: Sequence[Removal], before: Sequence[Removal]) -> tuple[Remov
     return tuple({str(removal): removal for removal in (*found, *before)}.values())
 
 
-def _stored_plan(storage: Storage, handle: Handle) -> Plan | None:
-    stored = storage.read_json(_plan_key(handle))
-    return None if stored is None else TypeAdapter(Plan).validate_python(stored)
-
-
-def _plan_key(handle: Handle) -> str:
-    return f"{_PLANS}/{handle}.json"
-
-
 def _delete_from_hub(repository: str, handle: Handle, settings: Settings) -> None:
     token: SecretStr | None = settings.hub_token
     if token is None:
@@ -168,23 +165,14 @@ def _delete_from_hub(repository: str, handle: Handle, settings: Settings) -> Non
 
 def _remove_from_sweeps(storage: Storage, handle: Handle) -> None:
     """Remove the account's bots from the tables of sweeps, each of which is a column there."""
-    for key in storage.keys(_SWEEPS):
-        rows = storage.read_json(key) or []
+    for name in _SWEEPS.names(storage):
+        rows = _SWEEPS.load(storage, name) or []
         kept = [
-            {name: loss for name, loss in row.items() if name[:1] != "@" or not is_of(handle, name)}
+            {bot: loss for bot, loss in row.items() if bot[:1] != "@" or not is_of(handle, bot)}
             for row in rows
         ]
         if kept != rows:
-            storage.write_json(key, kept)
-
-
-def _remove_from_stops(storage: Storage, handle: Handle) -> None:
-    """Remove the account's name from the reasons why a source stopped, which may name it."""
-    for key in storage.files(_STOPS):
-        stop = storage.read_json(key) or {}
-        reason = str(stop.get("reason"))
-        if is_titled(handle, reason):
-            storage.write_json(key, {**stop, "reason": untitled(handle, reason)})
+            _SWEEPS.save(storage, name, kept)
 
 
 def _left_at_wandb(settings: Settings) -> tuple[str, ...]:
@@ -206,7 +194,7 @@ def _receipt(storage: Storage, plan: Plan, at: datetime, left: tuple[str, ...]) 
     forgotten_at = at.isoformat(timespec="seconds")
     receipt = Receipt(plan.handle, forgotten_at, plan.bots, removed, key, left)
     storage.write_json(key, _plain(receipt))
-    storage.delete(_plan_key(plan.handle))
+    _PLANS.delete(storage, plan.handle.name)
     return receipt
 
 
