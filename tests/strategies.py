@@ -5,10 +5,17 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from tasks.core.names import Handle
 from tasks.core.records import Kind, Post
+
+# How many examples there are the profile says (see conftest); of what is dear, such as a picture,
+# a quarter.
+few_examples = settings(max_examples=settings.default.max_examples // 4)
+# The test gives each example what it needs of its fixtures anew, or works on what the last left.
+fixture_shared_by_examples = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 handles = st.from_regex(r"[a-z0-9_]{1,15}", fullmatch=True).map(Handle)
 texts = st.text(max_size=300)

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments import console
@@ -39,7 +39,6 @@ def predicted(text: str) -> str:
 
 
 @given(names)
-@settings(max_examples=60, deadline=None)
 def test_nothing_that_an_account_writes_acts(text: str) -> None:
     outcome = Outcome("alice", Status.FAILED, text, "2026-01-02T03:04:05+00:00")
     tables = printed(lambda: console.print_outcomes([outcome]))
@@ -77,7 +76,6 @@ def logged(*words: object, **more: object) -> str:
 
 
 @given(names)
-@settings(max_examples=60, deadline=None)
 def test_no_line_of_the_log_acts(text: str) -> None:
     line = logged("@%s: the service says %s", "alice", text)
     assert not acts(line)
@@ -86,7 +84,6 @@ def test_no_line_of_the_log_acts(text: str) -> None:
 
 
 @given(names)
-@settings(max_examples=60, deadline=None)
 def test_a_message_stays_one_line_and_a_traceback_has_its_own(text: str) -> None:
     record = logging.LogRecord("huggingtweets", logging.ERROR, "f", 1, "%s", (text,), None)
     formatter = console.TerminalFormatter()
@@ -136,7 +133,6 @@ def test_a_long_message_is_shortened_and_no_traceback_is() -> None:
 
 
 @given(st.recursive(names, lambda inner: st.lists(inner) | st.dictionaries(names, inner)))
-@settings(max_examples=60, deadline=None)
 def test_json_means_the_same_and_acts_on_nothing(value: object) -> None:
     text = visible_json(json.dumps(value, indent=2, ensure_ascii=False))
     assert not acts(text)

@@ -1,15 +1,14 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 
 from tasks.core.errors import DamagedState
 from tasks.core.names import Handle
 from tasks.core.records import Profile
 from tasks.ingest.accounts import load_profile, move_watermark, save_profile, watermark
 from tasks.storage import Storage
-from tests.strategies import texts
+from tests.strategies import fixture_shared_by_examples, texts
 
 ALICE = Handle("alice")
 
@@ -19,9 +18,7 @@ def test_what_is_not_known_is_none(storage: Storage):
     assert watermark(storage, ALICE, "x_api") is None
 
 
-@hypothesis_settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@fixture_shared_by_examples
 @given(name=texts)
 def test_a_profile_comes_back_whatever_the_name(storage: Storage, name: str):
     for profile in (Profile(ALICE, name), Profile(ALICE, name, "https://example.org/a.jpg")):

@@ -5,14 +5,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.core.errors import BudgetExceeded
 from tasks.core.names import Handle
 from tasks.ingest.ledger import Prices, Purse, Spending, spent, spent_by_run
 from tasks.storage import Storage, open_storage
+from tests.strategies import fixture_shared_by_examples
 
 ALICE = Handle("alice")
 NOW = datetime(2026, 8, 31, 23, tzinfo=UTC)
@@ -120,9 +120,7 @@ def test_a_run_over_the_end_of_a_month_is_one_run_and_two_months(storage: Storag
         pay(later, 100, 100)
 
 
-@hypothesis_settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@fixture_shared_by_examples
 @given(charges=st.lists(st.tuples(st.integers(0, 100), st.integers(0, 1)), max_size=12))
 def test_the_sum_is_exact_in_any_order(storage: Storage, charges: list[tuple[int, int]]):
     storage.delete("ledger")

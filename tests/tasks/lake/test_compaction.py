@@ -12,7 +12,6 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tasks.lake.compaction import MAX_SMALL_FILES, SMALL_BYTES, compact
@@ -132,7 +131,6 @@ def take(storage: Storage, number: int, step: Step) -> int:
     )
 
 
-@hypothesis_settings(max_examples=60, deadline=None)
 @given(sequence=st.lists(steps, max_size=14))
 def test_scrapes_drops_and_merges_read_as_without_merges(sequence: list[Step]):
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tasks.core.errors import StorageUnusable, UnreadableSource
@@ -23,7 +22,6 @@ from tests.strategies import posts as any_posts
 ALICE = Handle("alice")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(days=1)
-quick = hypothesis_settings(max_examples=40, deadline=None)
 
 
 def post(post_id: object, text: str = "hi", day: int | None = None, **fields: object) -> Post:
@@ -162,7 +160,6 @@ def test_a_storage_without_permission_is_named(storage: Storage):
 unlike = st.lists(any_posts(ALICE), max_size=12, unique_by=lambda found: found.id)
 
 
-@quick
 @given(posts=unlike, cuts=st.lists(st.integers(0, 12), max_size=3))
 def test_batches_are_as_good_as_the_whole(posts: list[Post], cuts: list[int]):
     edges = [0, *sorted(cuts), len(posts)]
@@ -175,7 +172,6 @@ def test_batches_are_as_good_as_the_whole(posts: list[Post], cuts: list[int]):
         assert counted.new == state(whole, ALICE).rows == len(posts)
 
 
-@quick
 @given(posts=unlike, data=st.data())
 def test_the_order_of_appends_does_not_matter(posts: list[Post], data: st.DataObject):
     middle = data.draw(st.integers(0, len(posts)))

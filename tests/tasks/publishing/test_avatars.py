@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.core.errors import BadInput
@@ -144,7 +144,6 @@ def test_the_size_that_a_file_says_that_it_has(data: bytes, size: tuple[int, int
         assert size_of(data) == size
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     st.sampled_from([RED, BLUE, drawn_as("jpeg", 30, 30), drawn_as("webp", 30, 30)]),
     st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), max_size=5),

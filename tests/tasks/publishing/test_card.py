@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 from huggingface_hub import ModelCard
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -21,6 +21,7 @@ from tasks.evaluation.gate import judge
 from tasks.publishing.card import render_card
 from tasks.publishing.escaping import plain
 from tasks.publishing.release_contents import ReleaseContents
+from tests.strategies import few_examples
 from tests.tasks.curation.lake_tables import lake_table, sentences
 from tests.tasks.publishing.examples import HOSTILE, make_contents, names
 
@@ -208,7 +209,7 @@ def test_it_says_how_to_ask_for_removal(contents):
 
 
 @given(names, names, names)
-@settings(max_examples=25)
+@few_examples
 def test_no_base_licence_or_source_breaks_the_card(origin, licence, source):
     def card_of(origin, licence, source):
         base = Base("own", "/somewhere", "1", f"made of {origin}", f"L{licence}")
@@ -281,7 +282,7 @@ def test_an_avatar_is_shown_only_where_its_address_is_harmless():
         assert (url in render_card(replace(contents, profiles=(profile,)))) is is_shown
 
 
-@settings(max_examples=40)
+@few_examples
 @given(st.lists(names, min_size=1, max_size=3), names)
 def test_no_name_or_post_breaks_the_card(people, post):
     calm = make_contents(*("N" * 5 for _ in people))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.core.records import Prediction
@@ -17,6 +17,7 @@ from tasks.publishing.escaping import plain
 from tasks.publishing.fonts import available_fonts
 from tasks.publishing.loss_curve import has_losses, render_losses
 from tasks.publishing.picture import render_picture
+from tests.strategies import few_examples
 from tests.tasks.publishing.drawn import drawn_png
 from tests.tasks.publishing.examples import HOSTILE, make_contents, names
 
@@ -71,7 +72,7 @@ def test_different_starts_come_first():
     assert shown == render_picture(wanted, FONTS)
 
 
-@settings(max_examples=25, deadline=None)
+@few_examples
 @given(names, names)
 def test_any_text_gives_a_picture(name, text):
     contents = make_contents(name)
@@ -116,7 +117,7 @@ def test_what_acts_is_not_drawn(hostile):
     assert render_picture(named, FONTS) == render_picture(tame, FONTS)
 
 
-@settings(max_examples=25, deadline=None)
+@few_examples
 @given(
     st.lists(st.tuples(st.integers(0, 10**9), st.floats(), st.none() | st.floats()), max_size=6),
     st.floats(),

@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.core.errors import (
@@ -25,6 +24,7 @@ from tasks.core.names import BlueskyHandle
 from tasks.core.records import Post
 from tasks.sources.bluesky.source import MAX_PAGES, BlueskySource
 from tests.servers.bluesky import Bluesky, Fault, did_of, element, running_bluesky
+from tests.strategies import fixture_shared_by_examples
 
 ALICE, NAME = BlueskyHandle("alice.bsky.social"), "alice.bsky.social"
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -209,9 +209,7 @@ def damaged_pages(draw: st.DrawFn) -> bytes:
     return body[: draw(st.just(len(body)) | st.integers(0, len(body)))]
 
 
-@hypothesis_settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@fixture_shared_by_examples
 @given(body=damaged_pages() | st.binary(max_size=50), status=st.sampled_from([200, 200, 400]))
 def test_whatever_the_body_only_our_own_errors_come_out(
     server: Bluesky, body: bytes, status: int

@@ -12,8 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.core.errors import BadInput, HuggingtweetsError, UnreadableSource
@@ -21,6 +20,7 @@ from tasks.core.names import Handle
 from tasks.core.records import Kind, Post
 from tasks.sources.table.rows import MAX_LINE
 from tasks.sources.table.source import TableSource
+from tests.strategies import fixture_shared_by_examples
 
 ALICE = Handle("alice")
 Rows = list[dict[str, Any]]
@@ -275,9 +275,7 @@ def test_batches_are_bounded_and_complete(tmp_path: Path):
 cells = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=30)
 
 
-@hypothesis_settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@fixture_shared_by_examples
 @given(texts=st.lists(cells, min_size=1, max_size=20))
 def test_any_text_survives_each_format(tmp_path: Path, texts: list[str]):
     rows = [{"id": str(n), "text": text} for n, text in enumerate(texts, 1)]
@@ -286,9 +284,7 @@ def test_any_text_survives_each_format(tmp_path: Path, texts: list[str]):
         assert [(post.id, post.text) for post in found] == [(r["id"], r["text"]) for r in rows]
 
 
-@hypothesis_settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@fixture_shared_by_examples
 @given(
     content=st.binary(max_size=60) | st.text('"{},:text\n\\ud8\t;', max_size=60),
     suffix=st.sampled_from(["", ".csv", ".jsonl", ".parquet", ".txt"]),

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tasks.core.errors import AccountNotFound, HuggingtweetsError, ServerTrouble
@@ -191,20 +190,17 @@ def only_ours(read: Callable[[], object]) -> None:
         read()
 
 
-@hypothesis_settings(max_examples=400, deadline=None)
 @given(told=bodies)
 def test_whatever_a_body_holds_only_our_errors_come_out(told: dict[str, Any]):
     only_ours(lambda: page_from(told, ALICE))
     only_ours(lambda: account_from(told, ALICE, NOW))
 
 
-@hypothesis_settings(max_examples=300, deadline=None)
 @given(raw=st.binary(max_size=60) | values.map(lambda value: json.dumps(value).encode()))
 def test_whatever_bytes_come_only_our_errors_come_out(raw: bytes):
     only_ours(lambda: page_from(parsed(raw, "@alice"), ALICE))
 
 
-@hypothesis_settings(max_examples=300, deadline=None)
 @given(status=st.integers(200, 599), told=values)
 def test_whatever_refusal_comes_it_is_one_of_our_errors(status: int, told: object):
     error = error_of(refusal_in(status, told, "@alice"))

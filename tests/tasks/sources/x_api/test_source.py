@@ -11,8 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -37,6 +36,7 @@ from tasks.sources.x_api.pace import Timeouts
 from tasks.sources.x_api.source import XApiSource
 from tests.servers.x_api import TOKEN, Account, Fault, Window, XApi, as_api_posts, running_x_api
 from tests.servers.x_client import START, Clock, client_of
+from tests.strategies import fixture_shared_by_examples
 
 ALICE = Handle("alice")
 KINDS = (Kind.POST, Kind.REPLY, Kind.QUOTE, Kind.RETWEET)
@@ -306,9 +306,7 @@ def test_an_address_may_have_a_path(api: XApi):
     assert client.account(ALICE).id == "7"
 
 
-@hypothesis_settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@fixture_shared_by_examples
 @given(
     status=st.sampled_from([200, 201, 400, 401, 402, 403, 404, 418, 429, 500, 503]),
     body=st.binary(max_size=80)

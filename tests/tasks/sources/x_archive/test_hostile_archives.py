@@ -6,8 +6,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tasks.core.errors import HuggingtweetsError, UnreadableSource
@@ -15,6 +14,7 @@ from tasks.core.names import Handle
 from tasks.sources.file_sources import file_digest, open_file_source
 from tasks.sources.x_archive.index import MAX_LONG_POSTS
 from tasks.sources.x_archive.javascript import CHUNK, MAX_ELEMENT, MAX_SMALL
+from tests.strategies import fixture_shared_by_examples
 from tests.tasks.sources.x_archive.archives import (
     archive_files,
     script,
@@ -201,9 +201,7 @@ def honest_zip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return write_zip(tmp_path_factory.mktemp("zip") / "a.zip", HONEST).read_bytes()
 
 
-@hypothesis_settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@fixture_shared_by_examples
 @given(changes=st.lists(st.tuples(st.integers(0, 2_000), st.binary(max_size=6)), max_size=4))
 @example(changes=[(0, b"")])
 def test_only_our_own_errors_come_out_of_a_damaged_zip(
@@ -221,9 +219,7 @@ def test_only_our_own_errors_come_out_of_a_damaged_zip(
         assert "\n" not in str(error)  # noqa: PT017 - that there is none is right too
 
 
-@hypothesis_settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@fixture_shared_by_examples
 @given(body=st.binary(max_size=80) | st.text('{}[]":,tweetid1 \\u\ud800\n', max_size=60))
 def test_only_our_own_errors_come_out_of_any_part(tmp_path: Path, body: bytes | str):
     content = body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass")
