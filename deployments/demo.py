@@ -14,6 +14,7 @@ from tasks.core.errors import HuggingtweetsError
 from tasks.core.names import Bot
 from tasks.core.records import Outcome, Spec, Status
 from tasks.core.settings import settings
+from tasks.storage import storage_root
 
 START = "My dream is"
 
@@ -62,8 +63,7 @@ def _report(outcome: Outcome) -> None:
         say(f"  five predictions for {START!r}:")
         console.print_predictions(losses, START)
     if outcome.release:
-        storage = settings().storage
-        folder = f"{storage}/{outcome.release.folder}"
+        folder = f"{storage_root().url}/{outcome.release.folder}"
         say(f"  release: {folder}", soft_wrap=True)
         say(f"  card:    {folder}/README.md", soft_wrap=True)
         say(f"  picture: {folder}/predictions.png", soft_wrap=True)

@@ -60,9 +60,9 @@ def serve(
 ) -> None:
     """Run server, schedules and workers on this machine, until Ctrl-C."""
     _refuse_if_taken(host, port)
-    storage_root()  # one that cannot be written is told now, not in the middle of a night
+    storage = storage_root()  # an unusable one is reported now, not in the middle of a night
     with _until_stopped() as parts:
-        environment = _environment(host, port)
+        environment = process_environment(host, port)
         words = ["server", "start", "--host", host, "--port", str(port)]
         parts.start("server", [sys.executable, "-m", SERVER, *words], environment)
         _wait_for(environment["PREFECT_API_URL"], parts)
@@ -72,8 +72,8 @@ def serve(
             command = [str(BIN / "prefect"), *words, "--type", "process"]
             parts.start(f"worker of {pool}", command, environment)
         console.err.print(
-            f"Ready: http://{host}:{port}. Bots: {settings().registry}, storage: "
-            f"{settings().storage}. Ctrl-C ends it."
+            f"Ready: http://{host}:{port}. Bots: {settings().registry}, storage: {storage.url}. "
+            "Ctrl-C ends it."
         )
         # Beside the watch, which must not wait for a server that does not answer.
         url = environment["PREFECT_API_URL"]
@@ -103,17 +103,23 @@ def _until_stopped() -> Iterator[Parts]:
             signal.signal(number, handler)
 
 
-def _environment(host: str, port: int) -> dict[str, str]:
+def process_environment(host: str, port: int) -> dict[str, str]:
+    """The environment of the server, the workers and the commands that `serve` starts."""
     own = {
         **PREFECT,
         "PREFECT_API_URL": f"http://{host}:{port}/api",
-        # Settings of ours that are paths mean this folder, wherever a flow is started.
-        "HUGGINGTWEETS_STORAGE": storage_root().url
+        # Flows start in other folders, where relative paths would mean something else. A URL is
+        # passed on with its credentials: here and nowhere else, not in a command line or a log.
+        "HUGGINGTWEETS_STORAGE": settings().storage
         if "://" in settings().storage
-        else str(Path(settings().storage).expanduser().absolute()),
-        "HUGGINGTWEETS_REGISTRY": str(Path(settings().registry).expanduser().absolute()),
+        else _absolute(settings().storage),
+        "HUGGINGTWEETS_REGISTRY": _absolute(settings().registry),
     }
     return {**os.environ, **own}
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
 
 
 def _deploy(environment: dict[str, str]) -> None:

@@ -8,18 +8,34 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
+from deployments.serve import process_environment
+from tasks.core.settings import settings
+from tasks.storage import open_storage
 from tests.sample_posts import write_table
 from tests.servers.prefect_site import ROOT, Site, free_port, until
+from tests.servers.s3 import running_s3
+
+WORD = "sesame-5d1f"
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     """The settings of a site that `serve` is to run; nothing of it is started."""
     return Site(tmp_path, {"STORAGE": str(tmp_path / "storage")}, port=free_port())
+
+
+@pytest.fixture
+def site_on_s3(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """The same with an object store, whose URL holds the credentials."""
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # else seconds for each new process
+    with running_s3() as s3:
+        site.settings["STORAGE"] = s3.url().replace("s3://", f"s3://operator:{WORD}@", 1)
+        yield site
 
 
 @pytest.fixture
@@ -51,22 +67,43 @@ def worker(site: Site, name: str) -> psutil.Process:
     return next(each for each in ours(site) if f"serve-{name}" in each.cmdline())
 
 
+def retrain_alice(site: Site, base: Path) -> None:
+    """Run a retrain on the site's worker, to its end."""
+    table = write_table(site.folder / "alice.csv", posts=200)
+    training = {"epochs": 1, "precision": "fp32"}
+    options: dict[str, Any] = {"base": str(base), "training": training}
+    bots = [{"name": "alice", "sources": {"alice": str(table)}, "options": options}]
+    ended = site.wait(site.start_run("retrain/retrain", {"bots": bots}), 180)
+    assert ended.state is not None
+    assert ended.state.is_completed(), ended.state.message
+
+
+@pytest.mark.parametrize(
+    ("given", "passed_on"),
+    [
+        (f"s3://key:{WORD}@bucket/bots?region=x", f"s3://key:{WORD}@bucket/bots?region=x"),
+        ("bots", "{here}/bots"),
+        ("/bots", "/bots"),
+    ],
+)
+def test_workers_get_the_storage_that_the_operator_gave(
+    given: str, passed_on: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HUGGINGTWEETS_STORAGE", given)
+    settings.cache_clear()
+    environment = process_environment("127.0.0.1", 4200)
+    assert environment["HUGGINGTWEETS_STORAGE"] == passed_on.format(here=tmp_path)
+
+
 def test_it_serves_mends_itself_and_leaves_nothing_behind(
     site: Site, served: subprocess.Popen[bytes], tiny_base: Path
 ) -> None:
     until(lambda: "Ready:" in site.log_of("serve"), 180, "the word Ready")
-    table = write_table(site.folder / "alice.csv", posts=200)
-    options = {"base": str(tiny_base), "training": {"epochs": 1, "precision": "fp32"}}
-    bots = [{"name": "alice", "sources": {"alice": str(table)}, "options": options}]
-
     until(lambda: bool(worker(site, "train")), 30, "the worker")
     first = worker(site, "train")
     first.kill()
     until(lambda: "The worker of train has ended" in site.log_of("serve"), 30, "the mending")
-    run = site.start_run("retrain/retrain", {"bots": bots})
-    ended = site.wait(run, 180)
-    assert ended.state is not None
-    assert ended.state.is_completed(), site.outcomes()
+    retrain_alice(site, tiny_base)
 
     served.send_signal(signal.SIGINT)
     assert served.wait(timeout=60) == 0
@@ -75,6 +112,24 @@ def test_it_serves_mends_itself_and_leaves_nothing_behind(
         paused = database.execute("select name, paused from deployment").fetchall()
     assert {name for name, _ in paused} >= {"nightly", "retrain", "account", "backfill"}
     assert not any(flag for _, flag in paused)
+
+
+@pytest.mark.slow
+def test_credentials_in_the_url_of_the_storage_are_in_the_environment_alone(
+    site_on_s3: Site, served: subprocess.Popen[bytes], tiny_base: Path
+) -> None:
+    site = site_on_s3
+    until(lambda: "Ready:" in site.log_of("serve"), 180, "the word Ready")
+    retrain_alice(site, tiny_base)
+    assert open_storage(site.settings["STORAGE"]).folders("releases/alice")
+    for process in ours(site):
+        given = process.environ()["HUGGINGTWEETS_STORAGE"]
+        assert given == site.settings["STORAGE"], process.cmdline()
+        assert WORD not in " ".join(process.cmdline())
+    served.send_signal(signal.SIGINT)
+    assert served.wait(timeout=60) == 0
+    for file in filter(Path.is_file, site.folder.rglob("*")):
+        assert WORD.encode() not in file.read_bytes(), file
 
 
 def test_a_port_that_is_taken_is_told(
