@@ -1,4 +1,4 @@
-"""What the command line prints: progress lines, tables, one-line errors."""
+"""Output of the command line: progress lines, tables, JSON."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from rich.table import Table
 from tasks.core.records import Evaluation, Outcome, Status
 from tasks.publishing.escaping import plain, visible, visible_json
 
-# Into a pipe or a file a table is not folded to the 80 columns of an absent terminal.
+# In a pipe or a file, tables are not folded to the 80 columns of a terminal that is not there.
 _WIDTH = None if sys.stdout.isatty() else 200
 out = Console(highlight=False, markup=False, emoji=False, width=_WIDTH)
 err = Console(stderr=True, highlight=False, markup=False, emoji=False, width=_WIDTH)
 
-_LONGEST = 2_000  # characters of one text
-_SMALL = 0.01  # of a smaller number, such as a learning rate, three decimals would show nothing
+_MAX_LENGTH = 2_000  # characters of one text
+_SMALL = 0.01  # a smaller number, such as a learning rate, would show as zero with three decimals
 
 _COLOURS = {
     Status.RELEASED: "green",
@@ -35,15 +35,15 @@ _COLOURS = {
 
 
 def for_terminal(text: str) -> str:
-    """Text from outside without anything that a terminal would act on, at most 2,000 long."""
-    return plain(text, _LONGEST)
+    """Text without what a terminal would act on, at most 2,000 characters long."""
+    return plain(text, _MAX_LENGTH)
 
 
 def prepare_environment() -> None:
-    """Set what Prefect and its neighbours read when they are imported.
+    """Set what Prefect and other libraries read when they are imported.
 
-    Their own console output would repeat ours, and would print tracebacks for errors that are
-    told in one line; all of it stays in the logs of the run's page.
+    Their console output would repeat ours, with tracebacks for errors that we print in one line.
+    All of it stays in the logs of the run's page.
     """
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "huggingtweets")
@@ -54,15 +54,15 @@ def prepare_environment() -> None:
 
 
 class TerminalFormatter(logging.Formatter):
-    """Log lines in which nothing acts on a terminal, whoever's name or answer is in them.
+    """Escapes whatever in a log line a terminal would act on: names and answers are from outside.
 
-    A message stays on its line; a traceback keeps its own.
+    A message stays on one line; a traceback keeps its lines.
     """
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        """The message alone, escaped, and shortened: Rich takes a second for 10,000 characters."""
+        """The escaped message, shortened: Rich takes a second for 10,000 characters."""
         message = visible(super().formatMessage(record))
-        return message if len(message) <= _LONGEST else f"{message[: _LONGEST - 1]}…"
+        return message if len(message) <= _MAX_LENGTH else f"{message[: _MAX_LENGTH - 1]}…"
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
         """The traceback, escaped line by line."""
@@ -89,28 +89,22 @@ def show_progress() -> None:
         logger.addHandler(handler)
 
 
-def start_prefect() -> None:
-    """Say what the next seconds go to, and let the project's log lines be seen."""
-    show_progress()
-    err.print("Starting Prefect …")
-
-
-def result_of(state: Any) -> Any:
-    """What a flow returned, though its run may have failed; raises what it raised."""
-    result = state.result(raise_on_failure=False)
-    if isinstance(result, BaseException):
-        raise result
-    return result
-
-
 def print_json(value: Any) -> None:
     """Print records or plain values as JSON to standard output."""
-    told = TypeAdapter(Any).dump_python(value, mode="json")
-    sys.stdout.write(visible_json(json.dumps(told, indent=2, ensure_ascii=False)) + "\n")
+    plain_value = TypeAdapter(Any).dump_python(value, mode="json")
+    sys.stdout.write(visible_json(json.dumps(plain_value, indent=2, ensure_ascii=False)) + "\n")
+
+
+def print_row(row: dict[str, Any], title: str, *, as_json: bool) -> None:
+    """Print a single row, as JSON or as a table."""
+    if as_json:
+        print_json(row)
+    else:
+        print_table(title, [row])
 
 
 def print_table(title: str, rows: Sequence[dict[str, Any]]) -> None:
-    """Print rows of equal keys; numbers stand to the right."""
+    """Print rows that have the same keys, with numbers aligned to the right."""
     table = Table(title=title, title_justify="left")
     for column in rows[0] if rows else ():
         numbers = all(isinstance(row[column], int | float) for row in rows)
@@ -121,7 +115,7 @@ def print_table(title: str, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def print_outcomes(outcomes: Sequence[Outcome]) -> None:
-    """Print a line for each bot: what happened to it, and why."""
+    """Print a line for each bot: its outcome, and why."""
     table = Table(title="Outcomes", title_justify="left")
     for column in ("bot", "outcome", "reason", "release"):
         table.add_column(column, overflow="fold")
@@ -138,7 +132,7 @@ def print_outcomes(outcomes: Sequence[Outcome]) -> None:
 
 
 def print_predictions(evaluation: Evaluation, start: str) -> None:
-    """Print what the bot wrote for one start, a line each."""
+    """Print what the bot wrote for one start, a line for each post."""
     for prediction in evaluation.predictions:
         if prediction.start == start:
             out.print(f"  · {for_terminal(prediction.text)}", soft_wrap=True)

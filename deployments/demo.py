@@ -1,6 +1,6 @@
 """`make demo`: two sample bots through the `retrain` flow that production uses.
 
-`make demo SEED=1` trains them otherwise: then the gate compares them with what is released.
+`make demo SEED=1` trains them with another seed; the gate then compares them with their releases.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ START = "My dream is"
 
 
 def main() -> None:
-    """Retrain the samples and print what came out; exit code 1 where a bot failed."""
+    """Retrain the sample bots and print the results; exit code 1 if one failed."""
     parser = argparse.ArgumentParser(prog="python -m deployments.demo")
     parser.add_argument("--seed", type=int, default=0, help="of training and predictions")
     seed = parser.parse_args().seed
     console.prepare_environment()
-    begun = time.monotonic()
+    started = time.monotonic()
     try:
         outcomes = _retrain(seed)
     except HuggingtweetsError as error:
@@ -34,12 +34,12 @@ def main() -> None:
     for outcome in outcomes:
         _report(outcome)
     console.print_outcomes(outcomes)
-    console.out.print(f"Took {time.monotonic() - begun:.0f} s.")
+    console.out.print(f"Took {time.monotonic() - started:.0f} s.")
     sys.exit(int(any(outcome.status is Status.FAILED for outcome in outcomes)))
 
 
 def _retrain(seed: int) -> list[Outcome]:
-    from deployments.cli.app import run_retrain
+    from deployments.cli.retrain import run_retrain
     from deployments.samples import sample_tables
 
     console.err.print("Fetching the sample posts …")

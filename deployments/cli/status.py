@@ -1,22 +1,19 @@
-"""The command that tells how the bots fare: `status`."""
+"""`huggingtweets status`."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from deployments import console
+from deployments.cli.options import Json
 from tasks.core.names import Bot
 from tasks.core.records import Outcome
 from tasks.registry.state import BotState
 from tasks.storage import Storage
 
 
-def status(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table")] = False,
-) -> None:
-    """Show every bot: its posts, last release, held-out loss and outcome; and what is parked."""
+def status(as_json: Json = False) -> None:
+    """Show every bot: posts, last release, held-out loss, outcome, and whether it is parked."""
     from tasks.registry.outcomes import load_outcomes
     from tasks.registry.state import load_states
     from tasks.storage import storage_root
@@ -32,7 +29,9 @@ def status(
     if as_json:
         console.print_json(rows)
     elif rows:
-        console.print_table("Bots", [row | {"parked": _mark(row["parked"])} for row in rows])
+        console.print_table(
+            "Bots", [row | {"parked": "parked" if row["parked"] else "–"} for row in rows]
+        )
     else:
         console.out.print("No bot has been retrained here yet.")
 
@@ -41,7 +40,7 @@ def _row(storage: Storage, name: str, outcome: Outcome | None, state: BotState) 
     from tasks.publishing.releases import evaluation_of, latest_release
 
     counts = outcome.corpus.counts.values() if outcome and outcome.corpus else ()
-    # A failed retrain leaves the earlier release in force, so the release is asked for, not it.
+    # Not the outcome's release: after a failed retrain the earlier one is still in force.
     release = latest_release(storage, Bot.parse(name))
     measured = outcome.evaluation if outcome else None
     evaluation = evaluation_of(storage, release) if release else measured
@@ -60,5 +59,5 @@ def _row(storage: Storage, name: str, outcome: Outcome | None, state: BotState) 
     }
 
 
-def _mark(parked: bool) -> str:
+def _shown(parked: bool) -> str:
     return "parked" if parked else "–"

@@ -1,15 +1,12 @@
-"""The command that sends what was recorded offline: `sync`."""
+"""`huggingtweets sync`."""
 
 from __future__ import annotations
-
-from typing import Annotated
 
 import typer
 
 from deployments import console
+from deployments.cli.options import Json
 from tasks.core.settings import settings
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table")]
 
 
 def sync(as_json: Json = False) -> None:
@@ -19,7 +16,7 @@ def sync(as_json: Json = False) -> None:
     from tasks.tracking.offline_runs import send_offline_runs
     from tasks.tracking.wandb_environment import tracking_folder
 
-    remove_opted_out_here()  # before anything of them is sent
+    remove_opted_out_here()  # so that nothing of them is sent
     results = send_offline_runs(tracking_folder(storage_root(), settings()), settings())
     if as_json:
         console.print_json(results)
@@ -35,6 +32,6 @@ def sync(as_json: Json = False) -> None:
         ]
         console.print_table("Runs", rows)
     else:
-        console.out.print("Nothing waits to be sent.")
+        console.out.print("No offline runs to send.")
     if any(each.trouble for each in results):
         raise typer.Exit(1)

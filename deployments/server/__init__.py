@@ -1,1 +1,1 @@
-"""What a Prefect server is given: work pools, limits, automations; and one for one machine."""
+"""Prefect's server: its settings, and the work pools, limits and automations on it."""

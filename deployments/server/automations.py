@@ -1,7 +1,7 @@
-"""What the Prefect server does by itself: end silent runs, try crashed ones again, tell of a night.
+"""What the Prefect server does by itself: end silent runs, retry crashed ones, report bad nights.
 
-Times and counts were chosen by what was observed: a flow run sends a heartbeat when it starts and
-then every PREFECT_FLOWS_HEARTBEAT_FREQUENCY seconds, at best every 30.
+A flow run sends a heartbeat when it starts, and then every PREFECT_FLOWS_HEARTBEAT_FREQUENCY
+seconds, at best every 30: the times below follow from that.
 """
 
 from __future__ import annotations
@@ -24,21 +24,22 @@ from deployments.server.changes import Change
 from deployments.server.work_pools import POOLS
 from tasks.orchestration.crashed_runs import AUTOMATION, TRIES
 
-# A heartbeat every 30 s, a server that is away for a minute and 15 s for all to find it again:
-# with less, that minute would end the runs that are well.
-SILENCE = timedelta(seconds=150)
-# From a worker's taking a run to its first line: a container image may have to be fetched first.
-START = timedelta(seconds=600)
-SILENT = "huggingtweets: end runs that fell silent"
-UNBEGUN = "huggingtweets: give back runs that never began"
-CRASHED = AUTOMATION  # what it misses is found by `tasks.orchestration.crashed_runs`
-TOLD = "huggingtweets: tell of a failed night"
+# A heartbeat takes up to 30 s, and clients need 15 s to find a server again that was away for a
+# minute. A shorter timeout would end healthy runs in that minute.
+HEARTBEAT_TIMEOUT = timedelta(seconds=150)
+# From taking a run to its first log line; a worker may have to pull a container image first.
+START_TIMEOUT = timedelta(seconds=600)
+# The names on the server. Renaming one would leave the old automation beside the new one.
+SILENT_RUNS = "huggingtweets: end runs that fell silent"
+UNSTARTED_RUNS = "huggingtweets: give back runs that never began"
+CRASHED_RUNS = AUTOMATION  # `tasks.orchestration.crashed_runs` finds what it misses
+FAILED_NIGHTS = "huggingtweets: tell of a failed night"
 _RUN = "prefect.flow-run"
 _EACH_RUN = {"prefect.resource.id": f"{_RUN}.*"}
-# Without Crashed: on SQLite an event that several automations write down is now and then lost, and
-# the one that tries crashed runs again must have it. A run that has ended is not ended twice.
-_ENDS = ("Completed", "Failed", "TimedOut", "Cancelled", "Cancelling")
-_RESTS = (
+# Without Crashed: on SQLite an event that several automations record is sometimes lost, and the
+# automation that retries crashed runs needs it. A run that has ended cannot be ended twice.
+_ENDED = ("Completed", "Failed", "TimedOut", "Cancelled", "Cancelling")
+_WAITING = (
     "AwaitingRetry",
     "AwaitingConcurrencySlot",
     "Retrying",
@@ -49,19 +50,19 @@ _RESTS = (
 _OF_OUR_POOLS = {"prefect.resource.role": "work-pool", "prefect.resource.name": list(POOLS)}
 
 
-def silent_runs(silence: timedelta = SILENCE) -> AutomationCore:
-    """A run whose process is gone, with its worker, says nothing: it is Crashed then."""
+def silent_runs(timeout: timedelta = HEARTBEAT_TIMEOUT) -> AutomationCore:
+    """Marks a run as Crashed that sends no heartbeats: its process and its worker are gone."""
     return AutomationCore(
-        name=SILENT,
-        description=f"No heartbeat for {silence.total_seconds():.0f} s: the process is gone.",
+        name=SILENT_RUNS,
+        description=f"No heartbeat for {timeout.total_seconds():.0f} s: the process is gone.",
         trigger=EventTrigger(
             posture=Posture.Proactive,
             match=_EACH_RUN,
             for_each={"prefect.resource.id"},
             after={f"{_RUN}.heartbeat"},
-            expect=_events("heartbeat", *_ENDS, *_RESTS),
+            expect=_events("heartbeat", *_ENDED, *_WAITING),
             threshold=1,
-            within=silence,
+            within=timeout,
         ),
         actions=[
             ChangeFlowRunState(
@@ -71,48 +72,48 @@ def silent_runs(silence: timedelta = SILENCE) -> AutomationCore:
     )
 
 
-def unbegun_runs(start: timedelta = START) -> AutomationCore:
-    """A run whose worker died between taking and starting it goes back to its work pool.
+def unstarted_runs(timeout: timedelta = START_TIMEOUT) -> AutomationCore:
+    """Returns a run to its work pool if its worker died between taking and starting it.
 
-    So does one that could not be started, for want of an image perhaps, until it can.
+    The same for a run that cannot be started, because an image is missing for example.
     """
     return AutomationCore(
-        name=UNBEGUN,
-        description=f"Taken by a worker, but not running after {start.total_seconds():.0f} s.",
+        name=UNSTARTED_RUNS,
+        description=f"Taken by a worker, but not running after {timeout.total_seconds():.0f} s.",
         trigger=EventTrigger(
             posture=Posture.Proactive,
             match=_EACH_RUN,
             match_related=_OF_OUR_POOLS,
             for_each={"prefect.resource.id"},
             after=_events("Pending"),
-            expect=_events("Running", *_ENDS, *_RESTS),
+            expect=_events("Running", *_ENDED, *_WAITING),
             threshold=1,
-            within=start,
+            within=timeout,
         ),
         actions=[
             ChangeFlowRunState(
                 state=StateType.SCHEDULED,
                 name="AwaitingRetry",
-                message="Its worker took it and never started it: given to the next",
+                message="Its worker never started it: returned to the work pool",
             )
         ],
     )
 
 
 def crashed_runs(tries: int = TRIES) -> AutomationCore:
-    """A crashed run goes back to its work pool, unless it has had its tries.
+    """Returns a crashed run to its work pool, unless it has been tried often enough.
 
-    Only runs of a deployment can; the runs inside them begin anew with the run that they are in.
+    Only runs of a deployment have a pool; subflows are run again by the run that started them.
     """
     return AutomationCore(
-        name=CRASHED,
-        description=f"At most {tries} times in all; then the run stays crashed.",
+        name=CRASHED_RUNS,
+        description=f"At most {tries} tries; then the run stays crashed.",
         trigger=EventTrigger(
             posture=Posture.Reactive,
             match={
                 **_EACH_RUN,
-                # Labels are compared as text, so each count is named. Without 0: what could not
-                # even begin would come back at once, for ever; it waits for the one above.
+                # Labels are compared as text, so each count is listed. Without 0: a run that
+                # cannot start would come back at once, for ever. It is left to the one above.
                 "prefect.run-count": [str(number) for number in range(1, tries)],
             },
             match_related=_OF_OUR_POOLS,
@@ -124,21 +125,21 @@ def crashed_runs(tries: int = TRIES) -> AutomationCore:
             ChangeFlowRunState(
                 state=StateType.SCHEDULED,
                 name="AwaitingRetry",
-                message="Crashed: tried again by itself",
+                message="Retried after a crash",
             )
         ],
     )
 
 
 def failed_nights(webhook: UUID) -> AutomationCore:
-    """A night that failed or crashed is told to the operator's webhook, a saved block."""
-    said = (
+    """Reports a night that failed or crashed to the operator's webhook, a saved block."""
+    message = (
         "{{ ('huggingtweets, ' ~ event.resource['prefect.resource.name'] ~ ': '"
         " ~ event.resource['prefect.state-name'] ~ ': '"
         " ~ event.resource['prefect.state-message'][:1000]) | tojson }}"
     )
     return AutomationCore(
-        name=TOLD,
+        name=FAILED_NIGHTS,
         description="To the address in HUGGINGTWEETS_NOTIFY_URL.",
         trigger=EventTrigger(
             posture=Posture.Reactive,
@@ -153,13 +154,15 @@ def failed_nights(webhook: UUID) -> AutomationCore:
         ),
         # Slack and Mattermost read `text`, Discord `content`.
         actions=[
-            CallWebhook(block_document_id=webhook, payload=f'{{"text": {said}, "content": {said}}}')
+            CallWebhook(
+                block_document_id=webhook, payload=f'{{"text": {message}, "content": {message}}}'
+            )
         ],
     )
 
 
 def apply_automation(client: SyncPrefectClient, wanted: AutomationCore) -> Change:
-    """Make the server's automation of this name the wanted one.
+    """Create the automation, or replace the one of its name.
 
     One that the operator has switched off stays off.
     """
@@ -171,13 +174,13 @@ def apply_automation(client: SyncPrefectClient, wanted: AutomationCore) -> Chang
     if _content(found[0]) == _content(wanted) and len(found) == 1:
         return Change("automation", wanted.name, "unchanged")
     client.update_automation(found[0].id, wanted)
-    for double in found[1:]:
-        client.delete_automation(double.id)
+    for duplicate in found[1:]:
+        client.delete_automation(duplicate.id)
     return Change("automation", wanted.name, "changed")
 
 
 def remove_automation(client: SyncPrefectClient, name: str) -> list[Change]:
-    """Remove the automation of this name, where the server has one."""
+    """Remove the automation of this name, if the server has one."""
     found = client.read_automations_by_name(name)
     for each in found:
         client.delete_automation(each.id)

@@ -1,4 +1,4 @@
-"""What was done to the Prefect server, told to the operator."""
+"""What `infra apply` did to the Prefect server, for the operator to read."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Change:
-    """What became of one thing on the server.
+    """What was done to one object on the server.
 
     kind: `work pool`, `limit` …
-    change: `made`, `changed`, `unchanged`, `removed`, or why it was left alone.
+    change: `made`, `changed`, `unchanged` or `removed`.
     """
 
     kind: str

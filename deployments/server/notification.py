@@ -1,4 +1,4 @@
-"""Where the operator is told of a failed night: a webhook, kept by the server as a secret."""
+"""The webhook that failed nights are reported to, a secret block on the Prefect server."""
 
 from __future__ import annotations
 
@@ -10,16 +10,21 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.types import SecretDict
 from pydantic import SecretStr
 
-from deployments.server.automations import TOLD, apply_automation, failed_nights, remove_automation
+from deployments.server.automations import (
+    FAILED_NIGHTS,
+    apply_automation,
+    failed_nights,
+    remove_automation,
+)
 from deployments.server.changes import Change
 
 BLOCK = "huggingtweets-notify"
 
 
 def apply_notification(client: SyncPrefectClient, url: SecretStr | None) -> list[Change]:
-    """Tell failed nights to this address; without one, to nobody."""
+    """Report failed nights to this address, or to nobody if there is none."""
     if url is None:
-        return remove_automation(client, TOLD)
+        return remove_automation(client, FAILED_NIGHTS)
     block, change = _apply_block(url)
     return [change, apply_automation(client, failed_nights(block))]
 
@@ -28,14 +33,14 @@ def _apply_block(url: SecretStr) -> tuple[UUID, Change]:
     wanted = Webhook(url=url, headers=SecretDict({"Content-Type": "application/json"}))
     try:
         found: Any = Webhook.load(BLOCK)
-    except ValueError:  # what Prefect raises where there is none
-        return _saved(wanted), Change("webhook", BLOCK, "made")
+    except ValueError:  # what Prefect raises if there is none
+        return _save(wanted), Change("webhook", BLOCK, "made")
     identity: UUID = found._block_document_id  # noqa: SLF001 - Prefect has no public name for it
     if found.url == url and found.headers == wanted.headers:
         return identity, Change("webhook", BLOCK, "unchanged")
-    return _saved(wanted), Change("webhook", BLOCK, "changed")
+    return _save(wanted), Change("webhook", BLOCK, "changed")
 
 
-def _saved(block: Webhook) -> UUID:
+def _save(block: Webhook) -> UUID:
     identity: Any = block.save(BLOCK, overwrite=True)
     return UUID(str(identity))

@@ -1,13 +1,13 @@
-"""Prefect's server for one machine: on SQLite, its transactions wait for one another.
+"""Prefect's server for one machine: on SQLite its transactions wait for each other.
 
     python -m deployments.server.prefect_server server start [OPTION…]
 
-takes the words of `prefect` and does what they say. Prefect begins a transaction without SQLite's
-write lock. One that has read may then find that another has written meanwhile, and must give up:
-the server answers 503, and its client waits two seconds or more until it asks again. Among 12 bots
-that was seen 9 to 15 times in 300 requests, mostly where a slot for training was taken, and cost a
-bot 0.6 to 1.6 s (`python -m tests.benchmarks.orchestration`). Here every transaction takes the lock
-at its beginning, and waits for it: Prefect lets a connection wait for a minute.
+takes the arguments of `prefect`. Prefect begins a transaction without SQLite's write lock. If it
+has read and finds that another transaction has written meanwhile, it must give up: the server
+answers 503, and the client waits two seconds or more before it asks again. Among 12 bots that
+happened 9 to 15 times in 300 requests, mostly when a training slot was taken, and cost a bot 0.6 to
+1.6 s (`python -m tests.benchmarks.orchestration`). Here each transaction takes the lock when it
+begins, and waits for it: Prefect lets a connection wait for a minute.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class WaitingSqlite(AioSqliteConfiguration):
         session: AsyncSession,
         with_for_update: bool = False,  # noqa: ARG002 - Prefect's own signature
     ) -> AsyncGenerator[AsyncSessionTransaction, None]:
-        """As Prefect begins those that are about to write."""
+        """Begin as Prefect does for transactions that it knows will write."""
         async with super().begin_transaction(session, with_for_update=True) as transaction:
             yield transaction
 
 
 def use_waiting_sqlite() -> None:
-    """Let the server of this process use it, unless its database is another than SQLite."""
+    """Make the server of this process use it, if its database is SQLite."""
     url = PREFECT_API_DATABASE_CONNECTION_URL.value()
     if get_dialect(url).name == "sqlite":
         set_database_config(WaitingSqlite(url))

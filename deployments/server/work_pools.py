@@ -1,4 +1,4 @@
-"""The two work pools: `cpu` for what plans and waits, `train` for what needs a GPU or patience."""
+"""The two work pools: `cpu` for flows that plan and wait, `train` for those that train."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from deployments.server.changes import Change
 from tasks.core.errors import BadInput
 
 POOLS = {
-    "cpu": "Plans and waits: nightly, backfill, comply, forget.",
-    "train": "Retrains bots: one training at a time on a machine.",
+    "cpu": "Flows that plan and wait: nightly, backfill, comply, forget.",
+    "train": "Flows that train bots: retrain, account, sweep.",
 }
 PROCESS = "process"
 TEMPLATES = Path(__file__).parents[2] / "infra" / "work-pools"
 
 
 def template(kind: str, name: str) -> dict[str, Any] | None:
-    """The base job template of a pool, or None for processes, whose workers bring their own."""
+    """The base job template of a pool; None for processes, whose workers bring their own."""
     if kind == PROCESS:
         return None
     text = (TEMPLATES / f"{name}-{kind}.json").read_text(encoding="utf-8")
@@ -31,15 +31,15 @@ def template(kind: str, name: str) -> dict[str, Any] | None:
 
 
 def apply_pool(client: SyncPrefectClient, name: str, kind: str | None) -> Change:
-    """Make the pool, or bring its template up to date.
+    """Create the pool, or bring its template up to date.
 
-    kind: `process`, `docker` or `kubernetes`; None: what it is, or processes if it is new.
-    Raises BadInput where the pool is of another kind, which Prefect cannot change.
+    kind: `process`, `docker` or `kubernetes`; None: as it is, or `process` if it is new.
+    Raises BadInput if the pool is of another kind, which Prefect cannot change.
     """
     try:
         pool = client.read_work_pool(name)
     except ObjectNotFound:
-        return _make(client, name, kind or PROCESS)
+        return _create(client, name, kind or PROCESS)
     if kind not in (None, pool.type):
         raise BadInput(
             f"work pool {name} is of type {pool.type}, not {kind}: when none of its runs is under "
@@ -52,7 +52,7 @@ def apply_pool(client: SyncPrefectClient, name: str, kind: str | None) -> Change
     return Change("work pool", name, "changed")
 
 
-def _make(client: SyncPrefectClient, name: str, kind: str) -> Change:
+def _create(client: SyncPrefectClient, name: str, kind: str) -> Change:
     client.create_work_pool(
         WorkPoolCreate(
             name=name,

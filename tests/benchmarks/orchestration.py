@@ -23,7 +23,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from deployments.serve import PREFECT
+from deployments.server.prefect_settings import PREFECT_SETTINGS
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as in the tests: tiny models gain nothing by more
 SPEC = {"epochs": 1, "precision": "fp32"}
@@ -36,7 +36,7 @@ def main(words: list[str]) -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         os.environ |= {
-            **PREFECT,
+            **PREFECT_SETTINGS,
             "HUGGINGTWEETS_STORAGE": str(folder / "storage"),
             "HUGGINGTWEETS_TRACKING": "false",
             "HUGGINGTWEETS_GATE_REPEATS": "1",

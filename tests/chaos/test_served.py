@@ -77,7 +77,7 @@ def test_a_run_started_by_hand_is_taken_up_though_its_crash_was_forgotten(
     assert ended.state is not None
     assert ended.state.is_completed(), site.outcomes()
     assert ended.run_count == 2
-    assert "crashed and was forgotten: started again" in site.log_of("serve")
+    assert "crashed, and the server missed it" in site.log_of("serve")
     assert_all_released_once(site, ["olga"])
     assert_no_slot_is_held(site)
     told("SIGKILL of a run by hand, its crash event lost", "taken up by serve",

@@ -102,7 +102,7 @@ def test_it_serves_mends_itself_and_leaves_nothing_behind(
     until(lambda: bool(worker(site, "train")), 30, "the worker")
     first = worker(site, "train")
     first.kill()
-    until(lambda: "The worker of train has ended" in site.log_of("serve"), 30, "the mending")
+    until(lambda: "The train worker exited" in site.log_of("serve"), 30, "the mending")
     retrain_alice(site, tiny_base)
 
     served.send_signal(signal.SIGINT)

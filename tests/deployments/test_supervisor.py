@@ -1,4 +1,4 @@
-"""Processes that are watched: real ones, of a shell."""
+"""The supervisor with real processes: shells."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deployments.supervisor import Parts, pause_after
+from deployments.supervisor import Supervisor, next_backoff
 
 
 @pytest.fixture
-def parts() -> Iterator[Parts]:
-    parts = Parts()
-    yield parts
-    parts.end()
+def supervisor() -> Iterator[Supervisor]:
+    supervisor = Supervisor()
+    yield supervisor
+    supervisor.stop()
 
 
-def start(parts: Parts, script: str) -> None:
-    parts.start("thing", ["/bin/sh", "-c", script], dict(os.environ))
+def start(supervisor: Supervisor, script: str) -> None:
+    supervisor.start("shell", ["/bin/sh", "-c", script], dict(os.environ))
 
 
-def look_until(parts: Parts, done: Callable[[], bool], seconds: float) -> bool:
+def check_until(supervisor: Supervisor, done: Callable[[], bool], seconds: float) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        parts.look_at("thing")
+        supervisor.check()
         if done():
             return True
         time.sleep(0.02)
@@ -39,44 +39,48 @@ def lines(file: Path) -> list[str]:
 
 
 def has_ended(process: psutil.Process) -> bool:
-    """Whether it has, though nobody has asked yet how."""
+    """Whether it has exited, even if its parent has not waited for it yet."""
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 @pytest.mark.parametrize(
-    ("lived", "last", "pause"),
+    ("uptime", "last", "backoff"),
     [(3600, 60, 0), (60, 0, 0), (5, 0, 1), (5, 1, 2), (5, 2, 4), (5, 32, 60), (0, 60, 60)],
 )
-def test_what_dies_young_is_left_alone_for_longer_each_time(
-    lived: float, last: float, pause: float
+def test_the_backoff_grows_while_a_process_exits_early(
+    uptime: float, last: float, backoff: float
 ) -> None:
-    assert pause_after(lived, last) == pause
+    assert next_backoff(uptime, last) == backoff
 
 
-def test_what_cannot_live_does_not_take_the_machine(parts: Parts, tmp_path: Path) -> None:
-    begun = tmp_path / "begun"
-    start(parts, f"echo >> {begun}; exit 3")
-    look_until(parts, lambda: False, 4.5)
-    assert 2 <= len(lines(begun)) <= 4, "at 0, 1 and 3 seconds, and at 7"
-
-
-def test_what_a_killed_part_had_started_ends_before_it_starts_again(
-    parts: Parts, tmp_path: Path
+def test_a_process_that_cannot_start_is_restarted_ever_less_often(
+    supervisor: Supervisor, tmp_path: Path
 ) -> None:
-    children = tmp_path / "children"
-    start(parts, f"sleep 600 & echo $! $$ >> {children}; wait")
-    assert look_until(parts, lambda: len(lines(children)) == 1, 20)
-    parts.look_at("thing")
-    child, part = (psutil.Process(int(pid)) for pid in children.read_text().split())
-    part.kill()
-    assert look_until(parts, lambda: len(lines(children)) == 2, 20)
+    started = tmp_path / "started"
+    start(supervisor, f"echo >> {started}; exit 3")
+    check_until(supervisor, lambda: False, 4.5)
+    assert 2 <= len(lines(started)) <= 4, "at 0, 1 and 3 seconds, and at 7"
+
+
+def test_descendants_of_a_killed_process_end_before_it_is_restarted(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    pids = tmp_path / "pids"
+    start(supervisor, f"sleep 600 & echo $! $$ >> {pids}; wait")
+    assert check_until(supervisor, lambda: len(lines(pids)) == 1, 20)
+    supervisor.check()
+    child, parent = (psutil.Process(int(pid)) for pid in pids.read_text().split())
+    parent.kill()
+    assert check_until(supervisor, lambda: len(lines(pids)) == 2, 20)
     assert has_ended(child)
 
 
-def test_all_ends_with_what_it_has_started(parts: Parts, tmp_path: Path) -> None:
-    children = tmp_path / "children"
-    start(parts, f"sleep 600 & echo $! $$ >> {children}; wait")
-    assert look_until(parts, lambda: len(lines(children)) == 1, 20)
-    started = [psutil.Process(int(pid)) for pid in children.read_text().split()]
-    parts.end()
+def test_stopping_ends_the_processes_and_their_descendants(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    pids = tmp_path / "pids"
+    start(supervisor, f"sleep 600 & echo $! $$ >> {pids}; wait")
+    assert check_until(supervisor, lambda: len(lines(pids)) == 1, 20)
+    started = [psutil.Process(int(pid)) for pid in pids.read_text().split()]
+    supervisor.stop()
     assert all(map(has_ended, started))

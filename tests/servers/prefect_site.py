@@ -24,7 +24,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from deployments.serve import PREFECT, SERVER
+from deployments.server.prefect_settings import PREFECT_SETTINGS, SERVER_COMMAND
 
 ROOT = Path(__file__).parents[2]
 DEPLOYMENTS = ROOT / "deployments" / "prefect.yaml"
@@ -57,7 +57,7 @@ class Site:
             **own,
             "HUGGINGTWEETS_TRACKING": "false",
             **ours,
-            **PREFECT,
+            **PREFECT_SETTINGS,
             "PREFECT_HOME": str(self.folder / home),
             "PREFECT_API_URL": self.url,
             "OMP_NUM_THREADS": "1",
@@ -67,8 +67,8 @@ class Site:
     def start_server(self) -> None:
         """Start the server, or start it again on the same database, and wait until it answers."""
         self.port = self.port or free_port()
-        words = ["server", "start", "--host", "127.0.0.1", "--port", str(self.port)]
-        self._start("server", [sys.executable, "-m", SERVER, *words])
+        address = ["--host", "127.0.0.1", "--port", str(self.port)]
+        self._start("server", [*SERVER_COMMAND, *address])
         until(self._answers, 90, "the Prefect server")
 
     def start_worker(self, name: str, pool: str) -> None:

@@ -15,7 +15,12 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.server import automations
 from deployments.server.apply import apply_infra
-from deployments.server.automations import CRASHED, SILENT, TOLD, UNBEGUN
+from deployments.server.automations import (
+    CRASHED_RUNS,
+    FAILED_NIGHTS,
+    SILENT_RUNS,
+    UNSTARTED_RUNS,
+)
 from deployments.server.notification import BLOCK
 from tasks.core.errors import BadInput
 from tasks.core.settings import settings
@@ -23,6 +28,7 @@ from tests.servers.s3 import KEYS, free_port, running_s3
 
 Command = Callable[..., tuple[int, str, str]]
 pytestmark = pytest.mark.usefixtures("prefect_server")
+AUTOMATIONS = (SILENT_RUNS, UNSTARTED_RUNS, CRASHED_RUNS, FAILED_NIGHTS)
 LIMITS = ["x-api", "x-api-accounts", "bluesky", "bluesky-accounts"]
 
 
@@ -30,7 +36,7 @@ LIMITS = ["x-api", "x-api-accounts", "bluesky", "bluesky-accounts"]
 def client() -> Iterator[SyncPrefectClient]:
     """A client of a server on which nothing is applied yet."""
     with get_client(sync_client=True) as client:
-        for name in (SILENT, UNBEGUN, CRASHED, TOLD):
+        for name in AUTOMATIONS:
             automations.remove_automation(client, name)
         for pool in client.read_work_pools():
             if pool.name in ("cpu", "train"):
@@ -39,7 +45,7 @@ def client() -> Iterator[SyncPrefectClient]:
             with suppress(ObjectNotFound):
                 client.delete_global_concurrency_limit_by_name(name)
         yield client
-        for name in (SILENT, UNBEGUN, CRASHED, TOLD):  # no other test's runs are to be tried again
+        for name in AUTOMATIONS:  # they would retry the runs of other tests
             automations.remove_automation(client, name)
 
 
@@ -51,10 +57,10 @@ def changes(command: Command, *words: str) -> dict[str, str]:
 
 @pytest.mark.usefixtures("client")
 def test_the_second_time_all_is_unchanged(command: Command) -> None:
-    names = ["cpu", "train", *LIMITS, SILENT, UNBEGUN, CRASHED]
+    names = ["cpu", "train", *LIMITS, SILENT_RUNS, UNSTARTED_RUNS, CRASHED_RUNS]
     assert changes(command) == dict.fromkeys(names, "made")
     assert changes(command) == dict.fromkeys(names, "unchanged")
-    assert changes(command, "--silence", "60")[SILENT] == "changed"
+    assert changes(command, "--silence", "60")[SILENT_RUNS] == "changed"
     code, out, _ = command("infra", "apply")
     assert code == 0
     assert "changed" in out, "as a table"
@@ -84,17 +90,17 @@ def test_what_the_operator_chose_is_left_alone(client: SyncPrefectClient) -> Non
     apply_infra()
     client.update_global_concurrency_limit("x-api", GlobalConcurrencyLimitUpdate(limit=2))
     off = automations.crashed_runs().model_copy(update={"enabled": False})
-    client.update_automation(client.read_automations_by_name(CRASHED)[0].id, off)
+    client.update_automation(client.read_automations_by_name(CRASHED_RUNS)[0].id, off)
     assert {each.change for each in apply_infra()} == {"unchanged"}
     assert client.read_global_concurrency_limit_by_name("x-api").limit == 2
-    assert not client.read_automations_by_name(CRASHED)[0].enabled
+    assert not client.read_automations_by_name(CRASHED_RUNS)[0].enabled
 
 
 def test_a_double_is_removed(client: SyncPrefectClient) -> None:
     apply_infra()
     client.create_automation(automations.crashed_runs())
-    assert [each.change for each in apply_infra() if each.name == CRASHED] == ["changed"]
-    assert len(client.read_automations_by_name(CRASHED)) == 1
+    assert [each.change for each in apply_infra() if each.name == CRASHED_RUNS] == ["changed"]
+    assert len(client.read_automations_by_name(CRASHED_RUNS)) == 1
 
 
 @pytest.mark.parametrize("kind", ["docker", "kubernetes"])
@@ -126,18 +132,18 @@ def test_the_address_of_the_notification_is_a_secret(
         return {each.name: each.change for each in apply_infra()}
 
     first = apply("https://hooks.example.com/secret-1")
-    assert (first[BLOCK], first[TOLD]) in {("made", "made"), ("changed", "made")}
+    assert (first[BLOCK], first[FAILED_NIGHTS]) in {("made", "made"), ("changed", "made")}
     again = apply("https://hooks.example.com/secret-1")
-    assert (again[BLOCK], again[TOLD]) == ("unchanged", "unchanged")
+    assert (again[BLOCK], again[FAILED_NIGHTS]) == ("unchanged", "unchanged")
     other = apply("https://hooks.example.com/secret-2")
-    assert (other[BLOCK], other[TOLD]) == ("changed", "unchanged")
-    automation = client.read_automations_by_name(TOLD)[0]
+    assert (other[BLOCK], other[FAILED_NIGHTS]) == ("changed", "unchanged")
+    automation = client.read_automations_by_name(FAILED_NIGHTS)[0]
     assert "secret" not in automation.model_dump_json()
-    assert apply(None)[TOLD] == "removed"
-    assert not client.read_automations_by_name(TOLD)
+    assert apply(None)[FAILED_NIGHTS] == "removed"
+    assert not client.read_automations_by_name(FAILED_NIGHTS)
 
 
-def test_a_server_that_is_away_or_refuses_is_told_in_a_line(command: Command) -> None:
+def test_a_server_that_is_away_or_refuses_is_reported_in_one_line(command: Command) -> None:
     nobody = f"http://127.0.0.1:{free_port()}/api"
     with temporary_settings({PREFECT_API_URL: nobody}):
         code, _, err = command("infra", "apply")
@@ -148,7 +154,7 @@ def test_a_server_that_is_away_or_refuses_is_told_in_a_line(command: Command) ->
     assert code == 2
     assert err == (
         f"huggingtweets: the Prefect server at {url} refuses the login: "
-        "mend PREFECT_API_AUTH_STRING\n"
+        "correct PREFECT_API_AUTH_STRING\n"
     )
     with (
         answering(418) as url,

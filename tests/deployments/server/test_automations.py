@@ -97,25 +97,25 @@ def test_a_crashed_run_is_tried_again_until_it_has_had_its_tries(
     assert not state_within(client, never_ran, "AwaitingRetry", 4)
 
 
-def test_what_falls_silent_or_never_begins_is_taken_up_again(client: SyncPrefectClient) -> None:
+def test_silent_and_unstarted_runs_are_taken_up_again(client: SyncPrefectClient) -> None:
     apply_infra()
     soon = timedelta(seconds=10)  # the shortest that Prefect takes
-    for automation in (automations.silent_runs(soon), automations.unbegun_runs(soon)):
+    for automation in (automations.silent_runs(soon), automations.unstarted_runs(soon)):
         automations.apply_automation(client, automation)
     time.sleep(2)
-    silent, unbegun, well = (deployed_run(client, batch, "train") for _ in range(3))
-    become(client, unbegun, Pending())
+    silent, unstarted, well = (deployed_run(client, batch, "train") for _ in range(3))
+    become(client, unstarted, Pending())
     for run in (silent, well):
         become(client, run, Pending(), Running())
         beat(client, run)
     become(client, well, Completed())
     assert state_within(client, silent, "AwaitingRetry", 40), "Crashed, and then tried again"
-    assert state_within(client, unbegun, "AwaitingRetry", 40)
+    assert state_within(client, unstarted, "AwaitingRetry", 40)
     assert state_within(client, well, "Completed", 1)
 
 
 def beat(client: SyncPrefectClient, run: FlowRun) -> None:
-    """What a running flow says of itself now and then."""
+    """Send a heartbeat, as a running flow does now and then."""
     heartbeat = {
         "id": str(uuid4()),
         "event": "prefect.flow-run.heartbeat",
@@ -126,8 +126,10 @@ def beat(client: SyncPrefectClient, run: FlowRun) -> None:
     client.request("POST", "/events", json=[heartbeat])
 
 
-def test_a_failed_night_is_told(client: SyncPrefectClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    with listening() as (url, told):
+def test_a_failed_night_is_reported(
+    client: SyncPrefectClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with listening() as (url, received):
         monkeypatch.setenv("HUGGINGTWEETS_NOTIFY_URL", url)
         settings.cache_clear()
         apply_infra()
@@ -136,25 +138,25 @@ def test_a_failed_night_is_told(client: SyncPrefectClient, monkeypatch: pytest.M
             run = deployed_run(client, night, "cpu")
             become(client, run, Pending(), Running(), Failed(message=reason))
             end = time.monotonic() + 30
-            while not told and time.monotonic() < end:
+            while not received and time.monotonic() < end:
                 time.sleep(0.1)
-            said = told.pop()
-            assert said["text"] == said["content"]
-            assert said["text"].endswith(f"Failed: {reason}")
+            message = received.pop()
+            assert message["text"] == message["content"]
+            assert message["text"].endswith(f"Failed: {reason}")
         other = deployed_run(client, batch, "train")
         become(client, other, Pending(), Running(), Failed(message="one batch"))
         time.sleep(3)
-        assert told == []
+        assert received == []
 
 
 @contextmanager
 def listening() -> Iterator[tuple[str, list[dict[str, str]]]]:
     """A web server that keeps what is posted to it."""
-    told: list[dict[str, str]] = []
+    received: list[dict[str, str]] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(200)
             self.end_headers()
 
@@ -164,6 +166,6 @@ def listening() -> Iterator[tuple[str, list[dict[str, str]]]]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/", told
+        yield f"http://127.0.0.1:{server.server_port}/", received
     finally:
         server.shutdown()

@@ -17,7 +17,7 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.states import Crashed, Pending, Running, State
 
-from deployments.serve import look_for_crashed as serve_looks
+from deployments.serve import retry_crashed_runs as serve_looks
 from deployments.server.work_pools import POOLS as OUR_POOLS
 from flows.chunks import look_for_crashed as nights_look
 from tasks.orchestration.crashed_runs import (

@@ -1,0 +1,54 @@
+"""`huggingtweets backfill`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deployments import console
+from deployments.cli.flow_runs import run_async_flow, start_prefect
+from deployments.cli.options import Base, Chunk, Json, OnWorkers, Push
+
+
+def backfill(
+    handles: Annotated[
+        list[str] | None, typer.Argument(metavar="HANDLE…", help="Accounts, each to be a bot")
+    ] = None,
+    file: Annotated[Path | None, typer.Option(help="A file with more of them, one a line")] = None,
+    source: Annotated[
+        str, typer.Option(help="`x_api`, `bluesky`, or `stored` for posts already imported")
+    ] = "x_api",
+    base: Base = None,
+    fresh_days: Annotated[
+        float, typer.Option(min=0, help="Skip bots with a release younger than this")
+    ] = 7,
+    chunk: Chunk = 20,
+    push: Push = False,
+    force: Annotated[bool, typer.Option("--force", help="Retrain fresh bots as well")] = False,
+    on_workers: OnWorkers = False,
+    as_json: Json = False,
+) -> None:
+    """Retrain a long list of accounts; if interrupted, start it again."""
+    from tasks.backfill import read_list
+
+    listed = read_list(handles or [], file)
+    for line in listed.wrong:
+        text = f"line {line['line']}: {line['text']!r}: {line['why']}"
+        console.err.print(console.for_terminal(text), soft_wrap=True)
+    start_prefect()
+    from flows.backfill import backfill as flow
+    from flows.requests import RetrainOptions
+
+    options = RetrainOptions(base=base, push=push, force=force)
+    names = list(listed.names)
+    counts = run_async_flow(
+        flow, names, "", source, options, fresh_days, chunk, here=not on_workers
+    )
+    counts |= {"wrong lines": len(listed.wrong)}
+    if as_json:
+        console.print_json(counts)
+    else:
+        console.print_table("Backfill", [{"outcome": k, "bots": v} for k, v in counts.items()])
+    raise typer.Exit(int(bool(counts.get("failed") or listed.wrong)))

@@ -1,0 +1,29 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+
+class FilterName(StrEnum):
+    """The filters that a corpus can be curated with."""
+
+    MODERN = "modern"
+    CLASSIC = "classic"
+
+
+BotName = Annotated[str, typer.Argument(metavar="BOT", help="`alice`, or `alice-bob` for several")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table")]
+Base = Annotated[str | None, typer.Option(help="Hub id or folder of the base model, or `embedded`")]
+Filter = Annotated[FilterName | None, typer.Option("--filter", help="The filter for posts")]
+Languages = Annotated[
+    list[str] | None, typer.Option("--language", help="Keep only this language; repeatable")
+]
+Push = Annotated[bool, typer.Option("--push", help="Publish to the Hugging Face Hub as well")]
+OnWorkers = Annotated[
+    bool, typer.Option("--on-workers", help="Train on the workers, not in this process")
+]
+Chunk = Annotated[int, typer.Option(min=1, max=200, help="Bots per flow run")]
