@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from contextlib import AbstractContextManager, nullcontext
 
 from prefect import task
 from prefect.runtime import flow_run
@@ -17,17 +16,21 @@ from tasks.orchestration.policies import RETRY, cached
 from tasks.orchestration.progress import reporter
 from tasks.storage import storage_root
 from tasks.storage.opt_outs import refuse_opted_out
-from tasks.waiting import Company, waiting
 
-# Raised whenever the same corpus, base and spec would give other weights than before.
-RECIPE = 4
+# Of each mode, raised whenever the same corpus, base and spec would give other weights than before.
+RECIPES = {"full": 4, "adapter": 5}
 # The storage's folder of unfinished trainings, by bot and fingerprint.
 RESUME = "resume"
 
 
+def recipe_of(spec: Spec) -> int:
+    """Which recipe a spec is trained by: a part of whatever digests what goes into a bot."""
+    return RECIPES[spec.mode]
+
+
 def fingerprint_of(corpus: Corpus, base: Base, spec: Spec) -> str:
     """The digest of all that goes into a checkpoint, so that equal ones need no training."""
-    return digest(RECIPE, corpus.bot, corpus.file.sha256, base.id, base.revision, spec)
+    return digest(recipe_of(spec), corpus.bot, corpus.file.sha256, base.id, base.revision, spec)
 
 
 @task(name="prepare base", task_run_name="base {base_id}", **RETRY)
@@ -43,7 +46,7 @@ _preparing = threading.Lock()
 
 
 def base_for(base_id: str) -> Base:
-    """The base in a local folder, looked for once in a run: a batch asks again for every bot.
+    """The base in a local folder, resolved once in a run: a batch asks again for every bot.
 
     Raises BaseUnavailable, NetworkTrouble.
     """
@@ -58,26 +61,14 @@ def _uri(bot: Bot, fingerprint: str) -> str:
     return f"checkpoints/{bot}/{fingerprint[:16]}"
 
 
-def ready(corpus: Corpus, base: Base, spec: Spec) -> AbstractContextManager[None]:
-    """Within the block another bot that is trained may take this one along, if it needs training.
-
-    How many are trained at once is a setting; `finetune` finds what came of it.
-    """
-    checkpoint = _uri(corpus.bot, fingerprint_of(corpus, base, spec))
-    if storage_root().exists(f"{checkpoint}/{MANIFEST}"):
-        return nullcontext()
-    return waiting(corpus, base, spec)
-
-
 @task(name="finetune", task_run_name="finetune @{bot}", **RETRY, **cached("finetune"))
 def finetune_task(bot: Bot, corpus: Corpus, base: Base, spec: Spec) -> Checkpoint:
     """Train, and store the best weights with their manifest.
 
-    A training of the same that was cut off, here or by another worker of the storage, is gone on
-    with.
+    An interrupted training of the same is resumed, whichever worker of the storage began it.
     """
+    from tasks.training.checkpoint import train_checkpoint
     from tasks.training.resume import Resume
-    from tasks.training.trainer import train_checkpoint
 
     storage = storage_root()
     texts = read_corpus(storage, corpus)
@@ -98,9 +89,8 @@ def finetune_task(bot: Bot, corpus: Corpus, base: Base, spec: Spec) -> Checkpoin
                 uri=uri,
                 on_progress=reporter(bot),
                 resume=unfinished if seconds else None,
-                trainer=Company(storage, corpus, 1),
             )
-            # Its owner may have asked meanwhile; what is in the folder then goes with it.
+            # An owner may have opted out meanwhile; the draft folder then goes with the error.
             refuse_opted_out(storage, *bot.handles)
     except OptedOut:
         storage.delete(unfinished.key)

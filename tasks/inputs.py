@@ -14,7 +14,7 @@ from pathlib import Path
 from tasks.core.names import Bot
 from tasks.core.records import Base, Outcome, Spec, Status, digest
 from tasks.core.settings import settings
-from tasks.finetune import RECIPE
+from tasks.finetune import recipe_of
 from tasks.lake.posts import dataset_digest
 from tasks.publishing.releases import latest_release, verify_release
 from tasks.registry.due_marks import is_due
@@ -50,7 +50,7 @@ class Inputs:
         refuse_opted_out(storage, *self.bot.handles)
         files = {name: path for name, path in self.sources.items() if Path(path).exists()}
         return digest(
-            RECIPE,
+            recipe_of(self.spec),
             [dataset_digest(storage, handle) for handle in self.bot.handles],
             {name: file_digest(Path(path)) for name, path in files.items()},
             [self.filter, self.languages, settings().min_characters],

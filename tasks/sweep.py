@@ -37,15 +37,15 @@ class Trial:
 
 @task(name="trial", task_run_name="trial @{bot}", **RETRY, **cached("trial"))
 def try_spec(bot: Bot, corpus: Corpus, base: Base, spec: Spec) -> Trial:
-    """Train, and tell how it went. Raises BaseUnavailable."""
+    """Train, and return how it went. Raises BaseUnavailable."""
     from tasks.training.engine import engine_for
-    from tasks.training.together import train_bot
+    from tasks.training.trainer import train
 
     texts = read_corpus(storage_root(), corpus)
     with bot_place(bot), training_place():
         engine = engine_for(base)
         with engine.busy:
-            trained, _ = train_bot(
+            trained = train(
                 engine,
                 texts.train,
                 texts.held_out,

@@ -12,14 +12,14 @@ from safetensors import SafetensorError
 
 from tasks.core.errors import HuggingtweetsError
 from tasks.core.records import Base, Evaluation, Spec
-from tasks.evaluation.predictions import let_write
+from tasks.evaluation.predictions import generate_samples
 from tasks.generation.release_model import load_release
 from tasks.training.bases.loading import load_tokenizer
 from tasks.training.compute.precision import choose_precision
 from tasks.training.data.documents import context_of, encode, scored
 from tasks.training.engine import Engine, engine_for
 from tasks.training.export import import_weights
-from tasks.training.held_out_loss import mean_loss
+from tasks.training.loss import mean_loss
 
 log = logging.getLogger("huggingtweets")
 
@@ -71,7 +71,7 @@ def evaluate_bot(
     with engine.busy:
         base_loss = engine.base_loss(held_out, spec)
         import_weights(engine.model, checkpoint)
-        written = let_write(engine.model, engine.tokenizer, train, seed=seed)
+        written = generate_samples(engine.model, engine.tokenizer, train, seed=seed)
         evaluation = Evaluation(
             base_loss=base_loss,
             bot_loss=engine.mean_loss(documents),

@@ -30,7 +30,9 @@ class Written:
     repeated: int
 
 
-def let_write(model: Any, tokenizer: Any, training_texts: Sequence[str], *, seed: int) -> Written:
+def generate_samples(
+    model: Any, tokenizer: Any, training_texts: Sequence[str], *, seed: int
+) -> Written:
     """Five texts for each start, in the order of the starts, and 75 more to look through.
 
     These begin with nothing and may mention people, because so write the weights by themselves, in

@@ -10,7 +10,7 @@ import torch
 
 from tasks.core.errors import BaseUnavailable
 from tasks.core.records import MANIFEST, Base
-from tasks.training.adapter_files import has_adapter
+from tasks.training.adapters import has_adapter
 from tasks.training.bases.loading import load_model
 from tasks.training.export import import_weights
 

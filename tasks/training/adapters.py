@@ -1,143 +1,123 @@
-"""Adapters: small trained additions to a base that stays as it is (LoRA, arXiv:2106.09685).
+"""LoRA adapters by peft: small trained additions to a base that stays as it is (arXiv:2106.09685).
 
-To the product of every linear layer of the blocks, x W, comes x A B with a narrow middle, the rank.
-B begins at zero, so that an untrained adapter changes nothing. The addition is not scaled: PEFT's
-`lora_alpha` is the rank.
+Every linear layer but the head gets one. They are scaled by one: `lora_alpha` is the rank.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from peft.tuners.lora import LoraLayer
+from safetensors import SafetensorError
 from transformers.pytorch_utils import Conv1D
 
 from tasks.core.errors import BaseUnavailable
-from tasks.training.compute.patching import Forward, replaced
-from tasks.training.stack import Places, Stack
-from tasks.training.stack_functions import turned_product
+from tasks.training.compute.fast_loss import fastest_loss
+from tasks.training.compute.flat_weights import FlatWeights
+from tasks.training.engine import TYPES, Engine
+from tasks.training.steps import Trainable
 
-# Measured with rank 64 on real accounts; full fine-tuning wants less.
-RATE = 1.5e-3
+WEIGHTS = "adapter_model.safetensors"
 
 
-@dataclass(frozen=True)
-class Adapter:
-    """A trained adapter of one bot.
+@contextmanager
+def adapter_on(engine: Engine, rank: int, seed: int) -> Iterator[tuple[Any, Trainable]]:
+    """Within the block the engine's model has a new adapter: peft's model, and what is trained.
 
-    factors: by the layer's name, A (rank × inputs) and B (outputs × rank).
+    Afterwards the model is the base again, with the base's weights. Gives the same for the same
+    seed. Raises BaseUnavailable for a model that no adapter can be made for.
     """
+    precision = next(name for name, dtype in TYPES.items() if dtype is engine.weights.weights.dtype)
+    engine.use("fp32")
+    engine.restore()
+    torch.manual_seed(seed)
+    with engine.weights.frozen():
+        adapted = _adapted(engine, rank)
+        try:
+            trained = FlatWeights(p for p in adapted.parameters() if p.requires_grad)
+            loss = fastest_loss(engine.model, engine.weights, trained)
+            engine.use(precision)
+            trained.use(TYPES[precision])
+            yield adapted, Trainable(engine.model, trained, loss, engine.ramp)
+        finally:
+            adapted.unload()
 
-    rank: int
-    factors: Mapping[str, tuple[torch.Tensor, torch.Tensor]]
 
-
-def linears(model: Any) -> dict[str, Any]:
-    """The layers that get an addition, by name: all linear ones but the head."""
-    head = model.get_output_embeddings()
-    return {
+def _adapted(engine: Engine, rank: int) -> Any:
+    head = engine.model.get_output_embeddings()
+    linear = {
         name: module
-        for name, module in model.named_modules()
+        for name, module in engine.model.named_modules()
         if isinstance(module, torch.nn.Linear | Conv1D) and module is not head
     }
+    if not linear:
+        kind = type(engine.model).__name__
+        raise BaseUnavailable(f"base {engine.base.id}: {kind} has no linear layers: use mode full")
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=rank,
+        target_modules=sorted({name.rpartition(".")[2] for name in linear}),
+        exclude_modules=[name for name, module in engine.model.named_modules() if module is head],
+        fan_in_fan_out=any(isinstance(module, Conv1D) for module in linear.values()),
+        task_type="CAUSAL_LM",
+    )
+    with _peft_warnings():
+        adapted = get_peft_model(engine.model, config)
+    # Else it is this machine's folder of the base.
+    adapted.peft_config["default"].base_model_name_or_path = engine.base.id
+    return adapted
 
 
-class AdapterLayers:
-    """Trains adapters of several bots over the weights that a model has.
-
-    places, start: of one bot's numbers, as `Stack` takes them.
-    Raises BaseUnavailable for a model without linear layers.
-    """
-
-    def __init__(self, model: Any, rank: int, seed: int) -> None:
-        self.model, self.rank = model, rank
-        self._layers = linears(model)
-        if not self._layers:
-            raise BaseUnavailable(
-                f"{type(model).__name__} has no linear layers to add to: use mode full"
-            )
-        places, numbers, end = {}, [], 0
-        chance = torch.Generator().manual_seed(seed)
-        for name, layer in self._layers.items():
-            inputs, outputs = _sizes(layer)
-            down = (torch.rand(rank, inputs, generator=chance) * 2 - 1) / math.sqrt(inputs)
-            for part, tensor in (("A", down), ("B", torch.zeros(outputs, rank))):
-                places[f"{name}.{part}"] = (end, tensor.shape)
-                numbers.append(tensor.flatten())
-                end += tensor.numel()
-        self.places: Places = places
-        self.start = torch.cat(numbers).to(next(model.parameters()).device)
-
-    @contextmanager
-    def attached(self, stack: Stack) -> Iterator[None]:
-        """Within the block the model computes with the adapters of the stack's views.
-
-        Its inputs are rows, as many for each bot, those of the first bot first.
-        """
-        names = {id(layer): name for name, layer in self._layers.items()}
-
-        def forward_of(module: Any) -> Forward | None:
-            name = names.get(id(module))
-            return None if name is None else _with_addition(module, stack, name)
-
-        with replaced(self.model, forward_of):
-            yield
-
-    def put(self, numbers: torch.Tensor) -> None:
-        """Add the adapter of one bot to the weights that the model has, its base's."""
-        merge(self.model, self.adapter(numbers))
-
-    def heads(self, stack: Stack) -> list[torch.Tensor]:
-        """The head's weight for each bot of the views: the base's, which is not trained."""
-        weight = self.model.get_output_embeddings().weight.detach()
-        return [weight] * stack.shown
-
-    def adapter(self, numbers: torch.Tensor) -> Adapter:
-        """What a row of the stack holds."""
-        parts = {
-            name: numbers[start : start + shape.numel()].view(shape)
-            for name, (start, shape) in self.places.items()
-        }
-        factors = {name: (parts[f"{name}.A"], parts[f"{name}.B"]) for name in self._layers}
-        return Adapter(self.rank, factors)
+def save_adapter(adapted: Any, folder: Path) -> None:
+    """Write peft's files: the adapter's weights and its config."""
+    adapted.save_pretrained(folder, save_embedding_layers=False)
+    (folder / "README.md").unlink(missing_ok=True)  # peft's own; the release has a card
 
 
-def _sizes(layer: Any) -> tuple[int, int]:
-    """Inputs and outputs of a linear layer; GPT-2's keep their weights turned."""
-    rows, columns = layer.weight.shape
-    return (rows, columns) if type(layer) is Conv1D else (columns, rows)
+def _addition(layer: Any) -> torch.Tensor:
+    """What the adapter adds to a layer's weight, in fp32."""
+    addition: torch.Tensor = layer.get_delta_weight("default").float()
+    return addition
 
 
-def _with_addition(layer: Any, stack: Stack, name: str) -> Forward:
-    plain = layer.forward
+@contextmanager
+def _peft_warnings() -> Iterator[None]:
+    """Raise what peft only warns of, such as missing weights; skip notices for developers."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
 
-    def forward(x: torch.Tensor) -> torch.Tensor:
-        down, up = stack.views[f"{name}.A"], stack.views[f"{name}.B"]
-        middle = turned_product(x.reshape(len(down), -1, x.size(-1)), down)
-        whole: torch.Tensor = plain(x)
-        return whole + turned_product(middle, up).view(whole.shape)
 
-    return forward
+def has_adapter(folder: Path) -> bool:
+    """Whether what is saved in a folder is an adapter, not a whole model."""
+    return (folder / WEIGHTS).is_file()
 
 
 @torch.no_grad()
-def merge(model: Any, adapter: Adapter) -> None:
-    """Add the adapter to the weights that the model has, which must be its base's.
+def merge_adapter(model: Any, folder: Path) -> None:
+    """Add the adapter that is saved in a folder to a model's weights, in place.
 
-    Raises BaseUnavailable where it was made for another architecture.
+    model: with the weights of the adapter's base. Raises BaseUnavailable where the adapter is
+    damaged or of another architecture.
     """
-    layers = linears(model)
-    for name, (down, up) in adapter.factors.items():
-        layer = layers.get(name)
-        if layer is None or _sizes(layer) != (down.size(1), up.size(0)):
-            raise BaseUnavailable(
-                f"an adapter for {name[:80]} does not fit this base: use the base it was made from"
-            )
-        weight = layer.weight
-        addition = up.to(weight.device).float() @ down.to(weight.device).float()
-        turned = addition.t() if type(layer) is Conv1D else addition
-        weight.copy_(weight.float() + turned)
+    try:
+        with _peft_warnings():
+            adapted = PeftModel.from_pretrained(model, folder)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, UserWarning) as error:
+        raise BaseUnavailable(
+            f"adapter {folder.name}: {WEIGHTS} is damaged, or was not made from this base: use "
+            f"the base it was made from, or train the bot again ({str(error)[:200]})"
+        ) from error
+    for layer in adapted.modules():
+        if isinstance(layer, LoraLayer):
+            weight: Any = layer.get_base_layer().weight
+            # In place, since an engine's weights are views; peft's own merge may replace them.
+            weight.copy_(weight.float() + _addition(layer))
+    adapted.unload()

@@ -10,8 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import GenerationConfig
 
-from tasks.training.adapter_files import has_adapter, load_adapter, save_adapter
-from tasks.training.adapters import Adapter, merge
+from tasks.training.adapters import has_adapter, merge_adapter, save_adapter
 from tasks.training.data.documents import Marks, context_of, marks_of
 
 WEIGHTS = "model.safetensors"
@@ -27,22 +26,19 @@ def export_model(model: Any, tokenizer: Any, folder: Path) -> None:
     marks = marks_of(tokenizer)
     _save_weights(model, folder / WEIGHTS)
     _save_config(model, folder, marks, _prefix(tokenizer, marks))
-    _save_writing(model, tokenizer, marks, folder)
+    _save_for_writing(model, tokenizer, marks, folder)
 
 
-def export_adapter(
-    adapter: Adapter, model: Any, tokenizer: Any, base_id: str, folder: Path
-) -> None:
-    """Write an adapter in the format of PEFT, and what is needed to write with it.
+def export_adapter(adapted: Any, tokenizer: Any, folder: Path) -> None:
+    """Write an adapter's files, and what is needed to write with it.
 
-    model: the adapter's base. tokenizer: the base's; it is changed into the bot's.
-    base_id: the name by which others know the base.
+    adapted: peft's model. tokenizer: the base's; it is changed into the bot's.
     """
-    save_adapter(adapter, model, base_id, folder)
-    _save_writing(model, tokenizer, marks_of(tokenizer), folder)
+    save_adapter(adapted, folder)
+    _save_for_writing(adapted, tokenizer, marks_of(tokenizer), folder)
 
 
-def _save_writing(model: Any, tokenizer: Any, marks: Marks, folder: Path) -> None:
+def _save_for_writing(model: Any, tokenizer: Any, marks: Marks, folder: Path) -> None:
     context = context_of(model.config.get_text_config(), MAX_LENGTH)
     _generation_config(marks, context).save_pretrained(folder)
     _save_tokenizer(tokenizer, marks, folder)
@@ -111,10 +107,10 @@ def import_weights(model: Any, folder: Path) -> None:
     """Put the exported weights into a model of the same architecture, in place.
 
     An exported adapter is merged into the weights that the model has, which must be its base's.
-    Raises BaseUnavailable for an adapter that does not fit.
+    Raises BaseUnavailable for an adapter that is damaged or of another base.
     """
     if has_adapter(folder):
-        merge(model, load_adapter(folder))
+        merge_adapter(model, folder)
         return
     saved = load_file(folder / WEIGHTS)
     for name, parameter in model.named_parameters():

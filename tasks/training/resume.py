@@ -1,4 +1,4 @@
-"""An unfinished training, kept so that another process, perhaps elsewhere, can go on with it."""
+"""The state of an unfinished training, stored so that another process can resume it."""
 
 from __future__ import annotations
 
@@ -23,34 +23,35 @@ if TYPE_CHECKING:  # a GPU machine may have nothing to store with
 
 log = logging.getLogger("huggingtweets")
 
-KEPT = 2
-# Bytes a second, until a copy was timed: of 1.9 GB on two busy cores copying took 0.1 to 4 s, since
-# its memory is fresh, and writing 2 to 3 s of a processor.
-SLOW = 0.5e9
+STATES_KEPT = 2
+# Bytes a second, assumed until a state was timed: of 1.9 GB on two busy cores copying took 0.1 to
+# 4 s, since its memory is fresh, and writing 2 to 3 s of a processor.
+ASSUMED_SPEED = 0.5e9
 _TENSORS = "state.safetensors"
 
-Tensors = Mapping[str, torch.Tensor]
-Snapshot = Callable[[], tuple[Tensors, dict[str, Any]]]
+# Tensors by name, and plain values.
+State = tuple[Mapping[str, torch.Tensor], dict[str, Any]]
+Snapshot = Callable[[], State]
 
 
 @dataclass(frozen=True)
 class Resume:
-    """Where and how often an unfinished training is kept.
+    """Where and how often the state of an unfinished training is stored.
 
-    key: its folder below the storage root. fingerprint: of all that goes into the training; what
-    was kept for another is not used. every_seconds: between two copies, or longer, so that copying
-    and writing take a share of `most` of the time, if nothing of it could be done beside.
+    key: its folder below the storage root. fingerprint: of all that goes into the training; states
+    of another are ignored. every_seconds: between two states, or longer, so that copying and
+    writing take at most `max_share` of the time, if nothing of it could be done beside.
     """
 
     storage: Storage
     key: str
     fingerprint: str
     every_seconds: float = 60.0
-    most: float = 0.02
+    max_share: float = 0.02
 
 
-class Keeper:
-    """Writes copies of a training's state in a thread of its own, and finds the last one.
+class StateWriter:
+    """Writes a training's states in a thread of its own, and finds the newest one.
 
     seconds: how long the training has waited for copies.
     """
@@ -60,11 +61,11 @@ class Keeper:
         self._copies: dict[str, torch.Tensor] = {}
         self._thread: threading.Thread | None = None
         self._last = time.monotonic()
-        self._cost: float | None = None  # of the dearest copy, in seconds of a processor
+        self._cost: float | None = None  # of the dearest state, in seconds of a processor
         self.seconds = 0.0
 
-    def last(self) -> tuple[Tensors, dict[str, Any]] | None:
-        """The newest state that can be read, or None. A damaged one is passed over."""
+    def newest(self) -> State | None:
+        """The newest state that can be read, or None. A damaged one is ignored."""
         storage = self._resume.storage
         for key in reversed(storage.folders(self._resume.key)):
             try:
@@ -74,11 +75,11 @@ class Keeper:
                 with storage.folder(key) as folder:
                     return load_file(folder / _TENSORS), manifest["state"]
             except (OSError, ValueError, KeyError, SafetensorError) as error:
-                log.warning("what was kept as %s cannot be used: %s", key, error)
+                log.warning("ignoring unreadable training state %s: %s", key, error)
         return None
 
-    def keep_if_due(self, number: int, snapshot: Snapshot) -> None:
-        """Copy the state and have it written as `number`, if it is time and the last is written."""
+    def write_if_due(self, number: int, snapshot: Snapshot) -> None:
+        """Copy the state and write it as `number`, if it is time and the last one is written."""
         pause = self._pause(snapshot)
         begun = time.monotonic()
         if begun - self._last < pause or (self._thread and self._thread.is_alive()):
@@ -96,13 +97,13 @@ class Keeper:
         self.seconds += copied
 
     def _pause(self, snapshot: Snapshot) -> float:
-        """Seconds between two copies. Before the first, its cost is guessed from its size."""
+        """Seconds between two states. Before the first, its cost is guessed from its size."""
         if self._cost is None:
-            self._cost = sum(tensor.nbytes for tensor in snapshot()[0].values()) / SLOW
-        return max(self._resume.every_seconds, self._cost / self._resume.most)
+            self._cost = sum(tensor.nbytes for tensor in snapshot()[0].values()) / ASSUMED_SPEED
+        return max(self._resume.every_seconds, self._cost / self._resume.max_share)
 
     def close(self) -> None:
-        """Wait until the last copy is written."""
+        """Wait until the last state is written."""
         if self._thread:
             self._thread.join()
 
@@ -120,9 +121,9 @@ class Keeper:
                 save_file({name: self._copies[name] for name in names}, folder / _TENSORS)
                 text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
                 (folder / MANIFEST).write_text(text)
-            for old in storage.folders(key)[:-KEPT]:
+            for old in storage.folders(key)[:-STATES_KEPT]:
                 storage.delete(old)
         except (HuggingtweetsError, OSError, SafetensorError) as error:
-            # The training itself is well; only going on with it elsewhere is not possible.
-            log.warning("the unfinished training could not be kept: %s", error)
+            # The training itself goes on; it only cannot be resumed elsewhere.
+            log.warning("could not store the training state: %s", error)
         self._cost = max(self._cost or 0.0, copied + time.thread_time())

@@ -1,4 +1,4 @@
-"""One training of one bot: its batches, how far it is, and the search for its best weights."""
+"""One training of one bot: the search for its best weights, the early stop, and its resumption."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -15,22 +14,20 @@ from tasks.core.records import Progress, Spec
 from tasks.training.data.batches import Batch, epoch, equal_shares, tokens_a_step
 from tasks.training.data.documents import Document
 from tasks.training.dropout import dropping
-from tasks.training.resume import Keeper
+from tasks.training.resume import State, StateWriter
 from tasks.training.schedule import default_rate, rates
-from tasks.training.steps import Steps
-
-if TYPE_CHECKING:
-    from tasks.training.engine import Engine
+from tasks.training.steps import Trainable, TrainingStep
 
 log = logging.getLogger("huggingtweets")
 
 Report = Callable[[Progress], None]
 # On a GPU the loss is asked for every so many steps only: asking waits for it.
 STEPS_A_REPORT = 16
+_COUNTERS = ("best_loss", "without_gain", "steps", "tokens", "part", "batch")
 
 
 class Run:
-    """How far a training is; what `state` tells can be gone on with elsewhere.
+    """How far a training is. A part is what lies between two evaluations.
 
     best_loss: the lowest held-out loss so far, the base's at first, in nats a token.
     history: (tokens trained on, mean training loss since the last, held-out loss) an evaluation.
@@ -39,65 +36,67 @@ class Run:
 
     def __init__(
         self,
-        engine: Engine,
+        trainable: Trainable,
         train: list[Document],
         held_out: list[Document],
         spec: Spec,
         handles: Sequence[str],
         *,
         base_loss: float,
-        keeper: Keeper | None,
+        states: StateWriter | None,
     ) -> None:
-        self.engine, self.spec, self.held_out, self.keeper = engine, spec, held_out, keeper
+        self.trainable, self.spec, self.held_out, self.states = trainable, spec, held_out, states
+        self._device = trainable.weights.weights.device
         parts = parts_of(train, handles, spec)
         self.steps_planned = sum(len(part) for part in parts)
         self.tokens_planned = sum(batch.tokens for part in parts for batch in part)
-        self.rate = spec.learning_rate or default_rate(self.steps_planned)
-        self.step = Steps(engine, spec, rates(self.rate, self.steps_planned, spec))
+        self.rate = spec.learning_rate or default_rate(spec.mode, self.steps_planned)
+        self.step = TrainingStep(trainable, spec, rates(self.rate, self.steps_planned, spec))
         self.parts = [[self.step.prepared(batch) for batch in part] for part in parts]
         self.best_loss, self.without_gain = base_loss, 0
         self.best_weights: torch.Tensor | None = None
         self.ends_at_best = False  # then nothing has to be put back
         self.history: list[tuple[int, float, float]] = []
         self.steps = self.tokens = self.part = self.batch = 0
-        self.part_loss = torch.zeros((), device=engine.device)
+        self.part_loss = torch.zeros((), device=self._device)
         self.seconds = {"train": 0.0, "evaluate": 0.0}
         self._begun = time.monotonic()
 
     def search(self, on_progress: Report) -> None:
         """Train part by part until the last or the early stop, and put the best weights back."""
-        self._go_on()
+        self._resume()
         while self.part < len(self.parts) and self._part_helps(on_progress):
             self.part, self.batch = self.part + 1, 0
             self.part_loss.zero_()
         if not self.ends_at_best:
-            self.engine.restore(self.best_weights)
+            weights = self.trainable.weights
+            weights.load(weights.base if self.best_weights is None else self.best_weights)
         self.tokens_planned = self.tokens  # an early stop is an end as well
         on_progress(self._progress(self.history[-1][1] if self.history else math.nan))
 
     def _part_helps(self, on_progress: Report) -> bool:
         """Train on a part and measure; False where the training is to end with it."""
-        with dropping(self.engine.model, self.spec.dropout):
+        with dropping(self.trainable.model, self.spec.dropout):
             training_loss = self._train_on(self.parts[self.part], on_progress)
         begun = time.monotonic()
-        held_out_loss = self.engine.mean_loss(self.held_out)
+        held_out_loss = self.trainable.loss.mean(self.held_out)
         self.seconds["evaluate"] += time.monotonic() - begun
         if not math.isfinite(training_loss + held_out_loss):
-            log.warning("the training diverged at rate %g; the best so far stays", self.rate)
+            log.warning("training diverged at learning rate %g; keeping the best so far", self.rate)
             return False
         self.history.append((self.tokens, training_loss, held_out_loss))
         if held_out_loss < self.best_loss:
             self.best_loss, self.without_gain = held_out_loss, 0
             self.ends_at_best = self.part + 1 == len(self.parts)
             if not self.ends_at_best:
-                self.best_weights = self.engine.copy_weights(self.best_weights)
+                self.best_weights = self.trainable.weights.copy(self.best_weights)
             return True
         self.without_gain += 1
         return self.without_gain <= self.spec.patience
 
     def _train_on(self, part: list[Batch], on_progress: Report) -> float:
         """Train on the rest of a part; returns the mean loss of all of it, in nats a token."""
-        a_report = STEPS_A_REPORT if self.engine.device.type == "cuda" else 1
+        a_report = STEPS_A_REPORT if self._device.type == "cuda" else 1
         begun = time.monotonic()
         for batch in part[self.batch :]:
             loss = self.step(batch, self.steps)
@@ -108,8 +107,8 @@ class Run:
                 mean = float(loss) / batch.tokens
                 self.seconds["train"] += time.monotonic() - begun
                 on_progress(self._progress(mean))
-                if self.keeper:
-                    self.keeper.keep_if_due(self.steps, self._state)
+                if self.states:
+                    self.states.write_if_due(self.steps, self._state)
                 begun = time.monotonic()
         total = float(self.part_loss)
         self.seconds["train"] += time.monotonic() - begun
@@ -126,49 +125,50 @@ class Run:
             seconds_left=elapsed / self.tokens * (self.tokens_planned - self.tokens),
         )
 
-    def _state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-        flat = self.engine.flat
+    def _state(self) -> State:
+        """All that another process needs to go on. The names stay: it may be a newer version.
+
+        chance: the state of the random number generator.
+        """
+        weights = self.trainable.weights
         tensors = {
-            "master": flat.master,
-            "first": flat.first,
-            "second": flat.second,
-            "steps": flat.steps,
+            "master": weights.master,
+            "first": weights.first,
+            "second": weights.second,
+            "steps": weights.steps,
             "part_loss": self.part_loss,
             "chance": torch.get_rng_state(),
         }
-        if self.engine.device.type == "cuda":  # pragma: no cover - needs a GPU
-            tensors["chance_gpu"] = torch.cuda.get_rng_state(self.engine.device)
+        if self._device.type == "cuda":  # pragma: no cover - needs a GPU
+            tensors["chance_gpu"] = torch.cuda.get_rng_state(self._device)
         if self.best_weights is not None:
             tensors["best"] = self.best_weights
-        numbers = {
-            name: getattr(self, name)
-            for name in ("best_loss", "without_gain", "steps", "tokens", "part", "batch")
-        }
+        counters = {name: getattr(self, name) for name in _COUNTERS}
         elapsed = time.monotonic() - self._begun
-        lasting = {"history": list(self.history), "seconds": dict(self.seconds), "elapsed": elapsed}
-        return tensors, numbers | lasting
+        lists = {"history": list(self.history), "seconds": dict(self.seconds), "elapsed": elapsed}
+        return tensors, counters | lists
 
-    def _go_on(self) -> None:
-        """Take up what another process has left unfinished, if it did."""
-        found = self.keeper.last() if self.keeper else None
+    def _resume(self) -> None:
+        """Go on from the newest state that another process has left, if there is one."""
+        found = self.states.newest() if self.states else None
         if found is None:
             return
         tensors, state = found
-        flat = self.engine.flat
-        flat.load(tensors["master"])
+        weights = self.trainable.weights
+        weights.load(tensors["master"])
         for name in ("first", "second", "steps"):
-            getattr(flat, name).copy_(tensors[name])
+            getattr(weights, name).copy_(tensors[name])
         self.part_loss.copy_(tensors["part_loss"])
         torch.set_rng_state(tensors["chance"])
         if "chance_gpu" in tensors:  # pragma: no cover - needs a GPU
-            torch.cuda.set_rng_state(tensors["chance_gpu"], self.engine.device)
+            torch.cuda.set_rng_state(tensors["chance_gpu"], self._device)
         if "best" in tensors:
-            self.best_weights = tensors["best"].to(self.engine.device)
-        for name in ("best_loss", "without_gain", "steps", "tokens", "part", "batch", "seconds"):
+            self.best_weights = tensors["best"].to(self._device)
+        for name in (*_COUNTERS, "seconds"):
             setattr(self, name, state[name])
         self.history = [(tokens, loss, held_out) for tokens, loss, held_out in state["history"]]
         self._begun = time.monotonic() - state["elapsed"]
-        log.info("going on with the training after %d of %d steps", self.steps, self.steps_planned)
+        log.info("resuming from step %d of %d", self.steps, self.steps_planned)
 
 
 def parts_of(train: list[Document], handles: Sequence[str], spec: Spec) -> list[list[Batch]]:

@@ -1,97 +1,187 @@
-"""From texts to a checkpoint: train, export, and say in a manifest how."""
+"""What a training is: from texts to `Trained`, with the best weights in the engine's model."""
 
 from __future__ import annotations
 
-import json
-import platform
+import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import transformers
 
-from tasks.core.records import MANIFEST, Base, Checkpoint, FileRef, Progress, Spec
-from tasks.storage import sha256_of
-from tasks.training import adapter_files
-from tasks.training.adapters import Adapter
-from tasks.training.engine import Engine, Trained, engine_for
+from tasks.core.errors import BaseUnavailable
+from tasks.core.records import Spec
+from tasks.training import adapters
+from tasks.training.compute.flops import peak_flops, training_flops
+from tasks.training.compute.micro_batches import peak_memory
+from tasks.training.data.documents import Document, scored
+from tasks.training.engine import Engine
 from tasks.training.export import WEIGHTS, export_adapter, export_model
-from tasks.training.resume import Resume
-from tasks.training.together import Trainer, train_bot
+from tasks.training.resume import Resume, StateWriter
+from tasks.training.run import Report, Run
+from tasks.training.steps import Trainable
+
+log = logging.getLogger("huggingtweets")
+
+# Writes the best weights into a folder; returns the name of the weights' file.
+Export = Callable[[Path], str]
 
 
-def train_checkpoint(  # noqa: PLR0913 - what goes in, where to, and under which name
-    train: Sequence[str],
-    held_out: Sequence[str],
-    handles: Sequence[str],
-    base: Base,
-    spec: Spec,
-    folder: Path,
-    *,
-    fingerprint: str,
-    uri: str,
-    on_progress: Callable[[Progress], None],
-    resume: Resume | None = None,
-    trainer: Trainer = train_bot,
-) -> Checkpoint:
-    """Train a bot and fill `folder` with its best weights, or its adapter, the manifest last.
+@dataclass(frozen=True)
+class Trained:
+    """What a training came to.
 
-    handles: whose post each training text is. uri: the key under which the folder will be found.
-    resume: where an unfinished training is kept; whoever installs the folder removes it.
-    trainer: what is called as `train_bot` is, and leaves what that does.
-    Raises BaseUnavailable.
+    base_loss, held_out_loss: before and at best, in nats a token of the held-out posts.
+    learning_rate: the highest; epochs, steps, tokens, seconds: run; precision: used.
+    history: (tokens trained on, mean training loss since the last, held-out loss) an evaluation.
+    tokens_per_second, seconds_in, peak_memory, flops, peak_flops, peak_source, mfu: as in
+        `Checkpoint`.
     """
-    engine = engine_for(base)
-    with engine.busy:
-        trained, adapter = trainer(
-            engine, train, held_out, spec, handles=handles, on_progress=on_progress, resume=resume
-        )
-        begun = time.monotonic()
-        weights = _export(engine, adapter, folder)
-        trained.seconds_in["save"] = time.monotonic() - begun
-    hashes = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
-    _write_manifest(folder, base, spec, trained, fingerprint, hashes)
-    figures = asdict(trained)
-    del figures["base_loss"]  # the evaluation's, which measures what was saved
-    return Checkpoint(
-        uri=uri,
-        fingerprint=fingerprint,
-        weights=FileRef(f"{uri}/{weights}", hashes[weights]),
-        **figures,
-    )
+
+    base_loss: float
+    held_out_loss: float
+    learning_rate: float
+    epochs: float
+    steps: int
+    tokens: int
+    seconds: float
+    precision: str
+    history: tuple[tuple[int, float, float], ...]
+    tokens_per_second: float
+    seconds_in: dict[str, float]
+    peak_memory: int
+    flops: float
+    peak_flops: float | None
+    peak_source: str
+    mfu: float | None
 
 
-def _export(engine: Engine, adapter: Adapter | None, folder: Path) -> str:
-    """Write the adapter, or the whole model; returns the name of the weights' file."""
-    tokenizer = engine.bots_tokenizer
-    if adapter is None:
-        export_model(engine.model, tokenizer, folder)
-        return WEIGHTS
-    export_adapter(adapter, engine.model, tokenizer, engine.base.id, folder)
-    return adapter_files.WEIGHTS
-
-
-def _write_manifest(
-    folder: Path,
-    base: Base,
+def train(
+    engine: Engine,
+    texts: Sequence[str],
+    held_out: Sequence[str],
     spec: Spec,
-    trained: Trained,
-    fingerprint: str,
-    hashes: dict[str, str],
-) -> None:
-    manifest = {
-        "fingerprint": fingerprint,
-        "base": {"id": base.id, "revision": base.revision, "origin": base.origin},
-        "spec": asdict(spec),
-        "trained": asdict(trained),
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-        },
-        "threads": torch.get_num_threads(),
-        "files": hashes,
-    }
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+    *,
+    handles: Sequence[str] | None = None,
+    on_progress: Report = lambda _progress: None,
+    resume: Resume | None = None,
+) -> Trained:
+    """Train the base on `texts`, stop early by `held_out`, and keep the best weights.
+
+    In `full` mode they stay in the engine's model; an adapter is gone afterwards.
+    Parameters and errors are those of `training`.
+    """
+    with training(
+        engine, texts, held_out, spec, handles=handles, on_progress=on_progress, resume=resume
+    ) as (trained, _):
+        return trained
+
+
+@contextmanager
+def training(
+    engine: Engine,
+    texts: Sequence[str],
+    held_out: Sequence[str],
+    spec: Spec,
+    *,
+    handles: Sequence[str] | None = None,
+    on_progress: Report = lambda _progress: None,
+    resume: Resume | None = None,
+) -> Iterator[tuple[Trained, Export]]:
+    """Train; within the block the best weights are in the engine's model, and can be exported.
+
+    handles: whose post each training text is, where a bot has several.
+    resume: where an unfinished training is kept, and looked for first.
+    Raises BaseUnavailable, also where one post alone does not fit in memory.
+    """
+    begun = time.monotonic()
+    precision = engine.use(spec.precision)
+    log.info("training in %s on %s", precision, engine.device.type)
+    documents = engine.documents(texts, spec), engine.documents(held_out, spec)
+    tokenised = time.monotonic() - begun
+    base_loss = engine.base_loss(held_out, spec)
+    seconds = {"load": engine.seconds_to_load(), "tokenise": tokenised}
+    evaluated = time.monotonic() - begun - tokenised
+    with _trainable(engine, spec) as (trainable, export):
+        torch.manual_seed(spec.seed)
+        trainable.weights.begin()
+        states = StateWriter(resume) if resume else None
+        owners = handles or [""] * len(texts)
+        run = Run(trainable, *documents, spec, owners, base_loss=base_loss, states=states)
+        run.seconds["evaluate"] += evaluated
+        _search(run, engine, states, on_progress)
+        seconds |= {**run.seconds, "keep": states.seconds if states else 0.0}
+        yield _trained(run, engine, base_loss, precision, seconds, documents[0]), export
+
+
+@contextmanager
+def _trainable(engine: Engine, spec: Spec) -> Iterator[tuple[Trainable, Export]]:
+    if spec.mode == "adapter":
+        with adapters.adapter_on(engine, spec.adapter_rank, spec.seed) as (adapted, trainable):
+
+            def export(folder: Path) -> str:
+                trainable.weights.use(torch.bfloat16)  # as whole models are saved
+                export_adapter(adapted, engine.tokenizer_for_bots, folder)
+                return adapters.WEIGHTS
+
+            yield trainable, export
+    else:
+
+        def export(folder: Path) -> str:
+            export_model(engine.model, engine.tokenizer_for_bots, folder)
+            return WEIGHTS
+
+        yield engine.trainable, export
+
+
+def _search(run: Run, engine: Engine, states: StateWriter | None, on_progress: Report) -> None:
+    if engine.device.type == "cuda":  # pragma: no cover - needs a GPU
+        torch.cuda.reset_peak_memory_stats(engine.device)
+    try:
+        with run.trainable.loss.open():
+            run.search(on_progress)
+    except torch.OutOfMemoryError as error:
+        raise BaseUnavailable(
+            f"base {engine.base.id}: one post alone does not fit in memory; choose a smaller "
+            f"base, or cut posts at fewer than {run.spec.max_tokens} tokens"
+        ) from error
+    finally:
+        if states:
+            states.close()
+
+
+def _trained(
+    run: Run,
+    engine: Engine,
+    base_loss: float,
+    precision: str,
+    seconds: dict[str, float],
+    documents: Sequence[Document],
+) -> Trained:
+    epoch = training_flops(
+        engine.model,
+        [len(document) for document in documents],
+        frozen=run.spec.mode == "adapter",
+    )
+    flops = epoch * run.tokens / max(scored(documents), 1)
+    peak, source = peak_flops(engine.device, precision)
+    return Trained(
+        base_loss=base_loss,
+        held_out_loss=run.best_loss,
+        learning_rate=run.rate,
+        epochs=run.spec.epochs * run.steps / run.steps_planned,
+        steps=run.steps,
+        tokens=run.tokens,
+        seconds=sum(seconds[name] for name in ("train", "evaluate", "keep")),
+        precision=precision,
+        history=tuple(run.history),
+        tokens_per_second=run.tokens / max(seconds["train"], 1e-9),
+        seconds_in=seconds,
+        peak_memory=peak_memory(engine.device),
+        flops=flops,
+        peak_flops=peak,
+        peak_source=source,
+        mfu=flops / seconds["train"] / peak if peak and seconds["train"] else None,
+    )

@@ -28,7 +28,7 @@ from tasks.lake.posts import append, read
 from tasks.sources.file_sources import open_file_source
 from tasks.storage import Storage, open_storage
 from tasks.training.bases.base_models import resolve_base
-from tasks.training.trainer import train_checkpoint
+from tasks.training.checkpoint import train_checkpoint
 
 ACCOUNTS = {
     "drob": "drob.csv",

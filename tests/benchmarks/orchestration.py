@@ -112,7 +112,7 @@ def _plainly(folder: Path, tables: dict[str, Path], base_folder: str) -> None:
     from tasks.sources.file_sources import open_file_source
     from tasks.storage import open_storage
     from tasks.training.bases.base_models import resolve_base
-    from tasks.training.trainer import train_checkpoint
+    from tasks.training.checkpoint import train_checkpoint
 
     storage, spec = open_storage(str(folder / "plain")), Spec(**SPEC)
     base = resolve_base(base_folder, folder)

@@ -107,7 +107,7 @@ def _held_out_loss(model: Any, tokenizer: Any, account: Account) -> float:
     """By our function, so that the same tokens count as in the other arms."""
     from tasks.core.records import Spec
     from tasks.training.data.documents import context_of, encode
-    from tasks.training.held_out_loss import mean_loss
+    from tasks.training.loss import mean_loss
 
     context = context_of(model.config.get_text_config(), Spec().max_tokens)
     model.eval()

@@ -55,12 +55,13 @@ def measure(job: Job) -> list[Measured]:
 def _bot(
     engine: Any, account: Account, spec: Any, job: Job, watch: Stopwatch, arm: str
 ) -> Measured:
-    from tasks.training.held_out_loss import mean_loss
+    from tasks.training.loss import mean_loss
+    from tasks.training.trainer import train
 
     engine.documents(account.train + account.held_out, spec)  # `train` does so itself, unseen
     tokenising = watch.lap("tokenise")
     reports = Reports()
-    trained = engine.train(account.train, account.held_out, spec, on_progress=reports)
+    trained = train(engine, account.train, account.held_out, spec, on_progress=reports)
     whole = watch.lap("train")
     # What is not steps in it is evaluation, but for the reading of the texts, counted above.
     watch.seconds["train"] = reports.steps
@@ -88,7 +89,7 @@ def _save_and_sample(engine: Any, samples: int, watch: Stopwatch) -> None:
     from tasks.training.export import export_model
 
     with tempfile.TemporaryDirectory() as folder:
-        export_model(engine.model, engine.bots_tokenizer, Path(folder))
+        export_model(engine.model, engine.tokenizer_for_bots, Path(folder))
         watch.lap("save")
     watch.skip()  # the removal of the folder
     sample(engine.model, engine.tokenizer, STARTS, -(-samples // len(STARTS)), seed=0)

@@ -30,6 +30,7 @@ from tasks.training.compute.precision import has_fast_bf16
 from tasks.training.data.documents import context_of, marks_of
 from tasks.training.engine import Engine
 from tasks.training.export import export_model
+from tasks.training.trainer import train
 from tests.benchmarks.accounts import accounts, made_up
 from tests.benchmarks.measured import wait_for_gpu
 
@@ -71,7 +72,7 @@ def _trained_bot(asked: argparse.Namespace, folder: Path) -> Path:
     account = made_up(asked.posts)[0] if asked.tiny else accounts(asked.posts, 2)[1]
     engine = Engine(_base(asked, folder / "base"))
     print(f"training a bot on {len(account.train)} posts", file=sys.stderr)
-    engine.train(account.train, account.held_out, Spec(epochs=1))
+    train(engine, account.train, account.held_out, Spec(epochs=1))
     (folder / "bot").mkdir()
     export_model(engine.model, load_tokenizer(Path(engine.base.folder)), folder / "bot")
     return folder / "bot"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import sampling, together, training
+from tests.benchmarks import sampling, training
 from tests.benchmarks.accounts import made_up, read_texts, write_texts
 from tests.benchmarks.measured import PHASES, Measured
 from tests.benchmarks.original_recipe import SEPARATOR, blocks, pasted
@@ -26,13 +26,11 @@ def test_every_arm_is_measured_and_written_down(
     monkeypatch.chdir(ROOT)  # the arms are modules, started from the checkout
     texts, figures = tmp_path / "texts.jsonl", tmp_path / "figures.json"
     small = ["--tiny", "--posts", "60", "--accounts", "1", "--samples", "10", "--bots", "1"]
-    small += ["--at-once", "2"]
     assert training.main([*small, "--write-texts", str(texts)]) == 0
     assert training.main([*small, "--texts", str(texts), "--json", str(figures)]) == 0
     found = json.loads(figures.read_text())
     arms = [row["arm"] for row in found["rows"]]
-    at_once = ["at once, adapter"] * 2 + ["at once, full"] * 2
-    assert arms == ["original", "Trainer bf16", "ours, cold", "ours, warm", *at_once]
+    assert arms == ["original", "Trainer bf16", "ours, cold", "ours, warm"]
     for row in found["rows"]:
         assert set(row["seconds"]) == set(PHASES)
         assert row["tokens"] > 0
@@ -40,19 +38,6 @@ def test_every_arm_is_measured_and_written_down(
     cold, warm = found["rows"][2:4]
     assert cold["seconds"]["start"] > 0 == warm["seconds"]["start"]
     assert "a whole bot, (a) over (c)" in capsys.readouterr().out
-
-
-@pytest.mark.slow
-def test_bots_at_once_are_compared_with_one_after_another(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    figures = tmp_path / "figures.json"
-    small = ["--tiny", "--posts", "16", "--at-once", "2", "--rank", "4"]
-    assert together.main([*small, "--json", str(figures)]) == 0
-    rows = json.loads(figures.read_text())["rows"]
-    assert [(row["mode"], row["bots"]) for row in rows] == [("adapter", 2), ("full", 2)]
-    assert all(row["difference"] < 0.05 for row in rows)
-    assert "times as fast" in capsys.readouterr().out
 
 
 @pytest.mark.slow
@@ -65,7 +50,7 @@ def test_benchmarks_import_without_the_rooms_that_read_posts() -> None:
     """A GPU machine has torch and transformers, and neither Prefect nor Parquet."""
     gone = ("prefect", "pyarrow", "wandb", "tweepy", "pydantic_settings")
     absent = f"import sys; sys.modules.update(dict.fromkeys({gone}));"
-    names = ("training", "original_recipe", "our_recipe", "at_once", "together", "sampling")
+    names = ("training", "original_recipe", "our_recipe", "sampling")
     program = absent + "".join(f"import tests.benchmarks.{name};" for name in names)
     program += "import tasks.training.engine, tasks.training.export, tasks.evaluation.predictions"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

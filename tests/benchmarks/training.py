@@ -3,11 +3,9 @@
     python -m tests.benchmarks.training [--posts N] [--bots N] [--json FILE] …
 
 (a) the original's recipe in a fresh process for each account; (b) ours in a fresh process; (c)
-ours, warm: N bots after the cold ones, shared among the accounts; (e) the Trainer's packed bf16
+ours, warm: N bots after the cold ones, shared among the accounts; (d) the Trainer's packed bf16
 path as a peer, on the first account and without samples; and both on a model of GPT-2's size with
-random weights, for the speed only. The arms take turns, account by account; after them comes (d),
-several bots at once: as adapters and with all weights, the accounts in turn, on a GPU unless asked
-for elsewhere. How that compares with one after another is asked by `tests.benchmarks.together`.
+random weights, for the speed only. The arms take turns, account by account.
 Accounts: two of ../shared/tweets and a small one, or made-up ones. For a machine that cannot import
 posts: `--write-texts FILE` here, `--texts FILE --base FOLDER` there.
 """
@@ -28,7 +26,6 @@ from tests.benchmarks.training_tables import print_tables, targets
 
 GPT2_STEPS = 4
 GPT2_POSTS = 60
-MODES = ({"mode": "adapter"}, {"mode": "full"})
 
 
 def main(words: list[str]) -> int:
@@ -70,10 +67,9 @@ def _arguments(words: list[str]) -> argparse.Namespace:
     add("--write-texts", help="write the texts to this file, and measure nothing")
     add("--json", help="write the figures to this file")
     add("--evaluations", type=int, help="held-out evaluations an epoch (default: the spec's)")
-    add("--at-once", type=int, help="bots in (d); 0 leaves it out (default: 8 on a GPU, else 0)")
     add("--tiny", action="store_true", help="a base of a few thousand random weights, for a test")
     add("--no-gpt2", action="store_true", help="leave the model of GPT-2's size out")
-    add("--no-peer", action="store_true", help="leave (e) out")
+    add("--no-peer", action="store_true", help="leave (d) out")
     return parser.parse_args(words)
 
 
@@ -111,21 +107,12 @@ def _arms(asked: argparse.Namespace, base: str, file: Path, handles: list[str]) 
         rows += _told("(a) original", handle, in_a_process("original_recipe", job([handle])))
         if number == 0 and not asked.no_peer:
             peer = in_a_process("original_recipe", job([handle], samples=0, precision="bf16"))
-            rows += _told("(e) Trainer bf16", handle, peer)
+            rows += _told("(d) Trainer bf16", handle, peer)
         # The warm bots of this account follow its cold one in one process.
         warm = len(range(number, asked.bots, len(handles)))
         ours = in_a_process("our_recipe", job([handle] * (1 + warm), spec=spec))
         rows += _told("(b) and (c) ours", handle, ours)
-    for mode in MODES if (at_once := _at_once(asked)) else ():
-        together = job([handles[n % len(handles)] for n in range(at_once)], spec={**spec, **mode})
-        rows += _told("(d) at once", mode["mode"], in_a_process("at_once", together))
     return rows
-
-
-def _at_once(asked: argparse.Namespace) -> int:
-    import torch
-
-    return (8 if torch.cuda.is_available() else 0) if asked.at_once is None else int(asked.at_once)
 
 
 def _gpt2_size(

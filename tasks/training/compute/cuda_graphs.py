@@ -44,12 +44,12 @@ class _Recorded:
 
     batch: Batch
     rate: torch.Tensor
-    share: torch.Tensor
+    scale: torch.Tensor
     loss: torch.Tensor
     replay: Callable[[], None]
 
 
-class Graphs:
+class StepGraphs:
     """Steps recorded by their shape and by what else is fixed in them."""
 
     def __init__(self, capture: Capture | None = None) -> None:
@@ -65,7 +65,7 @@ class Graphs:
         fixed: object,
         batch: Batch,
         rate: torch.Tensor,
-        share: torch.Tensor,
+        scale: torch.Tensor,
         work: Work,
         warm_up: Callable[[Batch], None],
     ) -> torch.Tensor:
@@ -75,13 +75,13 @@ class Graphs:
         """
         key = (tuple(batch.ids.shape), fixed)
         if key not in self._recorded:
-            self._recorded[key] = self._record(batch, rate, share, work, warm_up)
+            self._recorded[key] = self._record(batch, rate, scale, work, warm_up)
         found = self._recorded[key]
         for inside, given in (
             (found.batch.ids, batch.ids),
             (found.batch.labels, batch.labels),
             (found.rate, rate),
-            (found.share, share),
+            (found.scale, scale),
         ):
             inside.copy_(given, non_blocking=True)
         found.replay()
@@ -91,16 +91,16 @@ class Graphs:
         self,
         batch: Batch,
         rate: torch.Tensor,
-        share: torch.Tensor,
+        scale: torch.Tensor,
         work: Work,
         warm_up: Callable[[Batch], None],
     ) -> _Recorded:
         own = Batch(batch.ids.clone(), batch.labels.clone(), batch.tokens)
-        own_rate, own_share = rate.clone(), share.clone()
+        own_rate, own_scale = rate.clone(), scale.clone()
         for _ in range(WARM_UP):
             warm_up(own)
-        loss, replay = self._capture(lambda: work(own, own_rate, own_share))
-        return _Recorded(own, own_rate, own_share, loss, replay)
+        loss, replay = self._capture(lambda: work(own, own_rate, own_scale))
+        return _Recorded(own, own_rate, own_scale, loss, replay)
 
 
 def _captured(  # pragma: no cover - needs a GPU

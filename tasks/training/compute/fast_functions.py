@@ -1,6 +1,6 @@
 """Layers' functions with backward passes written by hand: fewer passes over memory than autograd's.
 
-Weights' gradients are added to `weight.grad`, which must be there, instead of being returned.
+Weights' gradients are added to `weight.grad` instead of being returned; frozen weights have none.
 """
 # torch's Function is untyped, and its methods take whatever `apply` was given.
 # mypy: disable-error-code="override,no-untyped-call,no-any-return"
@@ -14,10 +14,14 @@ from torch.nn import functional
 
 
 def product(
-    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None, *, turned: bool = False
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None = None,
+    *,
+    transposed: bool = False,
 ) -> torch.Tensor:
-    """X Wᵀ + b; `turned`: x W + b, as GPT-2 keeps its weights."""
-    return _Product.apply(x, weight, bias, turned)
+    """X Wᵀ + b; `transposed`: x W + b, as GPT-2 keeps its weights."""
+    return _Product.apply(x, weight, bias, transposed)
 
 
 def lookup(ids: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
@@ -46,21 +50,21 @@ def gated_silu(both: torch.Tensor) -> torch.Tensor:
 class _Product(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, turned: bool
+        ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, transposed: bool
     ) -> torch.Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.bias, ctx.turned = bias, turned
-        return functional.linear(x, weight.t() if turned else weight, bias)
+        ctx.bias, ctx.transposed = bias, transposed
+        return functional.linear(x, weight.t() if transposed else weight, bias)
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> Any:
         x, weight = ctx.saved_tensors
         rows, inputs = grad.flatten(0, -2), x.flatten(0, -2)
-        pair = (inputs.t(), rows) if ctx.turned else (rows.t(), inputs)
-        weight.grad.addmm_(*pair)
-        if ctx.bias is not None:
+        if weight.grad is not None:
+            weight.grad.addmm_(*((inputs.t(), rows) if ctx.transposed else (rows.t(), inputs)))
+        if ctx.bias is not None and ctx.bias.grad is not None:
             ctx.bias.grad.add_(rows.sum(0))
-        back = rows @ (weight.t() if ctx.turned else weight)
+        back = rows @ (weight.t() if ctx.transposed else weight)
         return back.view(x.shape), None, None, None
 
 
@@ -95,7 +99,8 @@ class _RootMeanSquare(torch.autograd.Function):
         shape, scale, weight = ctx.saved_tensors
         exact = grad.float()
         product = exact * shape
-        weight.grad.add_(product.flatten(0, -2).sum(0))
+        if weight.grad is not None:
+            weight.grad.add_(product.flatten(0, -2).sum(0))
         mean = (product @ weight.float()).div_(shape.size(-1))[..., None]
         back = (exact * weight).addcmul_(shape, mean, value=-1).mul_(scale)
         return back.to(grad.dtype), None, None

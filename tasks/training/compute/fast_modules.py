@@ -24,7 +24,7 @@ from tasks.training.compute.fast_functions import (
     root_mean_square,
     rotated,
 )
-from tasks.training.compute.flat_adamw import Flat
+from tasks.training.compute.flat_weights import FlatWeights
 
 _TANH_GELU = ("NewGELUActivation", "GELUTanh")
 _SILU = ("SiLU", "SiLUActivation")
@@ -32,11 +32,11 @@ Forward = Callable[..., Any]
 
 
 @contextmanager
-def fast(model: Any, flat: Flat, *, packed: bool) -> Iterator[None]:
+def fast(model: Any, flat: FlatWeights, *, packed: bool) -> Iterator[None]:
     """Within the block the model computes the fast way, and sums its weights' gradients in place.
 
-    flat: the model's. packed: one row of documents after another, on a CPU; else only what helps
-    padded rows on a GPU as well. Outside the block the model is what transformers made.
+    flat: the base's weights. packed: one row of documents after another, on a CPU; else only what
+    helps padded rows on a GPU as well. Outside the block the model is what transformers made.
     """
     implementation = model.config._attn_implementation  # noqa: SLF001 - its setter would look on the Hub
     changed = []
@@ -59,14 +59,14 @@ def _common(module: Any) -> Forward | None:
     """Another forward for this layer that helps everywhere, or None."""
     kind = type(module)
     if kind in (torch.nn.Linear, Conv1D):
-        turned = kind is Conv1D
-        return lambda x: product(x, module.weight, module.bias, turned=turned)
+        transposed = kind is Conv1D
+        return lambda x: product(x, module.weight, module.bias, transposed=transposed)
     if kind.__name__ in _TANH_GELU:
         return lambda x: functional.gelu(x, approximate="tanh")
     return None
 
 
-def _packed(module: Any, flat: Flat) -> Forward | None:
+def _packed(module: Any, flat: FlatWeights) -> Forward | None:
     """Another forward for this layer on a CPU, or None."""
     kind = type(module)
     if kind is torch.nn.Embedding:
@@ -80,7 +80,7 @@ def _packed(module: Any, flat: Flat) -> Forward | None:
     return None
 
 
-def _gated(module: Any, flat: Flat) -> Forward | None:
+def _gated(module: Any, flat: FlatWeights) -> Forward | None:
     """Llama's feed-forward layer, with its first two products as one."""
     both = flat.joined([module.gate_proj, module.up_proj])
     if both is None or type(module.act_fn).__name__ not in _SILU:
@@ -88,7 +88,7 @@ def _gated(module: Any, flat: Flat) -> Forward | None:
     return lambda x: module.down_proj(gated_silu(product(x, both)))
 
 
-def _rotary_attention(module: Any, flat: Flat) -> Forward | None:
+def _rotary_attention(module: Any, flat: FlatWeights) -> Forward | None:
     """Llama's attention, with its first three products as one."""
     all_three = flat.joined([module.q_proj, module.k_proj, module.v_proj])
     if all_three is None:

@@ -32,8 +32,11 @@ _PEAKS = (
 _SIDE, _TIMES = 1024, 8
 
 
-def training_flops(model: Any, documents: Iterable[int]) -> float:
+def training_flops(model: Any, documents: Iterable[int], *, frozen: bool = False) -> float:
     """The FLOPs of forward and backward passes over documents of these lengths, no padding.
+
+    frozen: whether the weights are not trained themselves but an adapter's are: then a third of the
+    work, the weights' gradients, is not done, and the adapter's own is left out.
 
     6 for each weight in a product and token, and 12 · layers · width · length for each token's
     attention (Chowdhery et al., PaLM, arXiv:2204.02311, appendix B; masked scores count as well).
@@ -43,7 +46,8 @@ def training_flops(model: Any, documents: Iterable[int]) -> float:
     weights = sum(parameter.numel() for parameter in model.parameters())
     weights -= 0 if table is head else table.numel()  # a look-up is no product
     attention = 12 * config.num_hidden_layers * config.hidden_size
-    return float(sum(length * (6 * weights + attention * length) for length in documents))
+    products = 4 if frozen else 6
+    return float(sum(length * (products * weights + attention * length) for length in documents))
 
 
 def peak_flops(device: torch.device, precision: str) -> tuple[float | None, str]:

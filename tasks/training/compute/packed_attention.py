@@ -19,7 +19,7 @@ NAME = "huggingtweets_documents"
 class Layout:
     """Where a batch's tokens stand: packed, one after another, or padded, a document a row.
 
-    ids, positions: 1 × tokens, as the model reads them; aims: the token after each, or IGNORED.
+    ids, positions: 1 × tokens, as the model reads them; targets: the token after each, or IGNORED.
     """
 
     def __init__(self, batch: Batch) -> None:
@@ -28,7 +28,7 @@ class Layout:
         row, column = real.nonzero(as_tuple=True)
         self.ids, self.positions = batch.ids[real][None], column[None]
         following = torch.nn.functional.pad(batch.labels[:, 1:], (0, 1), value=IGNORED)
-        self.aims = following[real]
+        self.targets = following[real]
         self._row, self._column = row, column
         self._places: dict[int, torch.Tensor] = {}
 

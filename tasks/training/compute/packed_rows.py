@@ -1,37 +1,37 @@
-"""The batches of several bots as one: a row a bot, in which its documents follow one another.
+"""A packed row: a batch's documents after one another, in a row of fixed width, with a mask.
 
-Batches of different bots have documents of different lengths, but about as many tokens; so next to
-nothing in such a row is padding. A mask keeps the documents of a row apart.
+One shape for every step is what a GPU wants: one CUDA graph, and next to no padding. A mask keeps
+the documents apart. Nothing trains with it yet: on a CPU packed attention needs no mask, and on a
+GPU it is to take the place of padded rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from tasks.training.data.batches import IGNORED, Batch, rounded
+from tasks.training.data.batches import IGNORED, Batch
 
 _PADDING = -1
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Documents in rows, all rows × width, int64.
+class PackedRow:
+    """Documents in one row, all 1 × width, int64.
 
     ids, positions: of the tokens, as the model reads them. documents: whose a token is, or -1 for
-    padding. aims: the token after each in its document, or IGNORED.
+    padding. targets: the token after each in its document, or IGNORED.
     """
 
     ids: torch.Tensor
     positions: torch.Tensor
     documents: torch.Tensor
-    aims: torch.Tensor
+    targets: torch.Tensor
 
     def inputs(self, dtype: torch.dtype) -> dict[str, Any]:
-        """What a model that computes in this type is to be called with."""
+        """What a model that computes in this type is called with."""
         return {
             "input_ids": self.ids,
             "position_ids": self.positions,
@@ -47,24 +47,14 @@ class Rows:
         return bias.masked_fill_(seen, 0)[:, None]
 
 
-def in_rows(batches: Sequence[Batch], width: int = 0) -> Batch:
-    """A row for each batch, at least `width` long, as one tensor of 4 × rows × width in `ids`.
-
-    `rows_of` reads it. As a Batch it can go wherever one goes that need not be looked into.
-    """
-    real = [batch.labels != IGNORED for batch in batches]
-    longest = max(int(tokens.sum()) for tokens in real)
-    width = max(width, rounded(longest))
-    packed = torch.zeros((4, len(batches), width), dtype=torch.long)
-    packed[2], packed[3] = _PADDING, IGNORED
-    for row, (batch, tokens) in enumerate(zip(batches, real, strict=True)):
-        document, position = tokens.nonzero(as_tuple=True)
-        following = torch.nn.functional.pad(batch.labels[:, 1:], (0, 1), value=IGNORED)
-        parts = (batch.ids[tokens], position, document, following[tokens])
-        packed[:, row, : len(document)] = torch.stack(parts)
-    return Batch(packed, packed[3, :1, :1], sum(batch.tokens for batch in batches))
-
-
-def rows_of(packed: torch.Tensor) -> Rows:
-    """The rows in such a tensor."""
-    return Rows(*packed)
+def packed_row(batch: Batch, width: int) -> PackedRow:
+    """The documents of a batch as one row. Raises ValueError where they do not fit in it."""
+    real = batch.labels != IGNORED
+    document, position = real.nonzero(as_tuple=True)
+    if len(document) > width:
+        raise ValueError(f"{len(document)} tokens do not fit in a row of {width}")
+    following = torch.nn.functional.pad(batch.labels[:, 1:], (0, 1), value=IGNORED)
+    row = torch.zeros((4, 1, width), dtype=torch.long, device=batch.ids.device)
+    row[2], row[3] = _PADDING, IGNORED
+    row[:, 0, : len(document)] = torch.stack((batch.ids[real], position, document, following[real]))
+    return PackedRow(*row)

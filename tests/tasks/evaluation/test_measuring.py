@@ -13,9 +13,9 @@ from tasks.core.records import Base, Spec
 from tasks.core.settings import settings
 from tasks.evaluation.measuring import Rival, evaluate_bot
 from tasks.training.bases.base_models import resolve_base
+from tasks.training.checkpoint import train_checkpoint
 from tasks.training.data.documents import scored
 from tasks.training.engine import engine_for
-from tasks.training.trainer import train_checkpoint
 from tests.sample_posts import sentences
 from tests.tiny import make_tiny_base
 

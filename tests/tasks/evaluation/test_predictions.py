@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.evaluation.predictions import EACH, FREE, STARTS, Written, let_write
+from tasks.evaluation.predictions import EACH, FREE, STARTS, Written, generate_samples
 from tasks.training.engine import Engine
 from tests.tiny import make_tiny_base
 
@@ -17,7 +17,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
 
 def written(engine: Engine, training_texts: list[str]) -> Written:
     engine.restore()
-    return let_write(engine.model, engine.tokenizer, training_texts, seed=3)
+    return generate_samples(engine.model, engine.tokenizer, training_texts, seed=3)
 
 
 def test_five_texts_for_each_start_and_more_to_look_through(engine: Engine) -> None:

@@ -29,7 +29,7 @@ from tasks.ingest.accounts import save_profile
 from tasks.publish import publish, push, released_already
 from tasks.publishing.releases import evaluation_of
 from tasks.storage import Storage
-from tasks.training.trainer import train_checkpoint
+from tasks.training.checkpoint import train_checkpoint
 from tests.sample_posts import sentences
 from tests.servers.hub import TOKEN, running_hub
 from tests.servers.pictures import running_pictures

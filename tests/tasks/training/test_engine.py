@@ -9,14 +9,16 @@ from transformers import BertConfig, BertLMHeadModel
 
 from tasks.core.errors import BadInput, BaseUnavailable
 from tasks.core.records import Base, Progress, Spec
-from tasks.training.compute.loss_paths import Packed, Padded, Plain
+from tasks.training.compute.fast_loss import PackedLoss, PaddedLoss
 from tasks.training.compute.precision import choose_precision
 from tasks.training.data.batches import batches_of, pad
 from tasks.training.data.documents import scored
 from tasks.training.engine import Engine, engine_for
-from tasks.training.held_out_loss import mean_loss, summed_loss
+from tasks.training.loss import PlainLoss, mean_loss, summed_loss
 from tasks.training.schedule import FEW_STEPS, share
+from tasks.training.trainer import train
 from tests.sample_posts import sentences
+from tests.tasks.training.ways import loss_by
 from tests.tiny import make_tiny_base
 
 SPEC = Spec(precision="fp32", learning_rate=3e-3)
@@ -30,16 +32,18 @@ def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def gradients(engine: Engine) -> torch.Tensor:
-    found = engine.flat.grads.clone()
-    engine.flat.grads.zero_()
+    found = engine.weights.grads.clone()
+    engine.weights.grads.zero_()
     return found
 
 
-@pytest.mark.parametrize("way", [Plain, Padded, Packed])
-def test_batched_gradients_equal_those_of_each_post_alone(engine: Engine, way: type[Plain]) -> None:
+@pytest.mark.parametrize("way", [PlainLoss, PaddedLoss, PackedLoss])
+def test_batched_gradients_equal_those_of_each_post_alone(
+    engine: Engine, way: type[PlainLoss]
+) -> None:
     engine.use("fp32")
     engine.restore()
-    path = way(engine.model, engine.flat)
+    path = loss_by(way, engine.model, engine.weights)
     documents = engine.documents(TRAIN[:24], SPEC)
     for document in documents:
         ids = torch.tensor([document])
@@ -81,23 +85,23 @@ def test_padding_never_counts(engine: Engine) -> None:
 
 def test_training_learns_and_can_be_repeated_bit_for_bit(engine: Engine) -> None:
     seen: list[Progress] = []
-    first = engine.train(TRAIN, HELD_OUT, SPEC, on_progress=seen.append)
-    weights = engine.copy_weights()
+    first = train(engine, TRAIN, HELD_OUT, SPEC, on_progress=seen.append)
+    weights = engine.weights.copy()
     assert first.held_out_loss < first.base_loss - 0.5
     assert seen[-1].done == seen[-1].total == first.tokens
     assert [p.done for p in seen] == sorted(p.done for p in seen)
     assert seen[-1].held_out is not None
 
-    other = engine.train(TRAIN, HELD_OUT, Spec(**{**vars(SPEC), "seed": 1}))
+    other = train(engine, TRAIN, HELD_OUT, Spec(**{**vars(SPEC), "seed": 1}))
     assert other.held_out_loss != first.held_out_loss
-    again = engine.train(TRAIN, HELD_OUT, SPEC)
+    again = train(engine, TRAIN, HELD_OUT, SPEC)
     assert again.history == first.history
-    assert torch.equal(engine.copy_weights(), weights)
+    assert torch.equal(engine.weights.copy(), weights)
 
 
 def test_the_best_weights_are_kept_when_training_goes_wrong(engine: Engine) -> None:
     wild = Spec(precision="fp32", learning_rate=1.0, epochs=6, clip=1e9)
-    trained = engine.train(TRAIN, HELD_OUT, wild)
+    trained = train(engine, TRAIN, HELD_OUT, wild)
     assert trained.epochs < wild.epochs, "the early stop"
     documents = engine.documents(HELD_OUT, wild)
     assert mean_loss(engine.model, documents, "fp32") == pytest.approx(trained.held_out_loss)
@@ -105,14 +109,14 @@ def test_the_best_weights_are_kept_when_training_goes_wrong(engine: Engine) -> N
 
 
 def test_dropout_is_off_in_training(engine: Engine) -> None:
-    engine.train(TRAIN[:20], HELD_OUT, SPEC)
+    train(engine, TRAIN[:20], HELD_OUT, SPEC)
     assert not any(module.training for module in engine.model.modules())
 
 
 def test_a_training_that_diverges_ends_with_the_best_weights(engine: Engine) -> None:
     seen: list[Progress] = []
     wild = Spec(precision="fp32", learning_rate=1e30, epochs=6, clip=1e9)
-    trained = engine.train(TRAIN, HELD_OUT, wild, on_progress=seen.append)
+    trained = train(engine, TRAIN, HELD_OUT, wild, on_progress=seen.append)
     assert all(math.isfinite(number) for line in trained.history for number in line)
     assert trained.held_out_loss <= trained.base_loss
     assert seen[-1].done == seen[-1].total
@@ -121,13 +125,13 @@ def test_a_training_that_diverges_ends_with_the_best_weights(engine: Engine) -> 
 
 
 def test_few_posts_are_measured_after_each_batch(engine: Engine) -> None:
-    trained = engine.train(TRAIN[:3], HELD_OUT, Spec(evaluations=7, precision="fp32"))
+    trained = train(engine, TRAIN[:3], HELD_OUT, Spec(evaluations=7, precision="fp32"))
     assert (trained.epochs, trained.steps, len(trained.history)) == (2, 2, 2)
 
 
 def test_bf16_is_near_to_fp32(engine: Engine) -> None:
     exact, rough = (
-        engine.train(TRAIN, HELD_OUT, Spec(**{**vars(SPEC), "precision": precision}))
+        train(engine, TRAIN, HELD_OUT, Spec(**{**vars(SPEC), "precision": precision}))
         for precision in ("fp32", "bf16")
     )
     assert rough.precision == "bf16"
@@ -137,8 +141,8 @@ def test_bf16_is_near_to_fp32(engine: Engine) -> None:
 
 def test_a_bot_of_several_handles_is_trained(engine: Engine) -> None:
     owners = ["a"] * 20 + ["b"] * 110
-    alone = engine.train(TRAIN, HELD_OUT, SPEC)
-    together = engine.train(TRAIN, HELD_OUT, SPEC, handles=owners)
+    alone = train(engine, TRAIN, HELD_OUT, SPEC)
+    together = train(engine, TRAIN, HELD_OUT, SPEC, handles=owners)
     assert together.tokens > alone.tokens * 1.5, "the small handle is repeated"
 
 
@@ -189,7 +193,7 @@ def test_few_steps_are_larger_unless_a_rate_is_asked_for(tmp_path: Path) -> None
 
     def trained(number: int, rate: float | None = None) -> tuple[int, float]:
         spec = Spec(learning_rate=rate, batch_tokens=64, epochs=1, precision="fp32")
-        found = engine.train(texts[:number], texts[50:], spec)
+        found = train(engine, texts[:number], texts[50:], spec)
         return found.steps, found.learning_rate
 
     few, many = trained(5), trained(50)

@@ -12,8 +12,9 @@ import torch
 
 from tasks.core.records import Base, Progress, Spec
 from tasks.storage import Storage, open_storage
-from tasks.training.engine import Engine, Trained
-from tasks.training.resume import KEPT, Keeper, Resume
+from tasks.training.engine import Engine
+from tasks.training.resume import STATES_KEPT, Resume, StateWriter
+from tasks.training.trainer import Trained, train
 from tests.sample_posts import sentences
 from tests.tiny import make_tiny_base
 
@@ -23,21 +24,23 @@ SLOW = 0.1  # seconds a step of the process that is killed
 SCRIPT = """
 import sys, time
 from tests.tasks.training import test_resume as here
-here.train(sys.argv[1], sys.argv[2], lambda _progress: time.sleep(here.SLOW))
+here.resumable(sys.argv[1], sys.argv[2], lambda _progress: time.sleep(here.SLOW))
 """
 
 
 def resume(
-    storage: Storage, seconds: float = 0.0, fingerprint: str = "f", most: float = 1e9
+    storage: Storage, seconds: float = 0.0, fingerprint: str = "f", max_share: float = 1e9
 ) -> Resume:
     """As often as can be, if nothing else is asked."""
-    return Resume(storage, "resume/a/f", fingerprint, seconds, most)
+    return Resume(storage, "resume/a/f", fingerprint, seconds, max_share)
 
 
-def train(folder: str, url: str, told: object = lambda _progress: None) -> tuple[Trained, Engine]:
+def resumable(
+    folder: str, url: str, report: object = lambda _progress: None
+) -> tuple[Trained, Engine]:
     engine = Engine(Base(folder, folder, "tiny", "made in a test"))
     unfinished = resume(open_storage(url))
-    trained = engine.train(TEXTS[:130], TEXTS[130:], SPEC, on_progress=told, resume=unfinished)
+    trained = train(engine, TEXTS[:130], TEXTS[130:], SPEC, on_progress=report, resume=unfinished)
     return trained, engine
 
 
@@ -50,12 +53,14 @@ def test_a_training_that_is_killed_goes_on_and_ends_the_same(
     architecture: str, tmp_path: Path, storage: Storage, caplog: pytest.LogCaptureFixture
 ) -> None:
     base = make_tiny_base(tmp_path / "base", architecture).folder
-    whole, engine = train(base, str(tmp_path / "other"))
+    whole, engine = resumable(base, str(tmp_path / "other"))
     command = [sys.executable, "-c", SCRIPT, base, storage.url]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     with subprocess.Popen(command, env=environment) as process:
         until = time.monotonic() + 60
-        while len(kept(storage)) < KEPT and process.poll() is None and time.monotonic() < until:
+        while (
+            len(kept(storage)) < STATES_KEPT and process.poll() is None and time.monotonic() < until
+        ):
             time.sleep(0.05)
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
@@ -63,59 +68,59 @@ def test_a_training_that_is_killed_goes_on_and_ends_the_same(
 
     caplog.set_level("INFO")
     seen: list[Progress] = []
-    resumed, other = train(base, storage.url, seen.append)
-    (line,) = (line for line in caplog.messages if "going on" in line)
-    done = int(line.split("after ")[1].split()[0])
+    resumed, other = resumable(base, storage.url, seen.append)
+    (line,) = (line for line in caplog.messages if "resuming from step" in line)
+    done = int(line.split("from step ")[1].split()[0])
     assert 0 < done < whole.steps
     assert len(seen) == whole.steps - done + 1, "only the rest was trained, and its end told"
     assert resumed.history == whole.history
     assert resumed.held_out_loss == pytest.approx(whole.held_out_loss, abs=1e-3)
-    assert torch.equal(other.copy_weights(), engine.copy_weights())
+    assert torch.equal(other.weights.copy(), engine.weights.copy())
 
 
 def test_two_copies_are_kept_and_damaged_ones_are_passed_over(
     storage: Storage, caplog: pytest.LogCaptureFixture
 ) -> None:
-    keeper = Keeper(resume(storage))
-    assert keeper.last() is None
+    keeper = StateWriter(resume(storage))
+    assert keeper.newest() is None
     for number in (1, 2, 3):
-        keeper.keep_if_due(number, lambda n=number: ({"w": torch.full((2,), n)}, {"steps": n}))
+        keeper.write_if_due(number, lambda n=number: ({"w": torch.full((2,), n)}, {"steps": n}))
         keeper.close()
-    assert len(storage.folders("resume/a/f")) == KEPT
-    tensors, state = keeper.last()
+    assert len(storage.folders("resume/a/f")) == STATES_KEPT
+    tensors, state = keeper.newest()
     assert (tensors["w"].tolist(), state) == ([3, 3], {"steps": 3})
 
     storage.write("resume/a/f/000000003/state.safetensors", b"cut off")
-    assert keeper.last()[1] == {"steps": 2}
-    assert "cannot be used" in caplog.text
+    assert keeper.newest()[1] == {"steps": 2}
+    assert "ignoring unreadable" in caplog.text
     storage.write("resume/a/f/000000002/manifest.json", b"{")
-    assert keeper.last() is None
+    assert keeper.newest() is None
 
 
 def test_what_was_kept_for_another_training_is_left_alone(storage: Storage) -> None:
-    keeper = Keeper(resume(storage))
-    keeper.keep_if_due(1, lambda: ({"w": torch.ones(1)}, {}))
+    keeper = StateWriter(resume(storage))
+    keeper.write_if_due(1, lambda: ({"w": torch.ones(1)}, {}))
     keeper.close()
-    assert Keeper(resume(storage, fingerprint="g")).last() is None
-    assert Keeper(resume(storage)).last() is not None
+    assert StateWriter(resume(storage, fingerprint="g")).newest() is None
+    assert StateWriter(resume(storage)).newest() is not None
 
 
 def test_copies_are_made_when_it_is_time(storage: Storage) -> None:
-    keeper = Keeper(resume(storage, seconds=60.0))
+    keeper = StateWriter(resume(storage, seconds=60.0))
     for number in range(5):
-        keeper.keep_if_due(number, lambda: ({"w": torch.ones(1)}, {}))
+        keeper.write_if_due(number, lambda: ({"w": torch.ones(1)}, {}))
     keeper.close()
-    assert keeper.last() is None
+    assert keeper.newest() is None
     assert keeper.seconds == 0
 
 
 def test_a_dear_first_copy_waits_until_its_cost_is_a_small_share(storage: Storage) -> None:
     megabyte = torch.zeros(1_000_000, dtype=torch.int8)
     # A guess of 2 ms, that is 2 seconds of training.
-    keeper = Keeper(resume(storage, most=0.001))
-    keeper.keep_if_due(1, lambda: ({"w": megabyte}, {}))
+    keeper = StateWriter(resume(storage, max_share=0.001))
+    keeper.write_if_due(1, lambda: ({"w": megabyte}, {}))
     keeper.close()
-    assert keeper.last() is None
+    assert keeper.newest() is None
 
 
 def test_a_dear_copy_is_followed_by_no_other_for_long(storage: Storage) -> None:
@@ -123,9 +128,9 @@ def test_a_dear_copy_is_followed_by_no_other_for_long(storage: Storage) -> None:
         time.sleep(0.1)
         return {"w": torch.ones(1)}, {}
 
-    keeper = Keeper(resume(storage, most=0.001))  # the second would come 100 seconds later
+    keeper = StateWriter(resume(storage, max_share=0.001))  # the second: 100 seconds later
     for number in range(20):
-        keeper.keep_if_due(number, slow)
+        keeper.write_if_due(number, slow)
         keeper.close()
     assert storage.folders("resume/a/f") == ["resume/a/f/000000000"]
 
@@ -134,9 +139,9 @@ def test_a_full_disk_does_not_end_the_training(
     full_disk: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     base = make_tiny_base(tmp_path / "base").folder
-    trained, _ = train(base, str(full_disk))
+    trained, _ = resumable(base, str(full_disk))
     assert trained.steps == 4 * trained.steps / trained.epochs
-    assert "could not be kept" in caplog.text
+    assert "could not store" in caplog.text
     assert "no space is left" in caplog.text
 
 
@@ -145,7 +150,7 @@ def test_dropout_changes_the_training_and_not_the_measuring(tmp_path: Path) -> N
     losses = []
     for dropout in (0.0, 0.3, 0.3):
         spec = Spec(precision="fp32", learning_rate=3e-3, epochs=1, dropout=dropout)
-        trained = engine.train(TEXTS[:60], TEXTS[130:], spec)
+        trained = train(engine, TEXTS[:60], TEXTS[130:], spec)
         documents = engine.documents(TEXTS[130:], spec)
         assert engine.mean_loss(documents) == trained.held_out_loss
         losses.append(trained.history[-1][1])

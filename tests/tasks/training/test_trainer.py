@@ -15,8 +15,8 @@ from tasks.core.records import Base, Checkpoint, Spec
 from tasks.storage import sha256_of
 from tasks.training.bases.base_models import resolve_base
 from tasks.training.bases.loading import load_tokenizer
+from tasks.training.checkpoint import train_checkpoint
 from tasks.training.engine import engine_for
-from tasks.training.trainer import train_checkpoint
 from tests.sample_posts import sentences
 from tests.tasks.training.pipeline import pipeline_says
 from tests.tiny import MARK, make_tiny_base, make_tiny_tokenizer

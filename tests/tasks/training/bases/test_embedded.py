@@ -16,9 +16,9 @@ from tasks.core.settings import Settings
 from tasks.training.bases import embedded
 from tasks.training.bases.base_models import resolve_base
 from tasks.training.bases.loading import load_tokenizer
+from tasks.training.checkpoint import train_checkpoint
 from tasks.training.data.documents import encode, marks_of
 from tasks.training.engine import engine_for
-from tasks.training.trainer import train_checkpoint
 from tests.sample_posts import sentences
 from tests.tasks.training.pipeline import pipeline_says
 

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.core.records import Spec
-from tasks.training.compute.cuda_graphs import ROWS, WIDTHS, Graphs, fixed_shape
-from tasks.training.compute.loss_paths import Padded
+from tasks.training.compute.cuda_graphs import ROWS, WIDTHS, StepGraphs, fixed_shape
+from tasks.training.compute.fast_loss import PaddedLoss
 from tasks.training.data.batches import IGNORED, Batch, pad
 from tasks.training.engine import Engine
+from tasks.training.trainer import train
 from tests.sample_posts import sentences
 from tests.tiny import make_tiny_base
 
@@ -45,32 +46,32 @@ class Recorder:
 @pytest.fixture(params=["gpt2", "llama"])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
     engine = Engine(make_tiny_base(tmp_path, request.param))
-    engine.path = Padded(engine.model, engine.flat)
+    engine.loss = PaddedLoss(engine.model, engine.weights)
     return engine
 
 
 def test_graphs_train_as_single_steps_do(engine: Engine) -> None:
-    alone = engine.train(TEXTS[:100], TEXTS[100:], SPEC)
+    alone = train(engine, TEXTS[:100], TEXTS[100:], SPEC)
     recorder = Recorder()
-    engine.graphs = Graphs(recorder)
-    first = engine.train(TEXTS[:100], TEXTS[100:], SPEC)
+    engine.graphs = StepGraphs(recorder)
+    first = train(engine, TEXTS[:100], TEXTS[100:], SPEC)
     assert first.held_out_loss == pytest.approx(alone.held_out_loss, rel=1e-4)
     assert recorder.replays == first.steps
     shapes = recorder.captures
     assert shapes < first.steps
 
-    again = engine.train(TEXTS[:100], TEXTS[100:], SPEC)
+    again = train(engine, TEXTS[:100], TEXTS[100:], SPEC)
     assert again.history == first.history
     assert recorder.captures == shapes, "the next bot finds them"
-    engine.train(TEXTS[:100], TEXTS[100:], Spec(**{**vars(SPEC), "clip": 0.5}))
+    train(engine, TEXTS[:100], TEXTS[100:], Spec(**{**vars(SPEC), "clip": 0.5}))
     assert recorder.captures == 2 * shapes, "what is fixed in a graph has changed"
 
 
 def test_without_memory_for_a_graph_it_trains_all_the_same(engine: Engine) -> None:
-    alone = engine.train(TEXTS[:100], TEXTS[100:], SPEC)
+    alone = train(engine, TEXTS[:100], TEXTS[100:], SPEC)
     recorder = Recorder(room=1)
-    engine.graphs = Graphs(recorder)
-    trained = engine.train(TEXTS[:100], TEXTS[100:], SPEC)
+    engine.graphs = StepGraphs(recorder)
+    trained = train(engine, TEXTS[:100], TEXTS[100:], SPEC)
     assert trained.held_out_loss == pytest.approx(alone.held_out_loss, rel=1e-4)
     assert recorder.replays < trained.steps
 

@@ -9,9 +9,10 @@ import torch
 
 from tasks.core.errors import BaseUnavailable
 from tasks.core.records import Spec
-from tasks.training.compute.memory import Pieces, keep_memory, peak_memory, split
+from tasks.training.compute.micro_batches import MicroBatches, keep_freed_memory, peak_memory, split
 from tasks.training.data.batches import Batch
 from tasks.training.engine import Engine
+from tasks.training.trainer import train
 from tests.sample_posts import sentences
 from tests.tiny import make_tiny_base
 
@@ -28,37 +29,37 @@ class Narrow:
     """A way to compute that has memory for so many tokens only, and leaves gradients behind."""
 
     def __init__(self, engine: Engine, room: int) -> None:
-        self.path, self.flat, self.room = engine.path, engine.flat, room
-        self.open, self.loss = engine.path.open, engine.path.loss
+        self.plain, self.weights, self.room = engine.loss, engine.weights, room
+        self.open, self.loss, self.mean = engine.loss.open, engine.loss.loss, engine.loss.mean
         self.largest = 0
 
     def backward(self, batch: Batch) -> torch.Tensor:
         if batch.ids.numel() > self.room:
-            self.flat.grads.add_(1)
+            self.weights.grads.add_(1)
             raise torch.OutOfMemoryError("made in a test")
         self.largest = max(self.largest, batch.ids.numel())
-        return self.path.backward(batch)
+        return self.plain.backward(batch)
 
 
 def test_a_step_that_does_not_fit_is_done_in_pieces(
     engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    whole = engine.train(TEXTS[:60], TEXTS[60:], SPEC)
-    weights = engine.copy_weights()
-    narrow = engine.path = Narrow(engine, 160)
-    pieces = engine.train(TEXTS[:60], TEXTS[60:], SPEC)
+    whole = train(engine, TEXTS[:60], TEXTS[60:], SPEC)
+    weights = engine.weights.copy()
+    narrow = engine.loss = Narrow(engine, 160)
+    pieces = train(engine, TEXTS[:60], TEXTS[60:], SPEC)
     assert pieces.steps == whole.steps
     assert pieces.held_out_loss == pytest.approx(whole.held_out_loss, rel=1e-5)
-    torch.testing.assert_close(engine.copy_weights(), weights, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(engine.weights.copy(), weights, rtol=1e-3, atol=1e-4)
     assert narrow.largest > 80
     assert "out of memory" in caplog.text
     assert len([line for line in caplog.messages if "out of memory" in line]) < 4, "it is learnt"
 
 
 def test_one_post_that_does_not_fit_is_told(engine: Engine) -> None:
-    engine.path = Narrow(engine, 8)
+    engine.loss = Narrow(engine, 8)
     with pytest.raises(BaseUnavailable, match="one post alone does not fit in memory"):
-        engine.train(TEXTS[:60], TEXTS[60:], SPEC)
+        train(engine, TEXTS[:60], TEXTS[60:], SPEC)
 
 
 def test_pieces_count_their_own_tokens() -> None:
@@ -75,7 +76,7 @@ def test_other_errors_are_not_taken_for_want_of_memory() -> None:
         raise RuntimeError("something else")
 
     with pytest.raises(RuntimeError, match="something else"):
-        Pieces().sum_of(broken, Batch(labels, labels, 4), lambda: None)
+        MicroBatches().backward(broken, Batch(labels, labels, 4), lambda: None)
 
 
 def test_the_peak_is_that_of_this_process() -> None:
@@ -84,8 +85,8 @@ def test_the_peak_is_that_of_this_process() -> None:
 
 
 def test_memory_is_kept_where_the_c_library_can() -> None:
-    keep = "from tasks.training.compute.memory import keep_memory"
-    code = f"import sys; {keep}; sys.exit(keep_memory())"
+    code = "import sys; from tasks.training.compute import micro_batches as memory; "
+    code += "sys.exit(memory.keep_freed_memory())"
     root = Path(__file__).parents[4]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, check=False)
-    assert done.returncode == int(keep_memory())
+    assert done.returncode == int(keep_freed_memory())

@@ -1,9 +1,10 @@
-"""All weights of a model in one tensor, all gradients in another, and AdamW over them."""
+"""Trained weights in one tensor, their gradients in another, and AdamW over them."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -17,16 +18,16 @@ BETAS = (0.9, 0.999)
 EPSILON = 1e-8
 
 
-class Flat:
-    """A model's weights as views of one tensor, with fp32 masters and AdamW's moments.
+class FlatWeights:
+    """Parameters as views of one tensor, with fp32 masters and AdamW's moments.
 
     master: what is trained. weights: its rounded copy that the model computes with; in fp32 the
     same tensor. grads: summed in place, and cleared by the step that uses them.
     base: the weights as they were at first, in fp32. first, second: the moments.
     """
 
-    def __init__(self, model: Any) -> None:
-        self._parameters: list[torch.nn.Parameter] = list(model.parameters())  # tied ones once
+    def __init__(self, parameters: Iterable[torch.nn.Parameter]) -> None:
+        self._parameters = list(parameters)
         self._places, end = [], 0
         for parameter in self._parameters:
             self._places.append((end, end + parameter.numel()))
@@ -40,29 +41,50 @@ class Flat:
         self.steps = torch.zeros((), device=device)
         self._chunk = CHUNK if device.type == "cpu" else end
         self._exact = torch.empty(min(self._chunk, end), device=device)
-        self._show(torch.float32)
+        self._view(torch.float32)
 
     def use(self, dtype: torch.dtype) -> None:
         """Make the model compute in this type; the masters stay as they are."""
         if self.weights.dtype is not dtype:
-            self._show(dtype)
+            self._view(dtype)
 
     @torch.no_grad()
-    def _show(self, dtype: torch.dtype) -> None:
-        """Make the model's parameters views of tensors of this type."""
+    def _view(self, dtype: torch.dtype) -> None:
+        """Make the parameters views of tensors of this type."""
         self.weights = self.master if dtype is torch.float32 else self.master.to(dtype)
         self.grads = torch.zeros_like(self.weights)
         for parameter, (start, stop) in zip(self._parameters, self._places, strict=True):
             parameter.grad = None  # its type must be the weights'
             parameter.data = self.weights[start:stop].view(parameter.shape)
+        self._view_gradients()
+
+    def _view_gradients(self) -> None:
+        for parameter, (start, stop) in zip(self._parameters, self._places, strict=True):
             parameter.grad = self.grads[start:stop].view(parameter.shape)
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Within the block the weights stay as they are and have no gradients."""
+        for parameter in self._parameters:
+            parameter.requires_grad_(False)
+            parameter.grad = None
+        try:
+            yield
+        finally:
+            for parameter in self._parameters:
+                parameter.requires_grad_(True)
+            self._view_gradients()
+
     def joined(self, layers: Sequence[Any]) -> torch.nn.Parameter | None:
-        """The weights of linear layers as one, if they stand side by side and have no biases."""
+        """The weights of linear layers as one, if they stand side by side and have no biases.
+
+        None where one of them is no plain linear layer, such as one with an adapter.
+        """
+        if any(type(layer) is not torch.nn.Linear or layer.bias is not None for layer in layers):
+            return None
         of = {id(p): place for p, place in zip(self._parameters, self._places, strict=True)}
         places = [of[id(layer.weight)] for layer in layers]
-        adjacent = all(a[1] == b[0] for a, b in itertools.pairwise(places))
-        if not adjacent or any(layer.bias is not None for layer in layers):
+        if any(a[1] != b[0] for a, b in itertools.pairwise(places)):
             return None
         start, stop = places[0][0], places[-1][1]
         shape = (-1, layers[0].in_features)
@@ -76,6 +98,11 @@ class Flat:
         self.master.copy_(weights)
         if self.weights is not self.master:
             self.weights.copy_(self.master)
+
+    @torch.no_grad()
+    def copy(self, into: torch.Tensor | None = None) -> torch.Tensor:
+        """A copy of the weights as they are now, in one tensor; `into` an older copy's memory."""
+        return self.weights.clone() if into is None else into.copy_(self.weights)
 
     @torch.no_grad()
     def begin(self) -> None:

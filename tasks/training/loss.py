@@ -1,8 +1,12 @@
-"""The loss of posts, in nats a token, each post alone."""
+"""The loss of posts, in nats a token, each post alone; and its gradient, the plain way.
+
+`compute.loss_paths` has faster ways to the same numbers.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -42,3 +46,32 @@ def mean_loss(model: Any, documents: Sequence[Document], precision: str) -> floa
         for batch in batches_of(documents, EVALUATION_TOKENS)
     )
     return total / scored(documents)
+
+
+class PlainLoss:
+    """The loss and its gradient as transformers computes them."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Within the block `loss`, `backward` and `mean` may be called."""
+        yield
+
+    @torch.no_grad()
+    def loss(self, batch: Batch) -> torch.Tensor:
+        """The sum over the batch's scored tokens of their cross-entropy, in fp32, on the device."""
+        return summed_loss(self.model, batch, "fp32")
+
+    def backward(self, batch: Batch) -> torch.Tensor:
+        """The same, with its gradients added to those of the weights that are trained."""
+        loss = summed_loss(self.model, batch, "fp32")
+        torch.autograd.backward(loss)
+        return loss.detach()
+
+    def mean(self, documents: Sequence[Document]) -> float:
+        """The loss of the weights as they are now, in nats a token over all documents."""
+        with self.open():
+            losses = [self.loss(batch) for batch in batches_of(documents, EVALUATION_TOKENS)]
+        return float(torch.stack(losses).double().sum()) / scored(documents)

@@ -1,4 +1,4 @@
-"""Memory: how it is asked for, how much was needed, and what to do when it runs out."""
+"""Memory: how it is asked for, how much was needed, and smaller micro-batches when it runs out."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tasks.training.data.batches import Batch
 
 log = logging.getLogger("huggingtweets")
 
-# Of glibc's malloc.h.
+# From glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
 
-def keep_memory() -> bool:
-    """Tell glibc to keep freed memory for the next step, where that is the C library.
+def keep_freed_memory() -> bool:
+    """Make glibc keep freed memory for the next step, where that is the C library.
 
     Else each large tensor is new pages from the kernel, which zeroes them. Measured with
     SmolLM2-135M on two cores: half the page faults, and steps 4 % shorter.
@@ -39,8 +39,8 @@ def peak_memory(device: torch.device) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-class Pieces:
-    """Batches in as few pieces as memory allows.
+class MicroBatches:
+    """Splits batches into as few micro-batches as memory allows, and accumulates gradients.
 
     How many tokens fit is learnt from failures, and remembered.
     needed: whether a batch did not fit whole.
@@ -50,38 +50,38 @@ class Pieces:
         self.needed = False
         self._tokens: int | None = None  # that fit at once, padding included
 
-    def sum_of(
-        self, backward: Callable[[Batch], torch.Tensor], batch: Batch, clear: Callable[[], object]
+    def backward(
+        self, one: Callable[[Batch], torch.Tensor], batch: Batch, clear: Callable[[], object]
     ) -> torch.Tensor:
-        """`backward` of the batch, in pieces if need be; their sum.
+        """`one` for each micro-batch of the batch; returns the sum of what it returns.
 
-        clear: undoes what pieces have left behind before the one that did not fit.
+        clear: undoes what micro-batches have accumulated before the one that did not fit.
         Raises torch.OutOfMemoryError where one document alone does not fit.
         """
         while True:
-            total = self._try(backward, batch)
+            total = self._try(one, batch)
             if total is not None:
                 return total
             clear()
             torch.cuda.empty_cache()
 
-    def _try(self, backward: Callable[[Batch], torch.Tensor], batch: Batch) -> torch.Tensor | None:
-        # The exception holds the failed piece's tensors, so that it must be gone before the next.
+    def _try(self, one: Callable[[Batch], torch.Tensor], batch: Batch) -> torch.Tensor | None:
+        # The exception holds the failed tensors, so that it must be gone before the next attempt.
         rows, width = batch.ids.shape
-        at_once = rows if self._tokens is None else max(1, min(rows, self._tokens // width))
+        fit = rows if self._tokens is None else max(1, min(rows, self._tokens // width))
         try:
-            return torch.stack([backward(piece) for piece in split(batch, at_once)]).sum()
+            return torch.stack([one(micro_batch) for micro_batch in split(batch, fit)]).sum()
         except torch.OutOfMemoryError:
-            if at_once == 1:
+            if fit == 1:
                 raise
         self.needed = True
-        self._tokens = (at_once + 1) // 2 * width
-        log.warning("out of memory at %d tokens at once; trying %d", at_once * width, self._tokens)
+        self._tokens = (fit + 1) // 2 * width
+        log.warning("out of memory at %d tokens at once; trying %d", fit * width, self._tokens)
         return None
 
 
 def split(batch: Batch, rows: int) -> Iterator[Batch]:
-    """The batch in pieces of so many rows at most."""
+    """The batch in micro-batches of so many rows at most."""
     if rows >= len(batch.ids):
         yield batch
         return

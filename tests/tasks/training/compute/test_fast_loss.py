@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,10 +19,12 @@ from transformers import (
 
 from tasks.training.bases.loading import load_model
 from tasks.training.compute import packed_attention as attention
+from tasks.training.compute.fast_loss import PackedLoss, PaddedLoss, fastest_loss
 from tasks.training.compute.fast_modules import fast
-from tasks.training.compute.flat_adamw import Flat
-from tasks.training.compute.loss_paths import Packed, Padded, Plain, choose_path
+from tasks.training.compute.flat_weights import FlatWeights
 from tasks.training.data.batches import pad
+from tasks.training.loss import PlainLoss
+from tests.tasks.training.ways import loss_by
 from tests.tiny import make_tiny_base
 
 CPU = torch.device("cpu")
@@ -41,12 +44,15 @@ def implementation(model: LlamaForCausalLM) -> str:
     return str(model.config._attn_implementation)  # noqa: SLF001 - it has no public name
 
 
-def gradients(path: Plain, dtype: torch.dtype = torch.float32) -> tuple[float, torch.Tensor]:
-    path.flat.use(dtype)
-    path.flat.grads.zero_()
-    with path.open():
-        loss = float(path.backward(pad(DOCUMENTS)))
-    return loss, path.flat.grads.clone()
+def gradients(
+    way: type[PlainLoss], model: Any, weights: FlatWeights, dtype: torch.dtype = torch.float32
+) -> tuple[float, torch.Tensor]:
+    found = loss_by(way, model, weights)
+    weights.use(dtype)
+    weights.grads.zero_()
+    with found.open():
+        loss = float(found.backward(pad(DOCUMENTS)))
+    return loss, weights.grads.clone()
 
 
 @pytest.mark.parametrize(
@@ -59,14 +65,14 @@ def gradients(path: Plain, dtype: torch.dtype = torch.float32) -> tuple[float, t
         {"hidden_act": "gelu_pytorch_tanh"},
     ],
 )
-@pytest.mark.parametrize("way", [Packed, Padded])
+@pytest.mark.parametrize("way", [PackedLoss, PaddedLoss])
 def test_every_kind_of_llama_has_the_plain_gradients(
-    way: type[Plain], changes: dict[str, object]
+    way: type[PlainLoss], changes: dict[str, object]
 ) -> None:
     model = llama(**changes)
-    flat = Flat(model)
-    loss, expected = gradients(Plain(model, flat))
-    fast_loss, found = gradients(way(model, flat))
+    flat = FlatWeights(model.parameters())
+    loss, expected = gradients(PlainLoss, model, flat)
+    fast_loss, found = gradients(way, model, flat)
     assert fast_loss == pytest.approx(loss, rel=1e-5)
     assert (found - expected).norm() / expected.norm() < 1e-5
 
@@ -78,9 +84,9 @@ def test_windows_are_the_models_own(window: int | None) -> None:
     config.sliding_window = window
     model = MistralForCausalLM(config).eval()
     model.set_attn_implementation("eager")
-    flat = Flat(model)
-    loss, expected = gradients(Plain(model, flat))
-    fast_loss, found = gradients(Packed(model, flat))
+    flat = FlatWeights(model.parameters())
+    loss, expected = gradients(PlainLoss, model, flat)
+    fast_loss, found = gradients(PackedLoss, model, flat)
     assert fast_loss == pytest.approx(loss, rel=1e-5)
     assert (found - expected).norm() / expected.norm() < 1e-5
 
@@ -89,10 +95,10 @@ def test_windows_are_the_models_own(window: int | None) -> None:
 def test_in_bf16_they_are_as_near_as_bf16_is(architecture: str, tmp_path: Path) -> None:
     make_tiny_base(tmp_path, architecture)
     model = load_model(tmp_path, CPU, torch.float32)
-    flat = Flat(model)
-    _, exact = gradients(Plain(model, flat))
-    loss, found = gradients(Packed(model, flat), torch.bfloat16)
-    plain_loss, plain = gradients(Plain(model, flat), torch.bfloat16)
+    flat = FlatWeights(model.parameters())
+    _, exact = gradients(PlainLoss, model, flat)
+    loss, found = gradients(PackedLoss, model, flat, torch.bfloat16)
+    plain_loss, plain = gradients(PlainLoss, model, flat, torch.bfloat16)
     assert loss == pytest.approx(plain_loss, rel=0.01)
     error, plain_error = (g.float().sub(exact).norm() / exact.norm() for g in (found, plain))
     assert error < max(1.5 * plain_error, 0.02)
@@ -102,14 +108,14 @@ def test_in_bf16_they_are_as_near_as_bf16_is(architecture: str, tmp_path: Path) 
 def test_the_fast_way_is_chosen_where_it_fits(architecture: str, tmp_path: Path) -> None:
     make_tiny_base(tmp_path, architecture)
     model = load_model(tmp_path, CPU, torch.float32)
-    assert type(choose_path(model, Flat(model))) is Packed
+    assert type(fastest_loss(model, FlatWeights(model.parameters()))) is PackedLoss
 
 
 def test_outside_the_block_the_model_is_transformers_own() -> None:
     model = llama()
     before = [type(module).forward for module in model.modules()]
     inside = ""
-    with contextlib.suppress(ValueError), fast(model, Flat(model), packed=True):
+    with contextlib.suppress(ValueError), fast(model, FlatWeights(model.parameters()), packed=True):
         inside = implementation(model)
         raise ValueError
     assert (inside, implementation(model)) == (attention.NAME, "eager")
@@ -128,19 +134,19 @@ def test_a_model_that_does_more_than_a_fast_way_knows_is_trained_plainly(
             return output
 
     louder = Louder(llama().config).eval()
-    assert type(choose_path(louder, Flat(louder))) is Plain
+    assert type(fastest_loss(louder, FlatWeights(louder.parameters()))) is PlainLoss
     assert "which change it" in caplog.text
 
     biased = llama()
     biased.lm_head.bias = torch.nn.Parameter(torch.ones(50))
-    assert type(choose_path(biased, Flat(biased))) is Plain
+    assert type(fastest_loss(biased, FlatWeights(biased.parameters()))) is PlainLoss
     assert "the head has a bias" in caplog.text
 
     # Too little to be seen at first, when scores are small.
     config = Gemma2Config(**SMALL, head_dim=8, attn_logit_softcapping=50.0)
     config.final_logit_softcapping = None
     bent = Gemma2ForCausalLM(config).eval()
-    assert type(choose_path(bent, Flat(bent))) is Plain
+    assert type(fastest_loss(bent, FlatWeights(bent.parameters()))) is PlainLoss
     assert "attention with softcap" in caplog.text
 
 
@@ -148,7 +154,7 @@ def test_the_weights_stay_tied_and_flat() -> None:
     torch.manual_seed(0)
     config = GPT2Config(vocab_size=50, n_positions=32, n_embd=24, n_layer=1, n_head=2)
     model = GPT2LMHeadModel(config).eval()
-    flat = Flat(model)
+    flat = FlatWeights(model.parameters())
     for dtype in (torch.bfloat16, torch.float32):
         flat.use(dtype)
         assert model.lm_head.weight is model.transformer.wte.weight
@@ -161,7 +167,7 @@ def test_the_weights_stay_tied_and_flat() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_steps_are_those_of_adamw(dtype: torch.dtype) -> None:
     model, other = llama(), llama()
-    flat = Flat(model)
+    flat = FlatWeights(model.parameters())
     flat.use(dtype)
     flat.begin()
     rate, clip, decay = 1e-2, 0.5, 0.1
