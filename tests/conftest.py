@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 # Before torch: tiny models gain nothing from threads, and on a busy machine lose much.
 os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
@@ -71,6 +72,22 @@ def pytest_runtest_call() -> Iterator[None]:
         if type(error).__name__ == "TerminationSignal":
             pytest.exit("ended by SIGTERM", returncode=143)
         raise
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Iterator[None]:
+    """What tests log reaches the terminal from a worker of xdist, lone surrogates included."""
+    return _encodable((yield))
+
+
+def _encodable(part: Any) -> Any:
+    if isinstance(part, str):
+        return part.encode("utf-8", "backslashreplace").decode()
+    if isinstance(part, dict):
+        return {key: _encodable(value) for key, value in part.items()}
+    if isinstance(part, list | tuple):
+        return type(part)(map(_encodable, part))
+    return part
 
 
 @pytest.fixture
