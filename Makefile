@@ -1,20 +1,20 @@
-# What a newcomer needs: `make demo`, `make test`. `make help` lists the rest.
+# Start with `make demo` and `make test`; `make help` lists the rest.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Installed without build isolation, so the build backend comes from the lock too.
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # torch is pinned but not hashed: a CPU machine and a GPU machine take different builds of one version.
-# It comes first, so that what needs it finds it; the lock then settles what it brought along.
+# Installed first, for the packages that need it; the lock then pins what it brought along.
 TORCH := torch==2.13.0
-# The CUDA build brings these at versions that torch itself pins.
+# Dependencies of the CUDA build, which torch pins itself.
 CUDA_PACKAGES := torch triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cupti \
   nvidia-cuda-nvrtc nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand \
   nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvjitlink \
   nvidia-nvshmem-cu13 nvidia-nvtx
 # Test files that run side by side, each in a process with one thread for torch.
 WORKERS ?= 2
-# Extras stay in the lock: else pip looks for a newer version of what is asked for with one.
+# Extras stay in the lock; without them pip would look for newer versions of such packages.
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --no-strip-extras --generate-hashes \
   --no-header \
   $(addprefix --no-emit-package ,$(CUDA_PACKAGES))
@@ -25,8 +25,8 @@ LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --no-strip-ex
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-install: $(VENV)/.installed fonts ## the huggingtweets command, in .venv
-install-dev: $(VENV)/.installed-dev fonts ## the same with what contributors need
+install: $(VENV)/.installed fonts ## install the huggingtweets command in .venv
+install-dev: $(VENV)/.installed-dev fonts ## the same, with the tools for contributors
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -41,10 +41,10 @@ $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 	$(PIP) install -q --require-hashes -r requirements-dev.lock
 	@touch $@
 
-fonts: $(VENV)/.installed ## the picture's fonts, without root, into the cache
+fonts: $(VENV)/.installed ## download the picture's fonts into the cache
 	@$(BIN)/python -m deployments.fonts
 
-demo: install ## retrain two sample bots, end to end; SEED=1 compares other ones with them
+demo: install ## train two sample bots, end to end; SEED=1 trains them with another seed
 	$(BIN)/python -m deployments.demo --seed $(or $(SEED),0)
 
 lint: install-dev

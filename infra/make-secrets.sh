@@ -1,7 +1,7 @@
 #!/bin/sh
-# Make the secrets that compose.yaml names, each with a random value, in infra/secrets. What is
-# there already stays. With names, such as `make-secrets.sh s3`, those are made anew: rotation.
-# Names: database, redis, api, s3. Your own tokens (hub, x, wandb, notify) are empty files to fill.
+# Creates the secrets that compose.yaml names, with random values, in infra/secrets. Existing ones
+# stay. With names, such as `make-secrets.sh s3`, it replaces those: rotation. Names: database, redis,
+# api, s3. Files for your own tokens (Hub, X, W&B, webhook) are created empty, for you to fill.
 set -eu
 cd "$(dirname "$0")"
 umask 077
@@ -14,7 +14,7 @@ is_wanted() { # name, file
     for each in $again; do [ "$each" = "$1" ] && return 0; done
     return 1
 }
-put() { # file, content; the folder is closed, the containers' users must be able to read the file
+put() { # file, content; readable by the containers' users, in a folder that only you can enter
     printf '%s' "$2" >"$1.draft"
     chmod 444 "$1.draft"
     mv -f "$1.draft" "$1"
@@ -25,29 +25,29 @@ again="$*"
 for name in $again; do
     case $name in
     database | redis | api | s3) ;;
-    *) echo "make-secrets.sh: $name is unknown: use database, redis, api or s3" >&2 && exit 2 ;;
+    *) echo "make-secrets.sh: $name is not a secret that can be replaced: use database, redis, api or s3" >&2 && exit 2 ;;
     esac
 done
 if is_wanted database database_password; then
     put database_password "$(random)"
 fi
 if is_wanted redis redis.conf; then
-    word=$(random)
-    put redis.conf "requirepass $word
+    password=$(random)
+    put redis.conf "requirepass $password
 appendonly yes
 dir /data
 "
-    put redis_url "redis://:$word@redis:6379/0"
+    put redis_url "redis://:$password@redis:6379/0"
 fi
 if is_wanted api api_login; then
     put api_login "operator:$(random)"
 fi
 if is_wanted s3 s3.json; then
-    key=$(random) word=$(random)
+    key=$(random) secret=$(random)
     put s3_key "$key"
-    put s3_secret "$word"
+    put s3_secret "$secret"
     put s3.json "{\"identities\": [{\"name\": \"huggingtweets\",
-  \"credentials\": [{\"accessKey\": \"$key\", \"secretKey\": \"$word\"}],
+  \"credentials\": [{\"accessKey\": \"$key\", \"secretKey\": \"$secret\"}],
   \"actions\": [\"Admin\", \"Read\", \"Write\", \"List\", \"Tagging\"]}]}
 "
 fi

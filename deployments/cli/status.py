@@ -57,7 +57,3 @@ def _row(storage: Storage, name: str, outcome: Outcome | None, state: BotState) 
         "parked": bool(state.parked),
         "reason": outcome.reason if outcome else "–",
     }
-
-
-def _shown(parked: bool) -> str:
-    return "parked" if parked else "–"

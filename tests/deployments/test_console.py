@@ -92,9 +92,9 @@ def test_a_message_stays_one_line_and_a_traceback_has_its_own(text: str) -> None
         int(f"none{text}")
     except ValueError:
         record.exc_info = sys.exc_info()
-    told = formatter.format(record)
-    assert not acts(told)
-    assert "Traceback (most recent call last):\n" in told
+    text_of_both = formatter.format(record)
+    assert not acts(text_of_both)
+    assert "Traceback (most recent call last):\n" in text_of_both
     record.stack_info = f"Stack (most recent call last):\n{text}"
     assert not acts(formatter.format(record))
 
