@@ -1,9 +1,9 @@
-"""Go on with many prompts at once, one token of each in a pass of the model.
+"""Continue many prompts at once, one token of each in a pass of the model.
 
 What makes it fast, beside bf16: keys and values lie in buffers with room for tokens to come, so
 that none is copied for the next; rows that are finished leave the batch; the nucleus is sought
-among the likeliest tokens only, so that no row of the vocabulary is sorted; and chance is drawn
-before, one number for each row and token, so that a row comes out the same whoever stands beside
+among the likeliest tokens only, so that no row of the vocabulary is sorted; and random numbers are
+drawn before, one for each row and token, so that a row comes out the same whatever stands beside
 it. On a GPU all shapes stay the same instead, and the whole pass is one CUDA graph: there the time
 goes into launching hundreds of small kernels, and finished rows cost next to nothing.
 """
@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from tasks.generation.mention_guard import MentionGuard
+from tasks.training.compute import gpu
 
 TOP_P = 0.95
 # The nucleus is sought among so many: what lies beyond has no weight worth sorting for.
@@ -25,8 +26,8 @@ TOP_K = 1024
 GROUP = 8
 # Buffers grow by so many tokens. Between, shapes stay the same, and kernels are built for shapes.
 COLUMNS = 32
-# On a GPU it is asked only every so many tokens whether all rows are finished: asking waits.
-ASKED_EVERY = 16
+# On a GPU, tokens between two checks whether all rows are finished: a check waits for the device.
+CHECKED_EVERY = 16
 # Passes before one is captured as a CUDA graph, in which libraries set up what they keep.
 WARM_UP = 3
 
@@ -53,25 +54,25 @@ def write(
     prompts: Sequence[Sequence[int]],
     limits: Limits,
     *,
-    chance: torch.Generator,
+    generator: torch.Generator,
     guard: MentionGuard | None = None,
     fixed_shapes: bool | None = None,
 ) -> list[list[int]]:
     """The prompts with what the model writes after each, up to the end mark, which is left out.
 
     Temperature 1, nucleus TOP_P of the TOP_K likeliest. model: as `writer_of` gives it.
-    chance: a CPU's generator. guard: bans mentions.
+    generator: a CPU's. guard: bans mentions.
     fixed_shapes: keep all rows and the widest buffers to the end; by default so on a GPU only.
     """
     on_gpu = next(model.parameters()).device.type == "cuda"
     fixed = on_gpu if fixed_shapes is None else fixed_shapes
-    writing = _Writing(model, prompts, limits, chance, guard, fixed=fixed)
+    writing = _Generation(model, prompts, limits, generator, guard, fixed=fixed)
     step = writing.step
     for number in range(writing.steps):
-        if (not fixed or number % ASKED_EVERY == 0) and not writing.make_room():
+        if (not fixed or number % CHECKED_EVERY == 0) and not writing.make_room():
             break
         if on_gpu and fixed and number == WARM_UP and _can_be_captured(model):
-            step = _captured(writing.step)
+            _, step = gpu.captured(writing.step)
         step()
     return writing.texts()
 
@@ -82,15 +83,7 @@ def _can_be_captured(model: Any) -> bool:
     return model.config.model_type in _CAPTURABLE and positions.get("rope_type") != "dynamic"
 
 
-def _captured(step: Callable[[], None]) -> Callable[[], None]:  # pragma: no cover - needs a GPU
-    """The step as one CUDA graph, which reads and writes the same memory at each replay."""
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):  # records; nothing is computed
-        step()
-    return graph.replay
-
-
-class _Memory:
+class _KeyValueCache:
     """Keys and values of every layer, written at `columns`; what transformers calls a cache."""
 
     is_compileable = False
@@ -117,7 +110,7 @@ class _Memory:
         self.layers = [(change(keys), change(values)) for keys, values in self.layers]
 
 
-class _Writing:
+class _Generation:
     """A batch of posts, and how far it is."""
 
     def __init__(
@@ -125,7 +118,7 @@ class _Writing:
         model: Any,
         prompts: Sequence[Sequence[int]],
         limits: Limits,
-        chance: torch.Generator,
+        generator: torch.Generator,
         guard: MentionGuard | None,
         *,
         fixed: bool,
@@ -137,12 +130,12 @@ class _Writing:
         self.begin = max(len(prompt) for prompt in prompts)
         self.steps = limits.most - min(len(prompt) for prompt in prompts) - 1
         self.guard = guard.to(self.device, self.dtype) if guard else None
-        self._set_up(chance)
+        self._set_up(generator)
         self._read_prompts()
 
-    def _set_up(self, chance: torch.Generator) -> None:
+    def _set_up(self, generator: torch.Generator) -> None:
         number, columns = len(self.prompts), self.begin + self.steps + 1
-        self.chances = torch.rand(self.steps + 1, number, generator=chance).to(self.device)
+        self.draws = torch.rand(self.steps + 1, number, generator=generator).to(self.device)
         self.tokens = torch.full((number, columns), self.limits.end)
         for row, prompt in enumerate(self.prompts):
             self.tokens[row, self.begin - len(prompt) : self.begin] = torch.tensor(prompt)
@@ -155,7 +148,7 @@ class _Writing:
         self.done = torch.zeros(number, dtype=torch.bool, device=self.device)
         self.states = torch.zeros(number, dtype=torch.long, device=self.device)
         width = columns if self.fixed else _rounded(self.begin + 1)
-        self.memory = _Memory(width, torch.arange(self.begin, device=self.device))
+        self.memory = _KeyValueCache(width, torch.arange(self.begin, device=self.device))
         # What the next token sees: 0 or -inf, rows × 1 × 1 × columns.
         self.mask = torch.full((number, 1, 1, width), -torch.inf, device=self.device)
         written = torch.arange(width, device=self.device)
@@ -212,7 +205,7 @@ class _Writing:
             # Into memory that is there: ten fresh megabytes a token take longer than the sum.
             bans = self.bans[: len(self.rows)]
             logits += torch.index_select(self.guard.penalty, 0, self.states, out=bans)
-        tokens = draw(logits, self.chances.index_select(0, self.drawn)[0, self.rows])
+        tokens = draw(logits, self.draws.index_select(0, self.drawn)[0, self.rows])
         if self.guard:
             self.states.copy_(self.guard.then[self.states, tokens])
         for counter in (self.column, self.drawn, self.positions):
@@ -263,18 +256,18 @@ class _Writing:
         return results
 
 
-def draw(logits: torch.Tensor, chances: torch.Tensor) -> torch.Tensor:
+def draw(logits: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
     """One token a row: of the TOP_K likeliest, the fewest that hold TOP_P of their probability.
 
-    chances: one number a row, 0 up to 1; equal numbers draw equal tokens.
+    draws: one number a row, 0 up to 1; equal numbers draw equal tokens.
     """
     top, tokens = likeliest(logits, min(TOP_K, logits.size(-1)))
     reached = top.float().softmax(-1).cumsum(-1)
     # A token is in the nucleus if those before it do not reach TOP_P.
     before = torch.nn.functional.pad(reached[:, :-1], (1, 0))
     last = (before < TOP_P).sum(-1, keepdim=True) - 1
-    aim = chances[:, None] * reached.gather(1, last)
-    chosen = torch.searchsorted(reached, aim, right=True).minimum(last)
+    target = draws[:, None] * reached.gather(1, last)
+    chosen = torch.searchsorted(reached, target, right=True).minimum(last)
     return tokens.gather(1, chosen)[:, 0]
 
 

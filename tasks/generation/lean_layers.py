@@ -2,7 +2,7 @@
 
 A layer of transformers is some fifty operations; with a few rows in the batch, calling them takes
 longer than computing them. Here the products that share an input are one, queries and keys are
-turned together, and heads that share keys ask them together, so that no key is repeated.
+rotated together, and heads that share keys use them together, so that no key is repeated.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from torch.nn import functional
 def attend(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor, scaling: float
 ) -> torch.Tensor:
-    """Attention, rows × heads × asking tokens × size; mask: 0 or -inf, to be added."""
-    rows, heads, asking, size = query.shape
+    """Attention, rows × heads × querying tokens × size; mask: 0 or -inf, to be added."""
+    rows, heads, queries, size = query.shape
     group = heads // key.size(1)
-    grouped = (query * scaling).reshape(rows, key.size(1), group * asking, size)
-    wide = mask if asking == 1 else mask.repeat(1, 1, group, 1)
+    grouped = (query * scaling).reshape(rows, key.size(1), group * queries, size)
+    wide = mask if queries == 1 else mask.repeat(1, 1, group, 1)
     weights = torch.matmul(grouped, key.transpose(2, 3)).add_(wide).softmax(-1)
-    return torch.matmul(weights, value).view(rows, heads, asking, value.size(-1))
+    return torch.matmul(weights, value).view(rows, heads, queries, value.size(-1))
 
 
 class LeanLlamaLayer(torch.nn.Module):
@@ -32,7 +32,7 @@ class LeanLlamaLayer(torch.nn.Module):
         super().__init__()
         attention, mlp = layer.self_attn, layer.mlp
         self.first_norm, self.second_norm = layer.input_layernorm, layer.post_attention_layernorm
-        self.ask = _joined([attention.q_proj, attention.k_proj, attention.v_proj])
+        self.qkv = _joined([attention.q_proj, attention.k_proj, attention.v_proj])
         self.answer = attention.o_proj
         self.rise = _joined([mlp.gate_proj, mlp.up_proj])
         self.act, self.fall = mlp.act_fn, mlp.down_proj
@@ -50,13 +50,13 @@ class LeanLlamaLayer(torch.nn.Module):
         **_others: Any,
     ) -> torch.Tensor:
         """As transformers calls a layer."""
-        asked = self.ask(_normed(self.first_norm, hidden_states))
+        asked = self.qkv(_normed(self.first_norm, hidden_states))
         parts = asked.view(*asked.shape[:2], -1, self.size).transpose(1, 2)
-        turned = _turned(parts[:, : self.heads + self.shared], *position_embeddings)
+        rotated = _rotated(parts[:, : self.heads + self.shared], *position_embeddings)
         key, value = past_key_values.update(
-            turned[:, self.heads :], parts[:, self.heads + self.shared :], self.number
+            rotated[:, self.heads :], parts[:, self.heads + self.shared :], self.number
         )
-        found = attend(turned[:, : self.heads], key, value, attention_mask, self.scaling)
+        found = attend(rotated[:, : self.heads], key, value, attention_mask, self.scaling)
         hidden = hidden_states + self.answer(found.transpose(1, 2).flatten(2))
         gate, up = self.rise(_normed(self.second_norm, hidden)).chunk(2, -1)
         return hidden + self.fall(self.act(gate) * up)  # type: ignore[no-any-return]  # transformers is untyped
@@ -76,7 +76,7 @@ def _normed(norm: Any, hidden: torch.Tensor) -> torch.Tensor:
     return functional.rms_norm(hidden, hidden.shape[-1:], norm.weight, norm.variance_epsilon)
 
 
-def _turned(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+def _rotated(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
     """Rotary positions; cos and sin are rows × tokens × size."""
     first, second = heads.chunk(2, -1)
     rotated = torch.cat((-second, first), -1)

@@ -3,7 +3,7 @@
 A post that says `@somebody` reaches that person on most services, and a bot that has read
 mentions writes mentions, of people who exist or might. Striking them out afterwards leaves holes in
 the sentences, and drawing again takes as long as there are mentions, so the tokens that would make
-one are banned while the post is written, and the bot goes on in another way. Banning the name alone
+one are banned while the post is written, and the bot writes something else. Banning the name alone
 is not enough: of a bot that had learnt to end posts with a mention, 14 of 100 posts then ended in a
 hundred at signs. `@ 5pm` is lost with the rest, and so are e-mail addresses, which name people too.
 

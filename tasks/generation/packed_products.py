@@ -22,8 +22,8 @@ class PackedProduct(torch.nn.Module):
     def __init__(self, product: Any) -> None:
         super().__init__()
         weight = product.weight.detach()
-        turned = weight.t().contiguous() if isinstance(product, Conv1D) else weight
-        self.weight = torch.ops.mkldnn._reorder_linear_weight(turned)  # noqa: SLF001 - see _KERNELS
+        transposed = weight.t().contiguous() if isinstance(product, Conv1D) else weight
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(transposed)  # noqa: SLF001 - see _KERNELS
         self.bias = None if product.bias is None else product.bias.detach()
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:

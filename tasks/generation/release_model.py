@@ -52,9 +52,9 @@ def base_of(release: Path, base_id: str | None = None) -> Base:
 
 def _trained_on(release: Path) -> dict[str, Any]:
     try:
-        told = json.loads((release / MANIFEST).read_text(encoding="utf-8"))["base"]
-        return {"origin": told["origin"], "revision": told["revision"], "id": told.get("id")}
+        base = json.loads((release / MANIFEST).read_text(encoding="utf-8"))["base"]
+        return {"origin": base["origin"], "revision": base["revision"], "id": base.get("id")}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BaseUnavailable(
-            f"{release}: its {MANIFEST} does not tell the adapter's base: train the bot again"
+            f"{release}: its {MANIFEST} does not name the adapter's base: train the bot again"
         ) from error

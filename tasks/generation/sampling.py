@@ -1,4 +1,4 @@
-"""Let a model write posts: all starts in one batch, one pass of the model for each token."""
+"""Posts by a model: all starts in one batch, one pass of the model for each token."""
 
 from __future__ import annotations
 
@@ -47,11 +47,13 @@ def sample(
     ]
     writer = writer_of(model)
     limits = Limits(end=marks.end, least=MIN_TOKENS, most=limit)
-    chance = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
     texts = [
         _text(tokenizer, row[1:])
         for first in range(0, len(prompts), BATCH)
-        for row in write(writer, prompts[first : first + BATCH], limits, chance=chance, guard=guard)
+        for row in write(
+            writer, prompts[first : first + BATCH], limits, generator=generator, guard=guard
+        )
     ]
     return [texts[n * number : (n + 1) * number] for n in range(len(starts))]
 

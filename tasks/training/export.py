@@ -51,7 +51,7 @@ def _prefix(tokenizer: Any, marks: Marks) -> str:
 
 
 def _save_tokenizer(tokenizer: Any, marks: Marks, folder: Path) -> None:
-    tokenizer.chat_template = None  # a bot goes on with a post; it does not chat
+    tokenizer.chat_template = None  # a bot continues a post; it does not chat
     # A chat model's tokenizer names its turn's marks here.
     tokenizer.bos_token, tokenizer.eos_token = marks.begin_text, marks.end_text
     tokenizer.pad_token = marks.end_text

@@ -1,6 +1,6 @@
 """The loss of posts, in nats a token, each post alone; and its gradient, the plain way.
 
-`compute.loss_paths` has faster ways to the same numbers.
+`compute.fast_loss` has faster ways to the same numbers.
 """
 
 from __future__ import annotations

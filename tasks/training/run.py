@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from tasks.core.records import Progress, Spec
+from tasks.training.compute import gpu
 from tasks.training.data.batches import Batch, epoch, equal_shares, tokens_a_step
 from tasks.training.data.documents import Document
 from tasks.training.dropout import dropping
@@ -138,9 +139,8 @@ class Run:
             "steps": weights.steps,
             "part_loss": self.part_loss,
             "chance": torch.get_rng_state(),
+            **gpu.random_state(self._device),
         }
-        if self._device.type == "cuda":  # pragma: no cover - needs a GPU
-            tensors["chance_gpu"] = torch.cuda.get_rng_state(self._device)
         if self.best_weights is not None:
             tensors["best"] = self.best_weights
         counters = {name: getattr(self, name) for name in _COUNTERS}
@@ -160,8 +160,7 @@ class Run:
             getattr(weights, name).copy_(tensors[name])
         self.part_loss.copy_(tensors["part_loss"])
         torch.set_rng_state(tensors["chance"])
-        if "chance_gpu" in tensors:  # pragma: no cover - needs a GPU
-            torch.cuda.set_rng_state(tensors["chance_gpu"], self._device)
+        gpu.set_random_state(self._device, tensors)
         if "best" in tensors:
             self.best_weights = tensors["best"].to(self._device)
         for name in (*_COUNTERS, "seconds"):

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from tasks.core.records import Spec
+from tasks.training.compute import gpu
 from tasks.training.compute.cuda_graphs import StepGraphs, fixed_shape
 from tasks.training.compute.fast_loss import PaddedLoss
 from tasks.training.compute.flat_weights import FlatWeights
@@ -74,11 +75,7 @@ class TrainingStep:
         """The batch as the device wants it: on a GPU there already, in one of few shapes."""
         if self._graphs:
             batch = fixed_shape(batch)
-        if self._device.type == "cuda":  # pragma: no cover - needs a GPU
-            ids, labels = (part.pin_memory() for part in (batch.ids, batch.labels))
-            ids, labels = (part.to(self._device, non_blocking=True) for part in (ids, labels))
-            batch = Batch(ids, labels, batch.tokens)
-        return batch
+        return gpu.on_device(batch, self._device)
 
     def _replay(
         self, graphs: StepGraphs, batch: Batch, rate: torch.Tensor, scale: torch.Tensor

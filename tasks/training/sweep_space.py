@@ -33,13 +33,13 @@ class Range(BaseModel):
             raise ValueError(f"min {self.min} and max {self.max} are no range to draw from")
         return self
 
-    def draw(self, chance: random.Random) -> float:
+    def draw(self, generator: random.Random) -> float:
         """One number."""
         if self.distribution == "int_uniform":
-            return chance.randint(math.ceil(self.min), math.floor(self.max))
+            return generator.randint(math.ceil(self.min), math.floor(self.max))
         if self.distribution == "uniform":
-            return chance.uniform(self.min, self.max)
-        return math.exp(chance.uniform(math.log(self.min), math.log(self.max)))
+            return generator.uniform(self.min, self.max)
+        return math.exp(generator.uniform(math.log(self.min), math.log(self.max)))
 
 
 Values = Annotated[tuple[Any, ...], Field(min_length=1)]
@@ -89,10 +89,10 @@ class Space(BaseModel):
             yield dict(zip(self.parameters, values, strict=True))
 
     def _draws(self) -> Iterator[dict[str, Any]]:
-        chance = random.Random(self.seed)  # noqa: S311 - a sample, not a secret
+        generator = random.Random(self.seed)  # noqa: S311 - a sample, not a secret
         for _ in range(self.trials):
             yield {
-                name: given.draw(chance) if isinstance(given, Range) else chance.choice(given)
+                name: given.draw(generator) if isinstance(given, Range) else generator.choice(given)
                 for name, given in self.parameters.items()
             }
 

@@ -14,6 +14,7 @@ import torch
 from tasks.core.errors import BaseUnavailable
 from tasks.core.records import Spec
 from tasks.training import adapters
+from tasks.training.compute import gpu
 from tasks.training.compute.flops import peak_flops, training_flops
 from tasks.training.compute.micro_batches import peak_memory
 from tasks.training.data.documents import Document, scored
@@ -137,8 +138,7 @@ def _trainable(engine: Engine, spec: Spec) -> Iterator[tuple[Trainable, Export]]
 
 
 def _search(run: Run, engine: Engine, states: StateWriter | None, on_progress: Report) -> None:
-    if engine.device.type == "cuda":  # pragma: no cover - needs a GPU
-        torch.cuda.reset_peak_memory_stats(engine.device)
+    gpu.reset_peak_memory(engine.device)
     try:
         with run.trainable.loss.open():
             run.search(on_progress)

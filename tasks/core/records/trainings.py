@@ -29,7 +29,7 @@ class Base:
 
 @dataclass(frozen=True)
 class Spec:
-    """How a bot is trained. Sources of the defaults: the measurements in README, "Training".
+    """How a bot is trained. Sources of the defaults: docs/training.md.
 
     learning_rate: the highest; None means 2e-4, or 3e-4 where there are under 16 steps.
     epochs: the most there can be; the early stop may end sooner.

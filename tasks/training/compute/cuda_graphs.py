@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
+from tasks.training.compute import gpu
 from tasks.training.data.batches import IGNORED, Batch
 
 # The padded widths that there are. Each shape costs a capture, and memory of its own.
@@ -53,7 +54,7 @@ class StepGraphs:
     """Steps recorded by their shape and by what else is fixed in them."""
 
     def __init__(self, capture: Capture | None = None) -> None:
-        self._capture = capture or _captured
+        self._capture = capture or gpu.captured
         self._recorded: dict[object, _Recorded] = {}
 
     def clear(self) -> None:
@@ -101,14 +102,3 @@ class StepGraphs:
             warm_up(own)
         loss, replay = self._capture(lambda: work(own, own_rate, own_scale))
         return _Recorded(own, own_rate, own_scale, loss, replay)
-
-
-def _captured(  # pragma: no cover - needs a GPU
-    work: Callable[[], torch.Tensor],
-) -> tuple[torch.Tensor, Callable[[], None]]:
-    """The work recorded, not done, and what does it."""
-    graph = torch.cuda.CUDAGraph()
-    torch.cuda.synchronize()
-    with torch.cuda.graph(graph):
-        loss = work()
-    return loss, graph.replay

@@ -40,7 +40,7 @@ class Layout:
         return padded.view(self.rows * heads, self.width, size)
 
     def pack(self, padded: torch.Tensor, heads: int) -> torch.Tensor:
-        """The other way round; padding is left out."""
+        """The reverse of `spread`; padding is left out."""
         size = padded.size(-1)
         return padded.reshape(-1, size).index_select(0, self._of(heads)).view(-1, heads, size)
 
@@ -83,7 +83,7 @@ def attend(
 class _Attention(torch.autograd.Function):
     """Two plain products: faster than fused kernels on texts as short as posts.
 
-    Heads that share keys ask them together, so that no key is repeated.
+    Heads that share keys use them together, so that no key is repeated.
     """
 
     @staticmethod

@@ -34,14 +34,14 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def _texts(model: object, prompts: list[list[int]], **options: object) -> list[list[int]]:
     # fp32, in which a sum's order changes the seventh digit: too little to change a draw
-    return write(model, prompts, LIMITS, chance=torch.Generator().manual_seed(3), **options)
+    return write(model, prompts, LIMITS, generator=torch.Generator().manual_seed(3), **options)
 
 
-def test_a_text_is_what_the_model_alone_would_write_with_the_same_chances(model: object) -> None:
+def test_a_text_is_what_the_model_alone_would_write_with_the_same_draws(model: object) -> None:
     """One by one, the whole text read anew for each token, with the nucleus by transformers."""
-    chance = torch.Generator().manual_seed(3)
+    generator = torch.Generator().manual_seed(3)
     steps = LIMITS.most - min(map(len, PROMPTS))
-    chances = torch.rand(steps, len(PROMPTS), generator=chance)
+    draws = torch.rand(steps, len(PROMPTS), generator=generator)
     written = _texts(model, PROMPTS)
     for row, prompt in enumerate(PROMPTS):
         ids = list(prompt)
@@ -50,7 +50,7 @@ def test_a_text_is_what_the_model_alone_would_write_with_the_same_chances(model:
                 logits = model(input_ids=torch.tensor([ids]), use_cache=False).logits[:, -1]
             if len(ids) < LIMITS.least:
                 logits[:, LIMITS.end] = -torch.inf
-            token = int(draw(logits, chances[len(ids) - len(prompt), row : row + 1]))
+            token = int(draw(logits, draws[len(ids) - len(prompt), row : row + 1]))
             if token == LIMITS.end:
                 break
             ids.append(token)
@@ -140,12 +140,12 @@ def test_lean_layers_compute_what_transformers_does(bias: bool) -> None:
 
 
 def test_draws_follow_the_nucleus_of_the_likeliest() -> None:
-    """Evenly spaced chances draw each token as often as its probability by transformers says."""
+    """Evenly spaced draws draw each token as often as its probability by transformers says."""
     logits = torch.randn(1, 3000, generator=torch.Generator().manual_seed(0)) * 2
     expected = TopPLogitsWarper(TOP_P)(None, TopKLogitsWarper(TOP_K)(None, logits)).softmax(-1)[0]
     number = 20_000
-    chances = (torch.arange(number) + 0.5) / number
-    drawn = draw(logits.expand(number, -1), chances).bincount(minlength=3000) / number
+    draws = (torch.arange(number) + 0.5) / number
+    drawn = draw(logits.expand(number, -1), draws).bincount(minlength=3000) / number
     assert set(drawn.nonzero()[:, 0].tolist()) <= set(expected.nonzero()[:, 0].tolist())
     assert (drawn - expected).abs().max() <= 1.5 / number
 

@@ -112,7 +112,7 @@ def test_more_posts_than_a_batch_holds(engine: Engine) -> None:
     engine.restore()
     (texts,) = sample(engine.model, engine.tokenizer, ["my cat"], BATCH + 3, seed=0)
     assert len(texts) == BATCH + 3
-    assert len(set(texts)) > BATCH, "the second batch has chances of its own"
+    assert len(set(texts)) > BATCH, "the second batch has random numbers of its own"
 
 
 def test_a_folder_writes(tmp_path: Path) -> None:
