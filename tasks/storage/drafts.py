@@ -10,7 +10,6 @@ there or back lies in folders of the same kind in the system's temporary one.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
@@ -22,6 +21,8 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path
+
+from filelock import lock_descriptor
 
 _NAME = re.compile(r"\.draft-(.+-)?([0-9a-f]{8}|[0-9a-f]{32})(-old)?")
 _KEPT = 24 * 60 * 60  # seconds
@@ -79,7 +80,7 @@ def _held(draft: Path) -> Iterator[None]:
     descriptor = os.open(draft, os.O_RDONLY)
     try:
         with suppress(OSError):  # no locks here: then nobody can lock it to remove it either
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            lock_descriptor(descriptor, blocking=False)
         yield
     finally:
         os.close(descriptor)
@@ -103,7 +104,7 @@ def _remove(draft: Path) -> None:
         return
     descriptor = os.open(draft, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(draft) if draft.is_dir() else draft.unlink()
+        if lock_descriptor(descriptor, blocking=False):
+            shutil.rmtree(draft) if draft.is_dir() else draft.unlink()
     finally:
         os.close(descriptor)

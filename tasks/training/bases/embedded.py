@@ -6,14 +6,13 @@ that was read from a GGUF refuses to be saved) and kept as safetensors in the us
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import shutil
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock
 
 from tasks.core.errors import BaseUnavailable
 from tasks.core.records import MANIFEST, Base
@@ -41,19 +40,11 @@ def embedded_base(cache: Path) -> Base:
     folder = cache / "bases" / f"smollm2-135m-instruct-{CONVERSION}"
     if not (folder / MANIFEST).is_file():
         bases = open_storage(str(folder.parent))
-        with _alone(folder.with_suffix(".lock")):
+        with FileLock(folder.with_suffix(".lock")):
             if not (folder / MANIFEST).is_file():
                 _prepare(bases, folder.name)
     revision = json.loads((folder / MANIFEST).read_text())["gguf_sha256"]
     return Base(NAME, str(folder), f"{revision[:16]}-{CONVERSION}", ORIGIN, LICENSE)
-
-
-@contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Wait until no other process is in this block."""
-    with lock.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)  # closing gives it back
-        yield
 
 
 def _prepare(bases: Storage, name: str) -> None:
