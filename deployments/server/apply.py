@@ -14,7 +14,7 @@ from tasks.core.settings import settings
 from tasks.orchestration.limits import REQUESTS_A_SECOND, create_limit, limits_of
 from tasks.storage import storage_root
 from tasks.storage.object_store import make_bucket
-from tasks.storage.storage_errors import explained
+from tasks.storage.storage_errors import translate_errors
 
 
 def apply_infra(kind: str | None = None, silence: int | None = None) -> list[Change]:
@@ -42,7 +42,7 @@ def _apply_bucket() -> list[Change]:
     if storage.is_local:
         return []
     name = storage.path.partition("/")[0]
-    with explained(storage.url):
+    with translate_errors(storage.url):
         new = make_bucket(storage.filesystem, name)
     return [Change("bucket", name, "made" if new else "unchanged")]
 

@@ -22,7 +22,7 @@ from tasks.core.records import Post
 from tasks.lake.schema import SCHEMA, scrape_schema
 from tasks.storage import Storage, sha256_of
 from tasks.storage.opt_outs import refuse_opted_out
-from tasks.storage.storage_errors import explained
+from tasks.storage.storage_errors import translate_errors
 
 FOLDER = "posts"
 GROUP_ROWS = 20_000
@@ -77,7 +77,7 @@ def open_data_file(storage: Storage, key: str) -> Iterator[pq.ParquetFile]:
     """A file, to read. Raises FileVanished, NetworkTrouble, StorageUnusable if it is damaged."""
     name = storage.full(key)
     try:
-        with explained(storage.url), storage.filesystem.open_input_file(name) as stream:
+        with translate_errors(storage.url), storage.filesystem.open_input_file(name) as stream:
             yield pq.ParquetFile(stream, page_checksum_verification=True)
     except (pa.ArrowException, OSError, KeyError) as error:
         if not storage.exists(key):

@@ -1,11 +1,11 @@
-"""Drafts: local files and folders while they are written, under hidden names beside their targets.
+"""Drafts: temporary local files and folders, under hidden names beside what they will become.
 
-A process that is killed leaves its draft. Whoever writes into the same folder later removes it: at
-the earliest a day after its last change, and never one that a living process holds, by a lock which
-the system drops when the process ends. Where the file system knows no locks, drafts stay.
+A process that is killed leaves its draft behind. It is removed by a later write into the same
+folder, at the earliest a day after its last change, and only if no living process holds its lock,
+which the system releases when a process ends. Where the file system has no locks, drafts stay.
 
-An object store holds no drafts, since what was not sent to its end is no object. What is on its way
-there or back lies in folders of the same kind in the system's temporary one.
+An object store needs no drafts, since an incomplete upload is no object. Files on their way there
+or back are in folders of the same kind in the system's temporary folder.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _TRIES = 10  # to make a draft in a folder that other processes make and remove
 
 @contextmanager
 def draft_file(folder: Path, name: str) -> Iterator[Path]:
-    """An empty file in a folder, to fill and to rename; what is left of it vanishes."""
+    """An empty file in a folder, to fill and rename; deleted at the end if it is still there."""
     draft = _new(folder, name, lambda path: path.touch(exist_ok=False))
     try:
         with _held(draft):
@@ -42,9 +42,9 @@ def draft_file(folder: Path, name: str) -> Iterator[Path]:
 
 @contextmanager
 def draft_folder(folder: Path, name: str, *, mode: int = 0o777) -> Iterator[Path]:
-    """An empty folder in a folder, to fill and to rename; what is left of it vanishes.
+    """An empty folder in a folder, to fill and rename; deleted at the end if it is still there.
 
-    mode: who may read it, less what the process never allows.
+    mode: its permissions, before the process' umask.
     """
     draft = _new(folder, name, lambda path: path.mkdir(mode))
     try:
@@ -55,8 +55,8 @@ def draft_folder(folder: Path, name: str, *, mode: int = 0o777) -> Iterator[Path
 
 
 @contextmanager
-def spill_folder() -> Iterator[Path]:
-    """An empty temporary folder that only this user may read; it vanishes, as drafts do."""
+def temporary_folder() -> Iterator[Path]:
+    """An empty folder in the system's temporary one that only this user may read; then deleted."""
     with draft_folder(Path(tempfile.gettempdir()), "huggingtweets", mode=0o700) as folder:
         yield folder
 
@@ -79,7 +79,7 @@ def _new(folder: Path, name: str, make: Callable[[Path], None]) -> Path:
 def _held(draft: Path) -> Iterator[None]:
     descriptor = os.open(draft, os.O_RDONLY)
     try:
-        with suppress(OSError):  # no locks here: then nobody can lock it to remove it either
+        with suppress(OSError):  # without locks nobody can lock it to remove it either
             lock_descriptor(descriptor, blocking=False)
         yield
     finally:
@@ -88,18 +88,17 @@ def _held(draft: Path) -> Iterator[None]:
 
 @lru_cache(maxsize=1024)
 def _remove_left_drafts(folder: Path, _day: date) -> None:
-    """Once a day in each process, since some folders hold thousands of files."""
+    """Once a day in each process, since some folders have thousands of files."""
     old = time.time() - _KEPT
     for path in folder.glob(".draft-*"):
-        # Held by a living process, removed by another one, or not ours to remove: it stays, and
-        # what is to be written now does not fail for it.
+        # Already removed by another process, or not permitted: the write goes on all the same.
         with suppress(OSError):
             if _NAME.fullmatch(path.name) and path.lstat().st_mtime < old:
                 _remove(path)
 
 
 def _remove(draft: Path) -> None:
-    if draft.is_symlink():  # made and renamed in an instant; nobody holds it
+    if draft.is_symlink():  # made and renamed at once, so nobody holds its lock
         draft.unlink()
         return
     descriptor = os.open(draft, os.O_RDONLY | os.O_NONBLOCK)

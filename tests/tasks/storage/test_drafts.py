@@ -28,8 +28,8 @@ with storage.draft_file("posts") as one, storage.new_folder("posts/alice") as ma
 """
 SPILLER = """
 import sys, time
-from tasks.storage.drafts import spill_folder
-with spill_folder() as folder:
+from tasks.storage.drafts import temporary_folder
+with temporary_folder() as folder:
     (folder / "copy").write_bytes(b"half")
     print(folder, flush=True)
     time.sleep(float(sys.argv[1]))

@@ -12,8 +12,8 @@ from pyarrow import fs as pafs
 from tasks.core.errors import NetworkTrouble, StorageUnusable
 from tasks.core.records import MANIFEST
 from tasks.storage import Storage, open_storage
-from tasks.storage.object_store import without_key
-from tasks.storage.storage_errors import explained
+from tasks.storage.object_store import without_credentials
+from tasks.storage.storage_errors import translate_errors
 from tests.servers.s3 import S3, free_port
 
 
@@ -78,7 +78,7 @@ def test_a_key_in_the_url_is_never_shown(s3: S3) -> None:
     storage = open_storage(url)
     storage.write("a", b"1")
     assert storage.url == s3.url()
-    assert without_key("/home/a@b/storage") == "/home/a@b/storage"
+    assert without_credentials("/home/a@b/storage") == "/home/a@b/storage"
     with pytest.raises(StorageUnusable) as refused:
         open_storage("s4://operator:secret@bucket/x")
     assert "secret" not in str(refused.value)
@@ -101,7 +101,7 @@ def test_a_store_that_is_away_for_a_while_is_waited_for(s3: S3, bucket: Storage)
     ],
 )
 def test_what_a_store_says_is_explained(said: str, kind: type[Exception], told: str) -> None:
-    with pytest.raises(kind, match=told) as raised, explained("s3://bots/lake"):
+    with pytest.raises(kind, match=told) as raised, translate_errors("s3://bots/lake"):
         raise OSError(f"When reading key 'x' in bucket 'bots': {said}")
     assert type(raised.value) is kind
 
