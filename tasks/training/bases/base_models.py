@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Iterator
@@ -18,6 +19,15 @@ log = logging.getLogger("huggingtweets")
 
 # Safetensors only: other formats can run code when they are read.
 _NEEDED = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model", "README.md"]
+# Beside config, weights and `tokenizer*`, what a base is computed from: a local one is known by it.
+_READ_TOO = (
+    "*.index.json",
+    "vocab.*",
+    "merges.txt",
+    "added_tokens.json",
+    "special_tokens_map.json",
+    "*.model",
+)
 # What lies deeper are the same weights for other programs.
 _DEEPER = ["*/*"]
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+|[\w.-]+")
@@ -29,7 +39,7 @@ def resolve_base(
     """The base in a local folder, fetched first where it has to be.
 
     base_id: `embedded`, a folder, or a Hub id. cache: where fetched bases are kept.
-    endpoint: another Hub than the one that its client is set to.
+    endpoint: of the Hub, if not the one its client is set to.
     revision: of a base on the Hub, the commit; None for the newest.
     Raises BaseUnavailable, NetworkTrouble.
     """
@@ -46,13 +56,51 @@ def resolve_base(
 
 
 def _from_folder(base_id: str, folder: Path) -> Base:
-    weights = sorted(folder.glob("*.safetensors"))
-    config = folder / "config.json"
-    if not weights or not config.is_file():
+    if not list(folder.glob("*.safetensors")) or not (folder / "config.json").is_file():
         raise BaseUnavailable(f"base {base_id}: no config.json with *.safetensors in this folder")
-    files = [config, *weights, *sorted(folder.glob("tokenizer*"))]
-    revision = digest(*((path.name, sha256_of(path)) for path in files))
+    refuse_unsafe(base_id, folder)
+    revision = digest(*((path.name, sha256_of(path)) for path in _computed_from(folder)))
     return Base(base_id, str(folder), revision, f"the local folder {folder.name}")
+
+
+def _computed_from(folder: Path) -> list[Path]:
+    """The files that decide what a model computes and how its tokenizer reads, in a fixed order."""
+    found = [folder / "config.json", *sorted(folder.glob("*.safetensors"))]
+    found += sorted(folder.glob("tokenizer*"))
+    others = {path for pattern in _READ_TOO for path in folder.glob(pattern)}
+    return [path for path in [*found, *sorted(others - set(found))] if path.is_file()]
+
+
+def refuse_unsafe(base_id: str, folder: Path) -> None:
+    """Raises BaseUnavailable where a folder names weights that are no safetensors file in it.
+
+    An index may name pickled weights, which run code when they are read, or files elsewhere; the
+    config of an adapter makes transformers look for weights that it names.
+    """
+    if (folder / "adapter_config.json").exists():
+        raise BaseUnavailable(
+            f"base {base_id}: adapter_config.json: this is an adapter, not a whole model; choose "
+            "its base"
+        )
+    for index in sorted(folder.glob("*.index.json")):
+        for name in _named_by(base_id, index):
+            if not (name.endswith(".safetensors") and name == Path(name).name):
+                raise BaseUnavailable(
+                    f"base {base_id}: {index.name} names {name[:80]!r}, which is no safetensors "
+                    "file in this folder; choose a base with safetensors weights"
+                )
+            if not (folder / name).is_file():
+                raise BaseUnavailable(
+                    f"base {base_id}: {name[:80]}, which its index names, is gone"
+                )
+
+
+def _named_by(base_id: str, index: Path) -> list[str]:
+    try:
+        names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        return sorted(map(str, names))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BaseUnavailable(f"base {base_id}: {index.name} is damaged: {error}") from error
 
 
 def _from_hub(base_id: str, cache: Path, endpoint: str | None, revision: str | None) -> Base:
@@ -60,7 +108,7 @@ def _from_hub(base_id: str, cache: Path, endpoint: str | None, revision: str | N
 
     log.info("looking up base %s on the Hub", base_id)
     token = settings().hub_token
-    with _explained(base_id):
+    with _hub_errors_as_ours(base_id):
         found = snapshot_download(
             base_id,
             revision=revision,
@@ -73,11 +121,12 @@ def _from_hub(base_id: str, cache: Path, endpoint: str | None, revision: str | N
     folder = Path(found)
     if not list(folder.glob("*.safetensors")):
         raise BaseUnavailable(f"base {base_id}: it has no safetensors weights; choose another")
+    refuse_unsafe(base_id, folder)
     return Base(base_id, str(folder), folder.name, base_id, _license(folder))
 
 
 @contextmanager
-def _explained(base_id: str) -> Iterator[None]:
+def _hub_errors_as_ours(base_id: str) -> Iterator[None]:
     """Raise what the Hub's client raises as an error of ours."""
     import httpx2
     from huggingface_hub.errors import (

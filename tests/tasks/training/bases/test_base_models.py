@@ -122,3 +122,58 @@ def test_weights_that_are_broken_missing_or_no_numbers_are_refused(tmp_path: Pat
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(BaseUnavailable, match="no causal language model"):
         loaded(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        b'{"weight_map": {"w": "pytorch_model.bin"}}',
+        b'{"weight_map": {"w": "../elsewhere.safetensors"}}',
+        b'{"weight_map": {"w": "gone.safetensors"}}',
+        b'{"weight_map": {"w": ["list"]}}',
+        b'{"weight_map": []}',
+        b"[" * 200_000,
+        b"\xff",
+    ],
+)
+def test_an_index_of_anything_but_safetensors_is_refused_by_name(
+    index: bytes, tmp_path: Path
+) -> None:
+    make_tiny_base(tmp_path / "base")
+    (tmp_path / "base" / "pytorch_model.bin").write_bytes(b"\x80\x04.")
+    (tmp_path / "elsewhere.safetensors").write_bytes(b"")
+    (tmp_path / "base" / "model.safetensors.index.json").write_bytes(index)
+    with pytest.raises(BaseUnavailable, match=r"base .*(index|bin|safetensors)"):
+        resolve_base(str(tmp_path / "base"), tmp_path)
+
+
+def test_an_adapter_is_no_base(tmp_path: Path) -> None:
+    make_tiny_base(tmp_path)
+    (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "somebody/else"}')
+    with pytest.raises(BaseUnavailable, match="this is an adapter"):
+        resolve_base(str(tmp_path), tmp_path)
+
+
+@pytest.mark.parametrize("index", ["pytorch_model.bin", "../x.safetensors"])
+def test_a_base_of_the_hub_is_held_to_the_same(hub: Hub, tmp_path: Path, index: str) -> None:
+    hub.create(NAME)
+    named = f'{{"weight_map": {{"w": "{index}"}}}}'.encode()
+    files = {"model.safetensors": b"x", "model.safetensors.index.json": named}
+    hub.add_commit(NAME, "all", files)
+    with pytest.raises(BaseUnavailable, match="no safetensors file in this folder"):
+        resolve_base(NAME, tmp_path, endpoint=hub.url)
+
+
+@pytest.mark.parametrize(
+    "name", ["vocab.json", "merges.txt", "added_tokens.json", "special_tokens_map.json", "t.model"]
+)
+def test_a_folder_is_known_by_all_that_it_is_computed_from(name: str, tmp_path: Path) -> None:
+    make_tiny_base(tmp_path)
+    (tmp_path / name).write_text("{}")
+    before = resolve_base(str(tmp_path), tmp_path).revision
+    (tmp_path / name).write_text('{"other": 1}')
+    assert resolve_base(str(tmp_path), tmp_path).revision != before
+    (tmp_path / "notes.txt").write_text("changes nothing")
+    after = resolve_base(str(tmp_path), tmp_path).revision
+    (tmp_path / "notes.txt").write_text("changes nothing either")
+    assert resolve_base(str(tmp_path), tmp_path).revision == after
