@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from tasks.core.errors import BadInput
@@ -21,8 +22,8 @@ _ADAPTER_CONFIG = "adapter_config.json"
 _ADAPTER = (ADAPTER, _ADAPTER_CONFIG, "generation_config.json")
 
 
-def copy_model(source: Path, target: Path, contents: ReleaseContents) -> None:
-    """Copy the checkpoint's model, or its adapter in PEFT's format, into a release.
+def add_model_files(source: Path, target: Path, contents: ReleaseContents) -> None:
+    """Put the checkpoint's model, or its adapter in PEFT's format, into a release.
 
     Raises BadInput for missing or changed files.
     """
@@ -32,8 +33,7 @@ def copy_model(source: Path, target: Path, contents: ReleaseContents) -> None:
     )
     for pattern in (*patterns, *_TOKENIZER, "merges.txt"):
         for path in source.glob(pattern):
-            # A copy, not a hard link: a later change of one must not reach the other.
-            shutil.copyfile(path, target / path.name)
+            _add(path, target / path.name)
     for name in (weights, *needed, *_TOKENIZER_NEEDED):
         if not (target / name).is_file():
             raise BadInput(f"{contents.bot}: the checkpoint has no {name}: train it again")
@@ -41,6 +41,16 @@ def copy_model(source: Path, target: Path, contents: ReleaseContents) -> None:
         raise BadInput(f"{contents.bot}: the checkpoint's weights have changed: train it again")
     if contents.is_adapter:
         _name_base(target / _ADAPTER_CONFIG, contents)
+
+
+def _add(source: Path, target: Path) -> None:
+    # Weights are never changed in place, so the checkpoint and its releases share them on disk.
+    # Other files are small, and somebody may edit one of them by hand.
+    if source.suffix == ".safetensors":
+        with suppress(OSError):  # across file systems, or where there are no hard links
+            target.hardlink_to(source)
+            return
+    shutil.copyfile(source, target)
 
 
 def _name_base(path: Path, contents: ReleaseContents) -> None:

@@ -3,6 +3,8 @@
 releases/<bot>/<revision>/   model files, README.md, predictions.png, losses.png, metrics.json,
                              manifest.json
 releases/<bot>/latest        a relative link to a revision; on an object store, a file that names it
+releases/<bot>/<revision>-2/ on an object store, a revision that was published again: a folder there
+                             cannot be replaced at once, but `latest` can
 releases/<bot>/hub.json      the revision that the Hub has, and its URL
 """
 
@@ -13,16 +15,18 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
+from tasks.core.errors import OptedOut, ServerTrouble
 from tasks.core.names import Bot
 from tasks.core.records import MANIFEST, Evaluation, Prediction, Release
 from tasks.core.settings import settings
 from tasks.publishing.card import render_card
-from tasks.publishing.checkpoint_files import copy_model
+from tasks.publishing.checkpoint_files import add_model_files
 from tasks.publishing.fonts import available_fonts
 from tasks.publishing.loss_curve import NAME as LOSSES
 from tasks.publishing.loss_curve import render_losses
@@ -30,6 +34,7 @@ from tasks.publishing.picture import render_picture
 from tasks.publishing.release_contents import ReleaseContents
 from tasks.publishing.release_manifest import manifest_of, metrics_of
 from tasks.storage import Storage
+from tasks.storage.opt_outs import refuse_opted_out
 
 KEPT_REVISIONS = 3
 # Missing in releases of older versions.
@@ -41,7 +46,7 @@ _OPTIONAL_METRICS = (
     "compared_loss",
     "compared_posts",
 )
-_REVISION = re.compile(r"\d{8}-[0-9a-f]{8}")
+_FOLDER_NAME = re.compile(r"(\d{8}-[0-9a-f]{8})(-\d+)?")
 
 
 def revision_of(created_at: datetime, fingerprint: str) -> str:
@@ -61,23 +66,53 @@ def publish_locally(
 
     fonts: for the picture; None for those of the cache and the system.
     keep: how many revisions to keep, the latest included.
-    Raises BadInput for a damaged checkpoint, StorageUnusable.
+    Raises BadInput for a damaged checkpoint, OptedOut for an account that was removed meanwhile,
+    ServerTrouble where another process has pruned the release already, StorageUnusable.
     """
     if fonts is None:
         fonts = available_fonts(settings().cache / "fonts")
+    bot, key = contents.bot, _unused_key(storage, contents)
+    _write(storage, key, checkpoint_key, contents, fonts)
+    _point_latest(storage, bot, key.rpartition("/")[2])
+    if _manifest(storage, key) is None:
+        raise ServerTrouble(f"@{bot}: another process published at the same time: try again")
+    _prune(storage, bot, keep)
+    return Release(bot, contents.revision, contents.checkpoint.fingerprint, key)
+
+
+def _unused_key(storage: Storage, contents: ReleaseContents) -> str:
+    """Where the release is written: never over a whole one, but where that takes a single step."""
     key = f"{_folder(contents.bot)}/{contents.revision}"
-    with storage.folder(checkpoint_key) as checkpoint, storage.new_folder(key) as draft:
-        assemble(draft, checkpoint, contents, fonts)
-    _point_latest(storage, contents.bot, contents.revision)
-    _prune(storage, contents.bot, contents.revision, keep)
-    return Release(contents.bot, contents.revision, contents.checkpoint.fingerprint, key)
+    keys = chain([key], (f"{key}-{number}" for number in count(2)))
+    return next(each for each in keys if storage.is_local or _manifest(storage, each) is None)
+
+
+def _write(
+    storage: Storage,
+    key: str,
+    checkpoint_key: str,
+    contents: ReleaseContents,
+    fonts: Sequence[Path],
+) -> None:
+    try:
+        with storage.folder(checkpoint_key) as checkpoint, storage.new_folder(key) as draft:
+            assemble(draft, checkpoint, contents, fonts)
+    except FileNotFoundError:
+        # The removal of an account takes the folder away while it is written.
+        refuse_opted_out(storage, *contents.bot.handles)
+        raise
+    try:
+        refuse_opted_out(storage, *contents.bot.handles)
+    except OptedOut:
+        storage.delete(_folder(contents.bot))
+        raise
 
 
 def assemble(
     folder: Path, checkpoint_folder: Path, contents: ReleaseContents, fonts: Sequence[Path]
 ) -> None:
     """Fill an empty folder with a release, the manifest last. Raises BadInput."""
-    copy_model(checkpoint_folder, folder, contents)
+    add_model_files(checkpoint_folder, folder, contents)
     (folder / "README.md").write_text(render_card(contents), encoding="utf-8")
     (folder / "predictions.png").write_bytes(render_picture(contents, fonts))
     if (losses := render_losses(contents, fonts)) is not None:
@@ -88,10 +123,10 @@ def assemble(
 
 def latest_release(storage: Storage, bot: Bot) -> Release | None:
     """The release that `latest` points at, or None where it is missing or unreadable."""
-    revision = _latest_revision(storage, bot)
-    if revision is None:
+    name = _latest_name(storage, bot)
+    if name is None:
         return None
-    key = f"{_folder(bot)}/{revision}"
+    key, revision = f"{_folder(bot)}/{name}", _revision_in(name)
     manifest = _manifest(storage, key)
     if manifest is None or (manifest.get("bot"), manifest.get("revision")) != (bot.name, revision):
         return None
@@ -140,19 +175,20 @@ def _is_whole(storage: Storage, key: str, file: dict[str, Any], digests: bool) -
     return not digests or hashlib.sha256(storage.read(key)).hexdigest() == file["sha256"]
 
 
-def _point_latest(storage: Storage, bot: Bot, revision: str) -> None:
+def _point_latest(storage: Storage, bot: Bot, name: str) -> None:
     key = _latest(bot)
     if not storage.is_local:
-        storage.write(key, revision.encode())
+        storage.write(key, name.encode())
         return
     link = storage.local(key)
     draft = link.with_name(f".draft-latest-{uuid.uuid4().hex[:8]}")
-    draft.symlink_to(revision)
+    draft.symlink_to(name)
     # Atomic: there is no moment without a link.
     os.replace(draft, link)  # noqa: PTH105  (replaces the link, not what it points at)
 
 
-def _latest_revision(storage: Storage, bot: Bot) -> str | None:
+def _latest_name(storage: Storage, bot: Bot) -> str | None:
+    """The name of the folder that `latest` points at."""
     key = _latest(bot)
     try:
         found = (
@@ -161,26 +197,45 @@ def _latest_revision(storage: Storage, bot: Bot) -> str | None:
     except OSError:
         # No link, or something else of that name: there is no release.
         return None
-    return found if _REVISION.fullmatch(found) else None
+    return found if _FOLDER_NAME.fullmatch(found) else None
 
 
-def _prune(storage: Storage, bot: Bot, latest: str, keep: int) -> None:
-    """Remove what is left of interrupted removals, and the oldest releases beyond `keep`."""
+def _revision_in(name: str) -> str:
+    found = _FOLDER_NAME.fullmatch(name)
+    return found[1] if found else ""
+
+
+def _prune(storage: Storage, bot: Bot, keep: int) -> None:
+    """Remove the oldest releases beyond `keep`, and what is left of interrupted removals."""
+    latest = _latest_name(storage, bot) or ""
     made: dict[str, str] = {}
     for key in storage.folders(_folder(bot)):
         name = key.rpartition("/")[2]
-        if name == latest or not _REVISION.fullmatch(name):
+        if not _FOLDER_NAME.fullmatch(name):
             continue
         manifest = _manifest(storage, key)
         if manifest is not None:
-            # Names do not order releases of one day.
-            made[key] = str(manifest.get("created_at"))
+            made[name] = str(manifest.get("created_at"))
         elif name[:8] < latest[:8]:
             # One of today may still be on its way into an object store.
             _remove(storage, key)
-    oldest_first = sorted(made, key=lambda key: (made[key], key))
-    for key in oldest_first[: max(0, len(made) - (keep - 1))]:
-        _remove(storage, key)
+    for name in _superfluous(made, latest, keep):
+        # Looked at again, since another process may have published meanwhile.
+        if name != _latest_name(storage, bot):
+            _remove(storage, f"{_folder(bot)}/{name}")
+
+
+def _superfluous(made: Mapping[str, str], latest: str, keep: int) -> list[str]:
+    """The releases to remove: those that the latest supersedes, and the oldest beyond `keep`.
+
+    made: when each release was made, by the name of its folder. Nothing newer than the latest is
+    among them: another process is about to make it the latest.
+    """
+    before = {name for name in made if name != latest and made[name] <= made.get(latest, "")}
+    superseded = {name for name in before if _revision_in(name) == _revision_in(latest)}
+    # Names do not order releases of one day.
+    others = sorted(before - superseded, key=lambda name: (made[name], name))
+    return [*superseded, *others[: max(0, len(others) - (keep - 1))]]
 
 
 def _remove(storage: Storage, key: str) -> None:

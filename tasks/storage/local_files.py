@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tasks.storage.drafts import draft_file
+from tasks.storage.exchange import exchange
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -28,14 +29,20 @@ def install_file(draft: Path, target: Path) -> None:
 
 
 def install_folder(draft: Path, target: Path) -> None:
-    """Move a filled draft to `target`, replacing an earlier folder."""
-    old = draft.with_name(f"{draft.name}-old")
+    """Move a filled draft to `target`; an earlier folder takes its place, to be deleted there."""
     for path in draft.rglob("*"):
         _flush(path)
+    if not (target.exists() and exchange(draft, target)):
+        _replace_in_two_steps(draft, target)
+    _flush(target.parent)
+
+
+def _replace_in_two_steps(draft: Path, target: Path) -> None:
+    """Without `exchange`: killed in between, there is no folder until the next is written."""
+    old = draft.with_name(f"{draft.name}-old")
     if target.exists():
         target.rename(old)
     draft.rename(target)
-    _flush(target.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 

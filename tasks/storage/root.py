@@ -189,12 +189,13 @@ class Storage:
     def new_folder(self, key: str) -> Iterator[Path]:
         """A local folder to fill; it becomes `key` at the end of the block, unless that raises.
 
-        It must hold a `manifest.json`, which is uploaded last to an object store. An older folder
-        of the same key is replaced. Raises StorageUnusable.
+        It must hold a `manifest.json`. An older folder of the same key is replaced: locally in one
+        step; in an object store, where that takes many, it is incomplete until its manifest has
+        been uploaded, which is last. Raises StorageUnusable.
         """
         with translate_errors(self.url), self._draft_folder(key) as draft:
             yield draft
-            if not (draft / MANIFEST).is_file():
+            if MANIFEST not in {path.name for path in draft.iterdir()}:
                 raise AssertionError(f"{key} has no {MANIFEST}")
             if self.is_local:
                 local_files.install_folder(draft, self.local(key))

@@ -6,7 +6,10 @@ import hashlib
 import json
 import subprocess
 import sys
-from dataclasses import replace
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -15,10 +18,11 @@ import pytest
 from huggingface_hub import ModelCard
 from pyarrow import fs as pafs
 
-from tasks.core.errors import BadInput
+from tasks.core.errors import BadInput, OptedOut, ServerTrouble
 from tasks.core.names import Bot
 from tasks.core.records import Evaluation, FileRef
 from tasks.evaluation.gate import judge
+from tasks.publishing.checkpoint_files import add_model_files
 from tasks.publishing.release_contents import ReleaseContents
 from tasks.publishing.release_manifest import version_of
 from tasks.publishing.releases import (
@@ -30,6 +34,8 @@ from tasks.publishing.releases import (
     verify_release,
 )
 from tasks.storage import Storage
+from tasks.storage.drafts import draft_folder
+from tasks.storage.opt_outs import opt_out
 from tests.tasks.publishing.examples import (
     CHECKPOINT,
     FINGERPRINT,
@@ -83,7 +89,7 @@ def test_a_release_has_all_files_and_a_manifest_that_names_them(storage, checkpo
     assert "manifest.json" not in manifest["files"]
 
 
-def test_a_release_does_not_tell_where_the_machine_keeps_its_models(storage, checkpoint, contents):
+def test_a_release_does_not_name_folders_of_the_machine(storage, checkpoint, contents):
     release = publish_locally(storage, checkpoint, contents)
     for key in storage.keys(release.folder):
         assert b"/somewhere" not in storage.read(key)
@@ -354,6 +360,181 @@ def test_the_look_for_a_release_loads_nothing_heavy():
         cwd=Path(__file__).parents[3], capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     assert done.stdout.strip() == "[]"
+
+
+def test_a_checkpoint_and_its_releases_share_their_weights(storage, checkpoint, contents):
+    releases = [
+        publish_locally(storage, checkpoint, replace(contents, revision=f"2026010{day}-01234567"))
+        for day in (1, 2)
+    ]
+    folders = [storage.local(each.folder) for each in releases]
+    weights = [folder / "model.safetensors" for folder in (storage.local(checkpoint), *folders)]
+    assert len({path.stat().st_ino for path in weights}) == 1
+    assert (folders[0] / "config.json").stat().st_nlink == 1, "small files are edited by hand"
+    storage.delete(checkpoint)
+    assert verify_release(storage, releases[1], digests=True)
+
+
+def test_weights_on_another_file_system_are_copied(tmp_path, contents):
+    elsewhere = Path("/dev/shm")  # noqa: S108  (another file system than the tests' own)
+    if not elsewhere.is_dir() or elsewhere.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("no second file system here")
+    with draft_folder(elsewhere, "huggingtweets-test") as source:
+        for name, data in MODEL.items():
+            (source / name).write_bytes(data)
+        add_model_files(source, tmp_path, contents)
+    assert (tmp_path / "model.safetensors").read_bytes() == MODEL["model.safetensors"]
+
+
+def test_a_revision_that_is_published_again_is_there_at_every_moment(storage, checkpoint, contents):
+    publish_locally(storage, checkpoint, contents, fonts=())
+    missed, over = [], threading.Event()
+
+    def watch() -> None:
+        while not over.is_set():
+            if latest_release(storage, ALICE) is None:
+                missed.append(1)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    for _ in range(20):
+        publish_locally(storage, checkpoint, contents, fonts=())
+    over.set()
+    watcher.join()
+    assert missed == []
+
+
+@dataclass(frozen=True)
+class Dying(Storage):
+    """A storage whose process dies before it changes something for so-manieth time."""
+
+    steps: list[int] = field(default_factory=list)
+
+    def _step(self) -> None:
+        self.steps[0] -= 1
+        if self.steps[0] < 0:
+            raise KeyboardInterrupt
+
+    def write(self, key: str, data: bytes) -> str:
+        self._step()
+        return super().write(key, data)
+
+    def delete(self, key: str) -> None:
+        self._step()
+        super().delete(key)
+
+    def install_file(self, draft: Path, key: str) -> None:
+        self._step()
+        super().install_file(draft, key)
+
+
+@pytest.mark.parametrize("anywhere", ["object store"], indirect=True)
+def test_wherever_publishing_dies_the_latest_release_is_whole(
+    anywhere, checkpoint_anywhere, contents
+):
+    revisions = ("20260101-01234567", "20260101-01234567", "20260102-01234567")
+    publish_locally(anywhere, checkpoint_anywhere, contents, fonts=())
+    for steps in range(40):
+        dying = Dying(anywhere.url, anywhere.filesystem, anywhere.path, [steps])
+        with suppress(KeyboardInterrupt):
+            for hour, revision in enumerate(revisions):
+                made_at = datetime(2026, 1, 3, hour, steps, tzinfo=UTC)
+                release = replace(contents, revision=revision, created_at=made_at)
+                publish_locally(dying, checkpoint_anywhere, release, fonts=(), keep=1)
+        found = latest_release(anywhere, ALICE)
+        assert found is not None, f"gone after {steps} steps"
+        assert verify_release(anywhere, found, digests=True), f"half after {steps} steps"
+    publish_locally(anywhere, checkpoint_anywhere, days(contents, 9), fonts=(), keep=1)
+    left = {key.rpartition("/")[2] for key in anywhere.folders("releases/alice")} - {"latest"}
+    assert left == {"20260109-01234567"}
+
+
+def test_killed_at_random_moments_the_latest_release_is_whole(tmp_path):
+    command = [sys.executable, "-m", "tests.tasks.publishing.killed_publisher", tmp_path, "12"]
+    done = subprocess.run(
+        command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+class Overtaken(Storage):
+    """A storage in which another process publishes, once, while this one does."""
+
+    def __init__(self, storage: Storage, rival: ReleaseContents) -> None:
+        super().__init__(storage.url, storage.filesystem, storage.path)
+        object.__setattr__(self, "rivals", [rival])
+
+    def publish_rival(self) -> None:
+        plain = Storage(self.url, self.filesystem, self.path)
+        while self.rivals:
+            publish_locally(plain, CHECKPOINT, self.rivals.pop(), fonts=(), keep=1)
+
+
+class OvertakenInPruning(Overtaken):
+    def folders(self, folder: str) -> list[str]:
+        self.publish_rival()
+        return super().folders(folder)
+
+
+class OvertakenBeforeLatest(Overtaken):
+    @contextmanager
+    def new_folder(self, key: str) -> Iterator[Path]:
+        with super().new_folder(key) as draft:
+            yield draft
+        self.publish_rival()
+
+
+def days(contents: ReleaseContents, day: int) -> ReleaseContents:
+    made_at = datetime(2026, 1, day, tzinfo=UTC)
+    return replace(contents, revision=f"2026010{day}-01234567", created_at=made_at)
+
+
+def test_what_another_publisher_made_the_latest_is_not_pruned(
+    anywhere, checkpoint_anywhere, contents
+):
+    overtaken = OvertakenInPruning(anywhere, days(contents, 2))
+    publish_locally(overtaken, checkpoint_anywhere, days(contents, 1), fonts=(), keep=1)
+    assert latest_release(anywhere, ALICE).revision == "20260102-01234567"
+
+
+def test_what_another_publisher_is_about_to_make_the_latest_is_not_pruned(
+    storage, checkpoint, contents
+):
+    publish_locally(storage, checkpoint, days(contents, 3), fonts=())
+    link = storage.local("releases/alice/latest")
+    link.unlink()
+    publish_locally(storage, checkpoint, days(contents, 2), fonts=(), keep=1)
+    assert storage.exists("releases/alice/20260103-01234567/manifest.json")
+
+
+def test_a_release_that_another_publisher_has_pruned_is_reported(
+    anywhere, checkpoint_anywhere, contents
+):
+    overtaken = OvertakenBeforeLatest(anywhere, days(contents, 2))
+    with pytest.raises(ServerTrouble, match="@alice: another process published"):
+        publish_locally(overtaken, checkpoint_anywhere, days(contents, 1), fonts=())
+    publish_locally(anywhere, checkpoint_anywhere, days(contents, 3), fonts=())
+    assert verify_release(anywhere, latest_release(anywhere, ALICE), digests=True)
+
+
+class OptsOut(Storage):
+    """A storage in which the owner opts out, and all is removed, while a release is written."""
+
+    @contextmanager
+    def new_folder(self, key: str) -> Iterator[Path]:
+        with super().new_folder(key) as draft:
+            yield draft
+            opt_out(self, ALICE.handles[0], datetime(2026, 1, 2, tzinfo=UTC))
+            self.delete("releases/alice")
+
+
+def test_what_is_removed_while_it_is_published_does_not_come_back(
+    anywhere, checkpoint_anywhere, contents
+):
+    removed = OptsOut(anywhere.url, anywhere.filesystem, anywhere.path)
+    with pytest.raises(OptedOut):
+        publish_locally(removed, checkpoint_anywhere, contents, fonts=())
+    assert anywhere.files("releases") == {}
 
 
 def test_bots_of_several_handles_have_one_folder(storage, checkpoint):

@@ -1,0 +1,56 @@
+"""Work in forked processes that are killed at random moments.
+
+For programs that tests start: what a test itself has loaded is not safe to be forked.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+import traceback
+from collections.abc import Callable
+
+
+def kill_at_random(work: Callable[[], None], times: int, check: Callable[[], None]) -> int:
+    """Start `work` so many times, kill each at a random moment, and `check` what it has left.
+
+    Returns how many were killed before their end. Raises ChildProcessError where one failed.
+    """
+    longest = 1.1 * _seconds(work)
+    chance = random.Random(0)
+    killed = 0
+    for _ in range(times):
+        child = _forked(work)
+        time.sleep(chance.uniform(0, longest))
+        os.kill(child, signal.SIGKILL)
+        killed += _ended(child)
+        check()
+    return killed
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    begun = time.monotonic()
+    _ended(_forked(work))
+    return time.monotonic() - begun
+
+
+def _forked(work: Callable[[], None]) -> int:
+    child = os.fork()
+    if child:
+        return child
+    try:
+        work()
+        os._exit(0)
+    except BaseException:  # noqa: BLE001  (nothing may return into the parent's code)
+        traceback.print_exc()
+        os._exit(1)
+
+
+def _ended(child: int) -> bool:
+    """Whether it was killed."""
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if status > 0:
+        raise ChildProcessError(f"the work ended with code {status}")
+    return status == -signal.SIGKILL
