@@ -28,7 +28,7 @@ from tasks.night import (
     planned,
     summarised,
 )
-from tasks.registry.due import Budget, Selection
+from tasks.registry.due import NightBudget, Selection
 from tasks.registry.entries import Entry
 
 log = logging.getLogger("huggingtweets")
@@ -69,7 +69,7 @@ async def nightly(
         log.info("night %s: it has ended before: %s", night, _told(summary["counts"]))
         return _end_of(summary)
     if (plan := planned(night)) is None:
-        found = select_due(registry or settings().registry, Budget(posts, dollars, hours))
+        found = select_due(registry or settings().registry, NightBudget(posts, dollars, hours))
         names = [each.entry.bot.name for each in found.chosen]
         plan = keep_plan(night, _plan(found) | {"before": last_ends(names)})
     show_table([*plan["bots"], *plan["left"]] or [{"bot": "none is due"}], f"Due in night {night}")

@@ -10,9 +10,9 @@ from prefect import task
 from tasks.core.names import Handle
 from tasks.core.settings import settings
 from tasks.curation.corpus_dropping import bots_with, drop_corpora
-from tasks.ingest.ledger import Purse
+from tasks.ingest.ledger import ScrapeBudget
 from tasks.ingest.x_comply import drop_gone
-from tasks.ingest.x_scrape import open_client, open_purse
+from tasks.ingest.x_scrape import open_budget, open_client
 from tasks.orchestration.limits import ensure_limits, scraping_place
 from tasks.orchestration.policies import RETRY
 from tasks.registry.due_marks import mark_due
@@ -43,24 +43,24 @@ def comply_account(handle: Handle) -> Complied:
     ensure_limits(X_API)
     pace = x_pace(handle)
     client = open_client(settings(), pace)
-    purse = open_purse(storage_root(), settings(), run_with_budget(), pace)
+    budget = open_budget(storage_root(), settings(), run_with_budget(), pace)
     with scraping_place(X_API):
-        return comply(handle, client, purse)
+        return comply(handle, client, budget)
 
 
-def comply(handle: Handle, client: XApiClient, purse: Purse) -> Complied:
+def comply(handle: Handle, client: XApiClient, budget: ScrapeBudget) -> Complied:
     """Drop what X no longer shows: from the lake, and with it the corpora that hold one of it.
 
     The bots built on the account become due. Raises as `drop_gone` does.
     """
-    storage, corpora = purse.storage, 0
+    storage, corpora = budget.storage, 0
 
     def leave_no_trace(gone: Collection[str]) -> None:
         nonlocal corpora
         for bot in bots_with(storage, handle):
-            mark_due(storage, bot, f"posts of @{handle} are gone from X", purse.now())
+            mark_due(storage, bot, f"posts of @{handle} are gone from X", budget.now())
         corpora += drop_corpora(storage, handle, gone)
 
-    checked, dropped = drop_gone(handle, client, purse, leave_no_trace)
+    checked, dropped = drop_gone(handle, client, budget, leave_no_trace)
     due = bots_with(storage, handle) if dropped else []
     return Complied(handle, checked, dropped, corpora, tuple(bot.name for bot in due))

@@ -8,10 +8,10 @@ from pathlib import Path
 from prefect import task
 
 from tasks.core.settings import settings
-from tasks.ingest.x_scrape import posts_to_expect
+from tasks.ingest.x_scrape import expected_posts
 from tasks.lake.posts import rows_stored
 from tasks.orchestration.policies import ANEW
-from tasks.registry.due import Budget, Cost, Due, Selection, due, in_order, within
+from tasks.registry.due import Cost, Due, NightBudget, Selection, by_urgency, due, within
 from tasks.registry.due_marks import due_marks
 from tasks.registry.entries import Entry, load_registry
 from tasks.registry.state import BotState, load_states
@@ -21,13 +21,13 @@ from tasks.storage.opt_outs import opted_out
 
 
 @task(name="select due bots", **ANEW)
-def select_due(registry: str, budget: Budget) -> Selection:
+def select_due(registry: str, budget: NightBudget) -> Selection:
     """The bots to retrain now, the most urgent first. Raises BadInput, StorageUnusable."""
     return select(storage_root(), load_registry(Path(registry)), budget, datetime.now(UTC))
 
 
 def select(
-    storage: Storage, entries: tuple[Entry, ...], budget: Budget, now: datetime
+    storage: Storage, entries: tuple[Entry, ...], budget: NightBudget, now: datetime
 ) -> Selection:
     """The bots that are due, as many as the budget bears; none whose handle has opted out."""
     states, marks, out = load_states(storage), due_marks(storage), set(opted_out(storage))
@@ -50,7 +50,7 @@ def select(
         )
         if each is not None:
             found.append(each)
-    ordered = in_order(found)
+    ordered = by_urgency(found)
     costs = [_cost(storage, each.entry, states.values.get(each.entry.bot.name)) for each in ordered]
     return within(ordered, costs, budget)
 
@@ -64,6 +64,6 @@ def _new_posts(storage: Storage, entry: Entry, state: BotState) -> int:
 
 def _cost(storage: Storage, entry: Entry, state: BotState | None) -> Cost:
     paid = [handle for handle in entry.bot.handles if entry.sources.get(handle.name) == X_API]
-    posts = sum(posts_to_expect(storage, handle) for handle in paid)
+    posts = sum(expected_posts(storage, handle) for handle in paid)
     seconds = state.seconds if state and state.seconds else Cost.seconds
     return Cost(posts, posts * settings().x_price_post, seconds)

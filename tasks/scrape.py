@@ -17,7 +17,7 @@ from tasks.core.names import BlueskyHandle, Handle
 from tasks.core.records import Post
 from tasks.core.settings import settings
 from tasks.ingest.accounts import known_watermark, move_watermark, save_profile
-from tasks.ingest.x_scrape import open_client, open_purse, scrape_account
+from tasks.ingest.x_scrape import open_budget, open_client, scrape_account
 from tasks.lake.posts import append, state
 from tasks.orchestration.limits import ensure_limits, permit, scraping_place
 from tasks.orchestration.policies import RETRY, cached
@@ -83,8 +83,8 @@ def _from_x(handle: Handle) -> Scraped:
 
     pace = x_pace(handle)
     client = open_client(settings(), pace)
-    purse = open_purse(storage_root(), settings(), run_with_budget(), pace)
-    found = scrape_account(handle, client, purse)
+    budget = open_budget(storage_root(), settings(), run_with_budget(), pace)
+    found = scrape_account(handle, client, budget)
     return Scraped(handle, X_API, found.new, found.seen, found.stored)
 
 

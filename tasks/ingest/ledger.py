@@ -1,12 +1,12 @@
-"""What the posts of a paid source cost, and the budgets that they must stay within.
+"""What the posts of a paid source cost, and the budgets that limit it.
 
-Each charge is a file below `ledger/<month>/` which is written once and never changed. Its name
-tells the amounts, so that a sum needs no more than a list of names; nothing is overwritten, so
-that runs at the same time, on any number of machines, cannot lose each other's charges.
+Each charge is a file below `ledger/<month>/`. Its name holds the amounts, so that a sum needs only
+a list of names. No file is overwritten, so that concurrent runs, on any number of machines, cannot
+lose each other's charges.
 
-A request is charged before it is sent, with the most that it can cost, and the difference given
-back when its answer is there: two requests at a time cannot both spend the last dollar, and a run
-that is killed in between has charged too much rather than too little.
+A request is charged before it is sent, at the most that it can cost, and corrected when its answer
+is there: two requests at a time cannot both spend the last dollar, and a run that is killed in
+between has charged too much rather than too little.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _MILLIONTHS = 1_000_000
 class Spending:
     """A sum of charges.
 
-    posts, users: that were returned; dollars: what they cost.
+    posts, users: numbers that were returned; dollars: their price.
     """
 
     posts: int = 0
@@ -44,20 +44,20 @@ class Spending:
 
 @dataclass(frozen=True)
 class Prices:
-    """Dollars a post that is returned, and a user that is looked up."""
+    """Dollars a returned post, and a user looked up."""
 
     post: float
     user: float
 
     def of(self, posts: int, users: int) -> Spending:
-        """What so many cost."""
+        """The price of so many."""
         dollars = posts * self.post + users * self.user
         return Spending(posts, users, round(dollars * _MILLIONTHS) / _MILLIONTHS)
 
 
 @dataclass(frozen=True)
 class _Charge:
-    """What a file holds, for people: the sums are made of the names.
+    """A file's content, for people to read; sums are computed from the names.
 
     at: ISO 8601, UTC; handle: None once the account was removed.
     """
@@ -71,21 +71,21 @@ class _Charge:
 
 
 _CHARGES = StateFiles(
-    _FOLDER, _Charge, remedy="delete it, and the budgets count it no more", subject="ledger "
+    _FOLDER, _Charge, remedy="delete it; budgets then no longer count it", subject="ledger "
 )
 
 
 @dataclass
 class Bill:
-    """What a request brought: filled in by who sends it."""
+    """What a request returned; its sender fills it in."""
 
     posts: int = 0
     users: int = 0
 
 
 def spent(storage: Storage, month: str, run: str | None = None) -> Spending:
-    """What a month (`2026-08`) has cost, or only one run in it. Raises StorageUnusable."""
-    wanted = None if run is None else _mark(run)
+    """The charges of a month (`2026-08`), or of one run in it. Raises StorageUnusable."""
+    wanted = None if run is None else _run_id(run)
     posts = users = millionths = 0
     for key in storage.keys(f"{_FOLDER}/{month}"):
         found = _NAME.fullmatch(PurePosixPath(key).name)
@@ -97,7 +97,7 @@ def spent(storage: Storage, month: str, run: str | None = None) -> Spending:
 
 
 def spent_by_run(storage: Storage, run: str) -> Spending:
-    """What a run has cost, in this month and the one before: it may have begun in that."""
+    """The charges of a run, in the last two months: it may have begun in the earlier one."""
     months = [PurePosixPath(key).name for key in storage.folders(_FOLDER)][-2:]
     sums = [spent(storage, month, run) for month in months]
     return Spending(
@@ -107,8 +107,8 @@ def spent_by_run(storage: Storage, run: str) -> Spending:
     )
 
 
-def anonymise(storage: Storage, handle: Handle) -> int:
-    """Take a handle's name out of its charges, which stay counted; returns how many it stood in.
+def anonymise_charges(storage: Storage, handle: Handle) -> int:
+    """Remove a handle's name from its charges, which stay counted; returns how many had it.
 
     Raises DamagedState, StorageUnusable.
     """
@@ -122,39 +122,36 @@ def anonymise(storage: Storage, handle: Handle) -> int:
     return found
 
 
-def _mark(run: str) -> str:
-    """A run's name as it stands in the names of files."""
+def _run_id(run: str) -> str:
+    """A run as the names of files have it."""
     return digest(run)[:16]
 
 
 @dataclass(frozen=True)
-class Purse:
+class ScrapeBudget:
     """What one run may spend.
 
-    run: its name; the same name after a restart is the same run.
-    of_run, of_month: dollars, or None for no limit.
+    run: its name; a run that is restarted keeps it.
+    run_limit, month_limit: dollars, or None for no limit.
     now: the time, aware; a charge counts in the month (UTC) in which it was made.
     """
 
     storage: Storage
     run: str
     prices: Prices
-    of_run: float | None
-    of_month: float | None
+    run_limit: float | None
+    month_limit: float | None
     now: Callable[[], datetime]
 
-    def afford(self, handle: Handle, posts: int, users: int = 0) -> Spending:
-        """The estimate for so many posts and users, if the budgets allow it.
-
-        Raises BudgetExceeded, which says what would be needed.
-        """
+    def estimate(self, handle: Handle, posts: int, users: int = 0) -> Spending:
+        """The price of so many posts and users. Raises BudgetExceeded where it is too high."""
         needed = self.prices.of(posts, users)
         self._refuse_above(handle, needed, already_charged=False)
         return needed
 
     @contextmanager
     def paying(self, handle: Handle, posts: int, users: int) -> Iterator[Bill]:
-        """Around a request that brings at most so many; what came is to be put into the bill.
+        """Charge a request that returns at most so many; the block puts what came into the bill.
 
         A request that fails costs nothing. Raises BudgetExceeded before the request.
         """
@@ -165,14 +162,14 @@ class Purse:
             self._refuse_above(handle, most, already_charged=True)
             yield bill
         finally:
-            # The charge first: for a moment too much is counted, and never too little.
+            # This first: then too much is counted for a moment, and never too little.
             if bill.posts or bill.users:
                 self._charge(handle, self.prices.of(bill.posts, bill.users), month)
             self.storage.delete(_CHARGES.key(held))
 
     def _charge(self, handle: Handle, cost: Spending, month: str) -> str:
         amounts = f"{round(cost.dollars * _MILLIONTHS)}-{cost.posts}-{cost.users}"
-        name = f"{month}/{amounts}-{_mark(self.run)}-{uuid.uuid4().hex}"
+        name = f"{month}/{amounts}-{_run_id(self.run)}-{uuid.uuid4().hex}"
         at = self.now().astimezone(UTC).isoformat()
         charge = _Charge(at, self.run, handle.name, cost.posts, cost.users, cost.dollars)
         _CHARGES.save(self.storage, name, charge)
@@ -182,12 +179,12 @@ class Purse:
         if needed.dollars == 0:
             return
         mine = needed.dollars if already_charged else 0
-        if self.of_run is not None:
-            left = self.of_run - spent_by_run(self.storage, self.run).dollars + mine
-            _refuse_if_short(handle, needed, left, "RUN", self.of_run)
-        if self.of_month is not None:
-            left = self.of_month - spent(self.storage, self._month()).dollars + mine
-            _refuse_if_short(handle, needed, left, "MONTH", self.of_month)
+        if self.run_limit is not None:
+            left = self.run_limit - spent_by_run(self.storage, self.run).dollars + mine
+            _refuse_if_short(handle, needed, left, "RUN", self.run_limit)
+        if self.month_limit is not None:
+            left = self.month_limit - spent(self.storage, self._month()).dollars + mine
+            _refuse_if_short(handle, needed, left, "MONTH", self.month_limit)
 
     def _month(self) -> str:
         return f"{self.now().astimezone(UTC):%Y-%m}"

@@ -1,4 +1,4 @@
-"""How far the scrapes of an account are, beside the watermark: positions, accounts, stops."""
+"""The state of scrapes beside the watermark: positions, accounts, and sources that stopped."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tasks.storage.state_file import StateFiles
 
 @dataclass(frozen=True)
 class Position:
-    """Where a scrape that goes from the newest post to older ones was left.
+    """How far a scrape came that goes from the newest post to older ones.
 
-    It says: all posts from `until_id` to `newest_id`, both included, are in the lake; those
-    between `since_id` and `until_id`, both excluded, are still to be fetched. Then the watermark
-    may move to `newest_id`.
+    All posts from `until_id` to `newest_id`, both included, are in the lake; those between
+    `since_id` and `until_id`, both excluded, are still to be fetched. Then the watermark may move
+    to `newest_id`.
 
     since_id: the watermark when the scrape began; None where there was none.
-    fetched: posts so far, for the estimate of the rest.
+    fetched: posts so far, from which the rest is estimated.
     """
 
     since_id: str | None
@@ -33,53 +33,53 @@ class Position:
 
 @dataclass(frozen=True)
 class _Stop:
-    """That a source gives nothing more in a run; reason: the message of the error that said so."""
+    """A source that returns nothing more in a run; reason: the message of the error about it."""
 
     at: datetime
     reason: str
     run: str
 
 
-_POSITIONS = StateFiles("positions", Position, remedy="delete it, and the scrape begins anew")
-_ACCOUNTS = StateFiles("accounts", Account, remedy="delete it, and the source is asked again")
-_STOPS = StateFiles("stops", _Stop, remedy="delete it, and the source is asked again", subject="")
+_POSITIONS = StateFiles("positions", Position, remedy="delete it; the scrape then starts over")
+_ACCOUNTS = StateFiles("accounts", Account, remedy="delete it; the source is then asked again")
+_STOPS = StateFiles("stops", _Stop, remedy="delete it; the source is then asked again", subject="")
 
 
 def save_position(storage: Storage, handle: Handle, source: str, position: Position) -> None:
-    """Note how far a scrape is, once its rows are durable. Raises StorageUnusable."""
+    """Save how far a scrape came, once its rows are durable. Raises StorageUnusable."""
     _POSITIONS.save(storage, f"{handle}/{source}", position)
 
 
 def load_position(storage: Storage, handle: Handle, source: str) -> Position | None:
-    """Where a scrape was left, or None where none was. Raises DamagedState."""
+    """How far an unfinished scrape came, or None. Raises DamagedState."""
     return _POSITIONS.load(storage, f"{handle}/{source}")
 
 
-def forget_position(storage: Storage, handle: Handle, source: str) -> None:
-    """Note that a scrape has come to its end. Raises StorageUnusable."""
+def delete_position(storage: Storage, handle: Handle, source: str) -> None:
+    """Delete the position of a scrape that is finished. Raises StorageUnusable."""
     _POSITIONS.delete(storage, f"{handle}/{source}")
 
 
 def save_account(storage: Storage, handle: Handle, source: str, account: Account) -> None:
-    """Replace what a source knows of the account that has a handle. Raises StorageUnusable."""
+    """Save what a source knows of the account with a handle. Raises StorageUnusable."""
     _ACCOUNTS.save(storage, f"{handle}/{source}", account)
 
 
 def load_account(storage: Storage, handle: Handle, source: str) -> Account | None:
-    """What a source knew when last asked, or None. Raises DamagedState."""
+    """What a source knew when it was last asked, or None. Raises DamagedState."""
     return _ACCOUNTS.load(storage, f"{handle}/{source}")
 
 
-def stop_run(storage: Storage, run: str, source: str, reason: str, at: datetime) -> None:
-    """Note that a source gives nothing more in a run, for whoever works in it.
+def save_stop(storage: Storage, run: str, source: str, reason: str, at: datetime) -> None:
+    """Save that a source returns nothing more in a run, for all workers of the run.
 
-    reason: the message of the error that said so. Raises StorageUnusable.
+    reason: the message of the error about it. Raises StorageUnusable.
     """
     _STOPS.save(storage, _stop(run, source), _Stop(at, reason, run))
 
 
-def stop_of(storage: Storage, run: str, source: str) -> str | None:
-    """Why a source gives nothing more in a run, or None where it does. Raises DamagedState."""
+def load_stop(storage: Storage, run: str, source: str) -> str | None:
+    """Why a source returns nothing more in a run, or None where it does. Raises DamagedState."""
     stop = _STOPS.load(storage, _stop(run, source))
     return None if stop is None else stop.reason
 

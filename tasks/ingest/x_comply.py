@@ -1,4 +1,4 @@
-"""Respect for deletion: drop what X no longer shows of the posts that it gave."""
+"""Compliance with deletions: drop posts from the X API that X no longer shows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Collection
 
 from tasks.core.names import Handle
-from tasks.ingest.ledger import Purse
+from tasks.ingest.ledger import ScrapeBudget
 from tasks.lake.post_dropping import drop_posts
 from tasks.lake.posts import handles, read, state
 from tasks.sources.x_api.client import PAGE, XApiClient
@@ -17,38 +17,38 @@ _log = logging.getLogger("huggingtweets")
 
 
 def handles_of_x(storage: Storage) -> list[Handle]:
-    """The accounts of which the lake holds posts that came from the X API, sorted."""
+    """The accounts with posts from the X API in the lake, sorted."""
     return [handle for handle in handles(storage) if SOURCE in state(storage, handle).sources]
 
 
 def drop_gone(
     handle: Handle,
     client: XApiClient,
-    purse: Purse,
+    budget: ScrapeBudget,
     before: Callable[[Collection[str]], object],
 ) -> tuple[int, int]:
-    """Ask X for every post that it gave of an account, and drop those that are gone.
+    """Ask X again for every post of an account that came from it, and drop those that are gone.
 
-    Gone are posts that are deleted, and those of an account that is protected, suspended or
-    missing. Posts of the owner's own archive stay. X bills each post that it shows; the budgets
-    hold, and what was dropped before they end stays dropped.
-    before: called with the ids of a page's gone posts before these leave the lake, which comes last
-    since after a crash it is what is asked again.
+    Gone are deleted posts, and all posts of an account that is protected, suspended or missing.
+    Posts from the owner's archive stay. X bills each post that it shows; the budgets apply, and
+    what was dropped before they are used up stays dropped.
+    before: called with the ids of a page's gone posts before the lake drops them. The lake comes
+    last: after a crash it still says what to ask again.
     Returns how many posts were checked and dropped.
     Raises BudgetExceeded, SourceStopped, StorageUnusable or a transient error.
     """
-    ids = _ids_from_x(purse.storage, handle)
-    cost = purse.afford(handle, len(ids))
+    ids = _ids_from_x(budget.storage, handle)
+    cost = budget.estimate(handle, len(ids))
     _log.info("@%s: asking X for %d posts, for $%.2f at most", handle, cost.posts, cost.dollars)
     dropped = 0
     for at in range(0, len(ids), PAGE):
         asked = ids[at : at + PAGE]
-        with purse.paying(handle, len(asked), 0) as bill:
+        with budget.paying(handle, len(asked), 0) as bill:
             found = client.recheck(asked, handle)
             bill.posts = found.shown
         if found.gone:
             before(found.gone)
-            drop_posts(purse.storage, handle, found.gone, source=SOURCE)
+            drop_posts(budget.storage, handle, found.gone, source=SOURCE)
         dropped += len(found.gone)
         _log.info("@%s: %d of %d posts checked", handle, at + len(asked), len(ids))
     return len(ids), dropped

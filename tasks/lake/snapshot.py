@@ -56,8 +56,8 @@ class Snapshot:
 
     def file_by_segment(self, keys: Iterable[str]) -> dict[str, str]:
         """For each live segment, by name, the file of these from which to read it."""
-        in_order = sorted(keys, key=merge_order)
-        return {name: key for key in in_order for name in self.live_segments(key)}
+        by_urgency = sorted(keys, key=merge_order)
+        return {name: key for key in by_urgency for name in self.live_segments(key)}
 
     def segment_sizes(self) -> list[tuple[str, int]]:
         """The first file's name and size of each live segment, sorted; no file is opened."""

@@ -17,7 +17,7 @@ LONGEST_NIGHT = timedelta(hours=6)
 
 
 @dataclass(frozen=True)
-class Budget:
+class NightBudget:
     """What a night may use; None means no limit."""
 
     posts: int | None = None
@@ -76,12 +76,12 @@ def due(
     return None
 
 
-def in_order(found: Iterable[Due]) -> list[Due]:
+def by_urgency(found: Iterable[Due]) -> list[Due]:
     """The most important first, among equals the longest overdue."""
     return sorted(found, key=lambda each: (-each.entry.priority, -each.overdue, each.entry.bot))
 
 
-def within(found: Sequence[Due], costs: Sequence[Cost], budget: Budget) -> Selection:
+def within(found: Sequence[Due], costs: Sequence[Cost], budget: NightBudget) -> Selection:
     """As many as the budget bears, in their order; a cheaper one may go where one does not fit."""
     chosen: list[Due] = []
     left: list[tuple[Due, str]] = []
@@ -96,7 +96,7 @@ def within(found: Sequence[Due], costs: Sequence[Cost], budget: Budget) -> Selec
     return Selection(tuple(chosen), tuple(left))
 
 
-def _over(after: tuple[int, float, float], budget: Budget) -> str:
+def _over(after: tuple[int, float, float], budget: NightBudget) -> str:
     posts, dollars, seconds = after
     if budget.posts is not None and posts > budget.posts:
         return f"over the night's {budget.posts:,} posts"

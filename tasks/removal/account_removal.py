@@ -24,7 +24,7 @@ from tasks.core.name_matching import is_of
 from tasks.core.names import Handle
 from tasks.core.settings import Settings
 from tasks.curation.corpus_dropping import bots_with
-from tasks.ingest.ledger import anonymise
+from tasks.ingest.ledger import anonymise_charges
 from tasks.ingest.scrape_state import anonymise_stops
 from tasks.publishing.hub_removal import delete_repository
 from tasks.registry.nights import without_bots
@@ -100,7 +100,7 @@ def remove_account(
     for removal in plan.stored:
         storage.delete(removal.key)
         _log.info("@%s: removed %s", handle, removal.key)
-    anonymise(storage, handle)
+    anonymise_charges(storage, handle)
     without_bots(storage, set(plan.bots))
     _remove_from_sweeps(storage, handle)
     anonymise_stops(storage, handle)

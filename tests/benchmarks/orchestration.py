@@ -145,7 +145,7 @@ def _select(folder: Path) -> float:
     """The seconds of a night's selection among 1,000 bots, 10 of them due."""
     from tasks.core.names import Bot
     from tasks.due import select
-    from tasks.registry.due import Budget
+    from tasks.registry.due import NightBudget
     from tasks.registry.entries import load_registry
     from tasks.registry.state import BotState, save_state
     from tasks.storage import open_storage
@@ -159,7 +159,7 @@ def _select(folder: Path) -> float:
         late = timedelta(days=2 * (n % 100 == 0))
         save_state(storage, Bot.parse(f"many{n}"), replace(fresh, last_success=now - late))
     begun = time.monotonic()
-    selection = select(storage, load_registry(path), Budget(), now)
+    selection = select(storage, load_registry(path), NightBudget(), now)
     seconds = time.monotonic() - begun
     if len(selection.chosen) != 10:
         raise AssertionError(f"{len(selection.chosen)} bots were chosen")

@@ -14,7 +14,7 @@ from tasks.core.names import Bot
 from tasks.core.records import Status
 from tasks.due import select
 from tasks.registry.attempts import attempts_of
-from tasks.registry.due import Budget
+from tasks.registry.due import NightBudget
 from tasks.registry.entries import load_registry
 from tasks.registry.outcomes import load_outcomes
 from tasks.registry.state import load_states
@@ -66,11 +66,11 @@ def test_a_night_selects_the_bots_of_damaged_files_too(
         for name in (*DAMAGED, "fay")
     ]
     registry.write_text("\n".join([f"defaults: {{base: {tiny_base}}}", "bots:", *lines]))
-    found = select(damaged, load_registry(registry), Budget(), datetime.now(UTC))
+    found = select(damaged, load_registry(registry), NightBudget(), datetime.now(UTC))
     assert {each.entry.bot.name for each in found.chosen} == {*DAMAGED, "fay"}
     why = {each.entry.bot.name: each.reason for each in found.chosen}
     assert str(damaged.local("states/dan.json")) in why["dan"]
-    found = select(damaged, load_registry(registry), Budget(posts=3_199), datetime.now(UTC))
+    found = select(damaged, load_registry(registry), NightBudget(posts=3_199), datetime.now(UTC))
     assert [each.entry.bot.name for each, _ in found.left] == ["eli"], "the most is expected of it"
 
     code, out, _ = command("nightly", "--registry", registry, "--night", "2026-01-01", "--json")

@@ -22,7 +22,7 @@ from tasks.core.settings import Settings
 from tasks.ingest.accounts import watermark
 from tasks.ingest.ledger import spent
 from tasks.ingest.scrape_state import load_position
-from tasks.ingest.x_scrape import open_purse, scrape_account
+from tasks.ingest.x_scrape import open_budget, scrape_account
 from tasks.lake.posts import append, read
 from tasks.sources.table.source import TableSource
 from tasks.sources.x_api.client import PAGE
@@ -84,8 +84,8 @@ def scraped_to_the_end(storage: Storage, api: XApi, clock: Clock) -> int:
     settings = Settings(x_budget_run=None, x_budget_month=None)
     for calls in range(1, 100):
         try:
-            purse = open_purse(storage, settings, f"night {calls}", clock.pace())
-            scrape_account(DROB, client_of(api, clock), purse)
+            budget = open_budget(storage, settings, f"night {calls}", clock.pace())
+            scrape_account(DROB, client_of(api, clock), budget)
         except TransientError:
             clock.now += 86_400
         else:

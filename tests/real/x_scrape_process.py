@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from tasks.core.names import Handle
 from tasks.core.settings import Settings
-from tasks.ingest.x_scrape import open_client, open_purse, scrape_account
+from tasks.ingest.x_scrape import open_budget, open_client, scrape_account
 from tasks.storage import open_storage
 
 
@@ -20,8 +20,8 @@ def main(url: str, storage: str, token: str) -> None:
         x_budget_run=None,
         x_budget_month=None,
     )
-    purse = open_purse(open_storage(storage), settings, "nightly")
-    print(scrape_account(Handle("drob"), open_client(settings), purse))  # noqa: T201 - its result
+    budget = open_budget(open_storage(storage), settings, "nightly")
+    print(scrape_account(Handle("drob"), open_client(settings), budget))  # noqa: T201 - its result
 
 
 if __name__ == "__main__":

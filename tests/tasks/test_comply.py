@@ -12,8 +12,8 @@ from tasks.core.errors import BudgetExceeded, ServerTrouble
 from tasks.core.names import Handle
 from tasks.core.records import Kind, Post
 from tasks.core.settings import Settings
-from tasks.ingest.ledger import Purse, spent
-from tasks.ingest.x_scrape import open_purse, scrape_account
+from tasks.ingest.ledger import ScrapeBudget, spent
+from tasks.ingest.x_scrape import open_budget, scrape_account
 from tasks.lake.posts import append, read, state
 from tasks.registry.due_marks import due_marks
 from tasks.storage import Storage
@@ -36,22 +36,22 @@ def api() -> Iterator[XApi]:
 
 
 @pytest.fixture
-def purse(storage: Storage) -> Purse:
+def budget(storage: Storage) -> ScrapeBudget:
     settings = Settings(x_budget_run=None, x_budget_month=None)
-    return open_purse(storage, settings, "comply", Clock().pace())
+    return open_budget(storage, settings, "comply", Clock().pace())
 
 
 @pytest.fixture
-def lake(api: XApi, storage: Storage, purse: Purse) -> Storage:
+def lake(api: XApi, storage: Storage, budget: ScrapeBudget) -> Storage:
     """130 posts of the API and one of an archive, which X never had."""
-    scrape_account(ALICE, client_of(api), purse)
+    scrape_account(ALICE, client_of(api), budget)
     append(storage, ALICE, [[post(999, "x_archive")]], scraped_at=NOW)
     return storage
 
 
-def test_nothing_is_dropped_while_all_is_shown(api: XApi, lake: Storage, purse: Purse):
+def test_nothing_is_dropped_while_all_is_shown(api: XApi, lake: Storage, budget: ScrapeBudget):
     before = state(lake, ALICE)
-    assert comply(ALICE, client_of(api), purse) == Complied(ALICE, 130, 0)
+    assert comply(ALICE, client_of(api), budget) == Complied(ALICE, 130, 0)
     assert state(lake, ALICE) == before
     assert spent(lake, "2030-03").posts == 260
 
@@ -66,14 +66,14 @@ def corpus_of(lake: Storage, name: str, ids: list[str]) -> str:
     return key
 
 
-def test_deleted_posts_go_and_the_bots_become_due(api: XApi, lake: Storage, purse: Purse):
+def test_deleted_posts_go_and_the_bots_become_due(api: XApi, lake: Storage, budget: ScrapeBudget):
     before = state(lake, ALICE).digest
     clean = corpus_of(lake, "alice", ["6", "7", "8"])
     tainted = [corpus_of(lake, "alice", ["5", "6"]), corpus_of(lake, "alice-bob", ["5"])]
     others = corpus_of(lake, "bob", [])
     api.accounts["7"].posts = as_api_posts(map(post, range(6, 131)))
     due = ("alice", "alice-bob")
-    assert comply(ALICE, client_of(api), purse) == Complied(ALICE, 130, 5, 2, due)
+    assert comply(ALICE, client_of(api), budget) == Complied(ALICE, 130, 5, 2, due)
     assert [lake.exists(key) for key in (clean, others, *tainted)] == [True, True, False, False]
     assert tuple(sorted(due_marks(lake))) == due
     assert due_marks(lake)["alice"].reason == "posts of @alice are gone from X"
@@ -84,10 +84,10 @@ def test_deleted_posts_go_and_the_bots_become_due(api: XApi, lake: Storage, purs
 
 @pytest.mark.parametrize("account_state", ["protected", "suspended", "missing"])
 def test_of_an_account_that_is_gone_only_its_archive_stays(
-    api: XApi, lake: Storage, purse: Purse, account_state: str
+    api: XApi, lake: Storage, budget: ScrapeBudget, account_state: str
 ):
     api.accounts["7"].state = account_state
-    assert comply(ALICE, client_of(api), purse) == Complied(ALICE, 130, 130)
+    assert comply(ALICE, client_of(api), budget) == Complied(ALICE, 130, 130)
     assert read(lake, ALICE)["id"].to_pylist() == ["999"]
 
 
@@ -96,22 +96,24 @@ UNEXPLAINED = {"errors": [{"resource_id": "1", "title": "Service Unavailable"}]}
 
 
 @pytest.mark.parametrize("answer", [SILENT, UNEXPLAINED])
-def test_silence_is_not_deletion(api: XApi, lake: Storage, purse: Purse, answer: object):
+def test_silence_is_not_deletion(api: XApi, lake: Storage, budget: ScrapeBudget, answer: object):
     api.faults = [Fault(200, answer)] * 2
-    assert comply(ALICE, client_of(api), purse).dropped == 0
+    assert comply(ALICE, client_of(api), budget).dropped == 0
 
 
 @pytest.mark.parametrize(
     "answer", [{}, {"data": 7}, {"errors": {}}, {"errors": [7]}, {"errors": [{"title": "Down"}]}]
 )
-def test_a_strange_answer_drops_nothing(api: XApi, lake: Storage, purse: Purse, answer: object):
+def test_a_strange_answer_drops_nothing(
+    api: XApi, lake: Storage, budget: ScrapeBudget, answer: object
+):
     api.faults = [Fault(200, answer)] * 9
     with pytest.raises(ServerTrouble):
-        comply(ALICE, client_of(api), purse)
+        comply(ALICE, client_of(api), budget)
     assert state(lake, ALICE).rows == 131
 
 
 def test_what_a_check_costs_is_seen_before(api: XApi, lake: Storage):
-    small = open_purse(lake, Settings(x_budget_run=0.6), "comply again", Clock().pace())
+    small = open_budget(lake, Settings(x_budget_run=0.6), "comply again", Clock().pace())
     with pytest.raises(BudgetExceeded, match=r"up to 130 posts .* \$0\.65"):
         comply(ALICE, client_of(api), small)

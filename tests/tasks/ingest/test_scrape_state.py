@@ -9,13 +9,13 @@ from tasks.core.names import Handle
 from tasks.core.records import Account, Profile
 from tasks.ingest.scrape_state import (
     Position,
-    forget_position,
+    delete_position,
     load_account,
     load_position,
+    load_stop,
     save_account,
     save_position,
-    stop_of,
-    stop_run,
+    save_stop,
 )
 from tasks.storage import Storage
 
@@ -26,8 +26,8 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 def test_what_is_not_known_is_none(storage: Storage):
     assert load_position(storage, ALICE, "x_api") is None
     assert load_account(storage, ALICE, "x_api") is None
-    assert stop_of(storage, "night", "x_api") is None
-    forget_position(storage, ALICE, "x_api")
+    assert load_stop(storage, "night", "x_api") is None
+    delete_position(storage, ALICE, "x_api")
 
 
 @pytest.mark.parametrize("since_id", [None, "5"])
@@ -36,7 +36,7 @@ def test_a_position_comes_back_until_it_is_forgotten(storage: Storage, since_id:
     save_position(storage, ALICE, "x_api", position)
     assert load_position(storage, ALICE, "x_api") == position
     assert load_position(storage, Handle("bob"), "x_api") is None
-    forget_position(storage, ALICE, "x_api")
+    delete_position(storage, ALICE, "x_api")
     assert load_position(storage, ALICE, "x_api") is None
 
 
@@ -51,10 +51,10 @@ def test_an_account_comes_back(storage: Storage, posts: int | None):
 
 
 def test_a_stop_is_of_one_run_and_one_source(storage: Storage):
-    stop_run(storage, "../night/1", "x_api", "usage cap", NOW)
-    assert stop_of(storage, "../night/1", "x_api") == "usage cap"
-    assert stop_of(storage, "night 2", "x_api") is None
-    assert stop_of(storage, "../night/1", "bluesky") is None
+    save_stop(storage, "../night/1", "x_api", "usage cap", NOW)
+    assert load_stop(storage, "../night/1", "x_api") == "usage cap"
+    assert load_stop(storage, "night 2", "x_api") is None
+    assert load_stop(storage, "../night/1", "bluesky") is None
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"id": 7}', b"\xff", b'{"until_id": []}'])
@@ -68,8 +68,8 @@ def test_a_damaged_file_is_named(storage: Storage, content: bytes):
 
 
 def test_a_damaged_stop_names_the_source(storage: Storage):
-    stop_run(storage, "night", "x_api", "usage cap", NOW)
+    save_stop(storage, "night", "x_api", "usage cap", NOW)
     (key,) = storage.files("stops")
     storage.write(key, b"{")
     with pytest.raises(DamagedState, match=r"^x_api: .*stops/x_api/.* is damaged .* delete it"):
-        stop_of(storage, "night", "x_api")
+        load_stop(storage, "night", "x_api")

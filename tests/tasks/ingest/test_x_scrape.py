@@ -26,14 +26,14 @@ from tasks.core.names import Handle
 from tasks.core.records import Kind, Post
 from tasks.core.settings import Settings
 from tasks.ingest.accounts import load_profile, watermark
-from tasks.ingest.ledger import Purse, spent
+from tasks.ingest.ledger import ScrapeBudget, spent
 from tasks.ingest.scrape_state import (
     Position,
     load_account,
     load_position,
     save_position,
 )
-from tasks.ingest.x_scrape import XScraped, open_client, open_purse, posts_to_expect, scrape_account
+from tasks.ingest.x_scrape import XScraped, expected_posts, open_budget, open_client, scrape_account
 from tasks.lake.posts import append, read
 from tasks.storage import Storage
 from tests.servers.x_api import TOKEN, Account, Fault, Window, XApi, as_api_posts, running_x_api
@@ -73,12 +73,12 @@ class Night:
         self.storage, self.api, self.settings = storage, api, settings
         self.clock = Clock()
 
-    def purse(self, run: str = "night") -> Purse:
-        return open_purse(self.storage, self.settings, run, self.clock.pace())
+    def budget(self, run: str = "night") -> ScrapeBudget:
+        return open_budget(self.storage, self.settings, run, self.clock.pace())
 
     def __call__(self, *, run: str = "night", again: bool = False) -> XScraped:
         client = client_of(self.api, self.clock)
-        return scrape_account(ALICE, client, self.purse(run), again=again)
+        return scrape_account(ALICE, client, self.budget(run), again=again)
 
     def stored(self) -> list[int]:
         return sorted(map(int, read(self.storage, ALICE)["id"].to_pylist()))
@@ -129,13 +129,13 @@ def test_accounts_with_nothing_new_cost_one_request_and_no_post(
         api.add(Account(str(number), handle.name, posts=some_posts([number], handle)))
     clock = Clock()
     client, settings = client_of(api, clock), Settings(x_budget_run=None, x_budget_month=50)
-    purse = open_purse(storage, settings, "first day", clock.pace())
+    budget = open_budget(storage, settings, "first day", clock.pace())
     for handle in names:
-        scrape_account(handle, client, purse)
+        scrape_account(handle, client, budget)
     clock.now += 86_400
     charged, first_day = spent(storage, MONTH), len(api.requests)
-    purse = open_purse(storage, settings, "the night after", clock.pace())
-    found = [scrape_account(handle, client, purse) for handle in names]
+    budget = open_budget(storage, settings, "the night after", clock.pace())
+    found = [scrape_account(handle, client, budget) for handle in names]
     requests = len(api.requests) - first_day
     assert (requests, sum(each.seen for each in found)) == (200, 0)
     assert spent(storage, MONTH) == charged
@@ -302,7 +302,7 @@ def test_a_month_that_is_spent_skips_even_the_look_up(night: Night):
 
 
 def test_what_a_scrape_may_bring(night: Night):
-    expect = posts_to_expect
+    expect = expected_posts
     assert expect(night.storage, ALICE) == 3_200
     night()
     assert expect(night.storage, ALICE) == 100

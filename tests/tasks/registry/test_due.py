@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tasks.registry.due import Budget, Cost, Due, due, in_order, within
+from tasks.registry.due import Cost, Due, NightBudget, by_urgency, due, within
 from tasks.registry.entries import Entry
 from tasks.registry.state import BotState
 
@@ -48,19 +48,19 @@ def test_priority_goes_before_delay_and_delay_before_the_name() -> None:
         Due(entry("d"), "", 5), Due(entry("c"), "", 9), Due(entry("b"), "", 9),
         Due(entry("a", priority=1), "", 0),
     ]  # fmt: skip
-    assert [each.entry.bot.name for each in in_order(found)] == ["a", "b", "c", "d"]
+    assert [each.entry.bot.name for each in by_urgency(found)] == ["a", "b", "c", "d"]
 
 
 @pytest.mark.parametrize(
     ("budget", "chosen", "reason"),
     [
-        (Budget(), "abc", ""),
-        (Budget(posts=3_300), "ac", "over the night's 3,300 posts"),
-        (Budget(dollars=17), "ac", "over the night's $17.00"),
-        (Budget(hours=0.1), "a", "over the night's 0.1 hours"),
+        (NightBudget(), "abc", ""),
+        (NightBudget(posts=3_300), "ac", "over the night's 3,300 posts"),
+        (NightBudget(dollars=17), "ac", "over the night's $17.00"),
+        (NightBudget(hours=0.1), "a", "over the night's 0.1 hours"),
     ],
 )
-def test_a_budget_leaves_what_does_not_fit(budget: Budget, chosen: str, reason: str) -> None:
+def test_a_budget_leaves_what_does_not_fit(budget: NightBudget, chosen: str, reason: str) -> None:
     found = [Due(entry(name), "", 0) for name in "abc"]
     costs = [Cost(3_200, 16, 300), Cost(3_200, 16, 300), Cost(100, 0.5, 300)]
     selection = within(found, costs, budget)

@@ -13,7 +13,7 @@ import pytest
 
 from tasks.core.names import Handle
 from tasks.core.settings import Settings
-from tasks.ingest.scrape_state import stop_of, stop_run
+from tasks.ingest.scrape_state import load_stop, save_stop
 from tasks.removal.account_removal import plan_removal, remove_account
 from tasks.removal.inventory import Removal
 from tasks.removal.this_machine import ThisMachine, results_of
@@ -183,11 +183,11 @@ def test_sweeps_lose_the_column_of_the_account(bucket: Storage, machine: Machine
 
 
 def test_why_a_source_stopped_names_it_no_more(bucket: Storage, machine: Machine) -> None:
-    stop_run(bucket, "night", "x_api", "@alice: X asks for a payment", NOW)
-    stop_run(bucket, "day", "x_api", "@malice: X asks for a payment", NOW)
+    save_stop(bucket, "night", "x_api", "@alice: X asks for a payment", NOW)
+    save_stop(bucket, "day", "x_api", "@malice: X asks for a payment", NOW)
     remove_account(bucket, ALICE, machine.settings, NOW)
-    assert stop_of(bucket, "night", "x_api") == "@…: X asks for a payment"
-    assert stop_of(bucket, "day", "x_api") == "@malice: X asks for a payment"
+    assert load_stop(bucket, "night", "x_api") == "@…: X asks for a payment"
+    assert load_stop(bucket, "day", "x_api") == "@malice: X asks for a payment"
 
 
 def test_what_w_and_b_was_sent_is_reported_to_stay(bucket: Storage, tmp_path: Path) -> None:
