@@ -15,9 +15,9 @@ from typing import Any, Literal
 from tasks.core.errors import BadInput, NetworkTrouble
 from tasks.core.names import Handle
 from tasks.core.records import Profile
-from tasks.publishing.image_files import TYPES, size_of
 from tasks.publishing.png_rendering import render_png
 from tasks.publishing.safe_fetch import Bounds, fetch
+from tasks.publishing.untrusted_images import TYPES, pixels_only, size_of
 from tasks.storage import Storage
 
 log = logging.getLogger("huggingtweets")
@@ -73,7 +73,7 @@ def redrawn(data: bytes) -> bytes:
     if not 0 < width * height <= MAX_PIXELS:
         raise BadInput(f"the picture has {width} × {height} pixels, over {MAX_PIXELS:,}")
     page = '<div class="avatar"><img src="avatar"></div>'
-    return render_png(page, _CSS, (SIDE, SIDE), images={"avatar": data})
+    return render_png(page, _CSS, (SIDE, SIDE), images={"avatar": pixels_only(data)})
 
 
 def _write_cache(storage: Storage, handle: Handle, avatar: _CachedAvatar) -> None:

@@ -8,7 +8,6 @@ again.
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import socket
 import ssl
 import threading
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from tasks.core.errors import BadInput, NetworkTrouble
+from tasks.publishing.public_addresses import is_public
 
 _PORTS = {"https": 443, "http": 80}
 
@@ -111,16 +111,9 @@ def _resolved(host: str, port: int, *, private: bool) -> tuple[str, int]:
     """The host's first address and the port. Raises BadInput unless all addresses are public."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = [str(each[4][0]) for each in found]
-    if not private and not all(map(_is_public, addresses)):
+    if not private and not all(map(is_public, addresses)):
         raise BadInput(f"{host[:80]} is on a private network")
     return addresses[0], port
-
-
-def _is_public(text: str) -> bool:
-    address = ipaddress.ip_address(text.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address):
-        address = address.ipv4_mapped or address.sixtofour or address
-    return address.is_global and not address.is_multicast
 
 
 def _body(response: http.client.HTTPResponse, bounds: Bounds, host: str) -> bytes:

@@ -13,7 +13,7 @@ def drawn_png(width: int, height: int, colour: tuple[int, int, int] = (255, 0, 0
     row = b"\0" + bytes(colour) * width
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(row * height)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(kind, data) for kind, data in chunks)
 
 
 def drawn_as(form: str, width: int, height: int) -> bytes:
@@ -30,6 +30,7 @@ def as_drawn(png: bytes) -> bytes:
     return render_png('<div class="a"><img src="a"></div>', css, (240, 240), images={"a": png})
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    """A part of a PNG."""
     body = kind + data
     return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))

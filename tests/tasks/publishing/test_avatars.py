@@ -15,7 +15,7 @@ from tasks.core.errors import BadInput
 from tasks.core.names import Handle
 from tasks.core.records import Profile
 from tasks.publishing.avatars import MAX_BYTES, avatar_of, redrawn
-from tasks.publishing.image_files import size_of
+from tasks.publishing.untrusted_images import size_of
 from tasks.storage import Storage
 from tests.servers.pictures import Pictures, running_pictures
 from tests.tasks.publishing.drawn import as_drawn, drawn_as, drawn_png
@@ -119,29 +119,6 @@ def test_jpeg_and_webp_are_taken(form: str) -> None:
 def test_an_avatar_drawn_again_stays_the_same() -> None:
     png = redrawn(BLUE)
     assert as_drawn(png) == png
-
-
-@pytest.mark.parametrize(
-    ("data", "size"),
-    [
-        (b"RIFF....WEBPVP8 " + b"\0" * 10 + struct.pack("<HH", 7 | 0x4000, 9), (7, 9)),
-        (b"RIFF....WEBPVP8X" + b"\0" * 8 + b"\6\0\0\10\0\0", (7, 9)),
-        (b"\xff\xd8\xff\x01\xff\xff\xe0\0\4\0\0\xff\xc2\0\x0b\x08\0\x09\0\x07", (7, 9)),
-        (b"RIFF....WEBPVP8X\0\0\0\0\2" + b"\0" * 9, None),  # animated
-        (b"RIFF....WEBPXXXX" + b"\0" * 20, None),
-        (b"\xff\xd8\xff\xe0\0\4\0\0\0\0", None),
-        (b"\xff\xd8\xff", None),
-        (GIF, None),
-        (SVG, None),
-        (b"", None),
-    ],
-)
-def test_the_size_that_a_file_says_that_it_has(data: bytes, size: tuple[int, int] | None) -> None:
-    if size is None:
-        with pytest.raises(BadInput):
-            size_of(data)
-    else:
-        assert size_of(data) == size
 
 
 @given(

@@ -54,7 +54,8 @@ def test_what_is_not_wanted_is_refused(pictures: Pictures, path: str, words: str
     "host",
     ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.1", "2130706433", "127.1",
      "10.0.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "[fd00::1]", "[fe80::1]",
-     "[2002:7f00:1::1]", "224.0.0.1"],
+     "[2002:7f00:1::1]", "224.0.0.1", "[64:ff9b::7f00:1]", "[::7f00:1]", "[::ffff:0:127.0.0.1]",
+     "[fec0::1]", "[5f00::1]"],
 )  # fmt: skip
 def test_private_hosts_are_not_asked(pictures: Pictures, host: str) -> None:
     pictures.requests.clear()
