@@ -1,1 +1,1 @@
-"""What everything knows: errors, settings, names and records."""
+"""What all other code may import: errors, settings, names and records."""

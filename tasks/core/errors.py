@@ -1,27 +1,27 @@
-"""The one tree of errors that users of huggingtweets can meet.
+"""The one tree of errors that huggingtweets raises.
 
     HuggingtweetsError
-    ├── PermanentError            trying again changes nothing
-    │   ├── BadInput              a file, a name or an option that cannot be used as it is
+    ├── PermanentError            retrying does not help
+    │   ├── BadInput              an unusable file, name or option
     │   │   ├── InvalidHandle
     │   │   └── UnreadableSource  a malformed archive or table
     │   ├── AccountUnavailable
     │   │   ├── AccountNotFound
     │   │   ├── AccountSuspended
     │   │   ├── AccountProtected
-    │   │   ├── AccountRenamed    the handle is another account's now, or nobody's
+    │   │   ├── AccountRenamed    the account has another handle now
     │   │   └── OptedOut
     │   ├── NotEnoughPosts
     │   ├── TermsNotAccepted
     │   ├── BudgetExceeded        the outcome is `skipped`, not `failed`
-    │   ├── SourceStopped         no account can be had from the source in this run
-    │   │   ├── SourceExhausted   a usage cap, or credits that are used up
+    │   ├── SourceStopped         the source returns nothing more in this run, for any account
+    │   │   ├── SourceExhausted   a usage cap is reached, or the credits are used up
     │   │   └── TokenRefused
-    │   ├── ProcessCrashed        a bot that takes its process down, time and again
+    │   ├── ProcessCrashed        a bot whose retrains ended its process several times
     │   ├── BaseUnavailable       the pretrained model is unknown or cannot be trained
     │   ├── DamagedState          a state file of one bot, account or night cannot be read
     │   └── StorageUnusable       no permission, no space, not a folder
-    └── TransientError            worth another try; may carry `next_attempt_at`
+    └── TransientError            retrying may help; may carry `next_attempt_at`
         ├── RateLimited
         ├── ServerTrouble
         └── NetworkTrouble
@@ -36,19 +36,19 @@ from datetime import datetime
 
 
 class HuggingtweetsError(Exception):
-    """The root: whatever derives from it is shown to the user as one line, without a traceback."""
+    """The root; users see its subclasses as one line, without a traceback."""
 
 
 class PermanentError(HuggingtweetsError):
-    """Trying again without a change changes nothing."""
+    """Retrying does not help until something is changed."""
 
 
 class BadInput(PermanentError):
-    """A file, a name or an option that cannot be used as it is."""
+    """An unusable file, name or option."""
 
 
 class InvalidHandle(BadInput):
-    """A name that no account can have."""
+    """A name that is not a valid handle."""
 
 
 class UnreadableSource(BadInput):
@@ -56,7 +56,7 @@ class UnreadableSource(BadInput):
 
 
 class AccountUnavailable(PermanentError):
-    """An account whose posts cannot be had."""
+    """An account whose posts cannot be fetched."""
 
 
 class AccountNotFound(AccountUnavailable):
@@ -80,23 +80,23 @@ class OptedOut(AccountUnavailable):
 
 
 class NotEnoughPosts(PermanentError):
-    """Too little text is left after the filters to train on."""
+    """Too little text to train on is left after the filters."""
 
 
 class TermsNotAccepted(PermanentError):
-    """A source that stays off until its terms are accepted in the settings."""
+    """A source that is off until its terms are accepted in the settings."""
 
 
 class BudgetExceeded(PermanentError):
-    """Fetching would cost more than the budget of the run or of the month leaves."""
+    """Fetching would cost more than is left of the run's or the month's budget."""
 
 
 class SourceStopped(PermanentError):
-    """The source gives nothing for any account in this run; other sources go on."""
+    """The source returns nothing more for any account in this run; other sources go on."""
 
 
 class SourceExhausted(SourceStopped):
-    """The service's usage cap is reached, or the credits are used up."""
+    """The service's usage cap is reached, or its credits are used up."""
 
 
 class TokenRefused(SourceStopped):
@@ -104,7 +104,7 @@ class TokenRefused(SourceStopped):
 
 
 class ProcessCrashed(PermanentError):
-    """Several retrains of a bot in a row ended with the death of their process."""
+    """The last retrains of a bot all ended when their process died."""
 
 
 class BaseUnavailable(PermanentError):
@@ -120,7 +120,7 @@ class StorageUnusable(PermanentError):
 
 
 class TransientError(HuggingtweetsError):
-    """Worth another try, at `next_attempt_at` (UTC) where the service named a time."""
+    """Retrying may help, at `next_attempt_at` (UTC) where the service named a time."""
 
     def __init__(self, message: str, *, next_attempt_at: datetime | None = None) -> None:
         super().__init__(message)
@@ -132,8 +132,8 @@ class RateLimited(TransientError):
 
 
 class ServerTrouble(TransientError):
-    """The service answered with an error of its own."""
+    """The service answered with an internal error."""
 
 
 class NetworkTrouble(TransientError):
-    """No answer came, or only a part of one."""
+    """No answer came, or an incomplete one."""

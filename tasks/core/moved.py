@@ -1,7 +1,7 @@
-"""Old names of modules, by which stored results of Prefect's tasks name the classes in them.
+"""Aliases for modules that have moved, so that results stored by older versions can be read.
 
-Prefect's JSON names a record's class as `module.Class`. What older versions have stored is read by
-importing that module, so an old name stays an alias of the module that took its place.
+Prefect stores a record as JSON with its class as `module.Class`, and reads it by importing that
+module.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class _Aliases(MetaPathFinder, Loader):
 
 
 def keep_old_names() -> None:
-    """Let the old names be imported. Calling it twice changes nothing."""
+    """Make the old names importable. Calling it again has no effect."""
     if not any(isinstance(finder, _Aliases) for finder in sys.meta_path):
-        # First: else a module below an alias is found by its path, and loaded twice.
+        # First: else a module below an alias would be found by its path and loaded twice.
         sys.meta_path.insert(0, _Aliases())

@@ -1,7 +1,7 @@
-"""Whether something that we wrote names an account: as a bot, in a message, or in a key.
+"""Whether text or JSON of ours names an account: as a bot, in a message, or in a path.
 
-For the removal of what neighbours keep for us, such as Prefect's records. Whole names are compared,
-never parts of words.
+For the removal of accounts from records such as Prefect's. Whole names are compared, never parts
+of words.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from tasks.core.names import MAX_NAME, Bot, Handle
 
 _NAME = r"[A-Za-z0-9_.-]+"
 _WITH_AT = re.compile(rf"@({_NAME})")
-# `posts/alice/…`, `/cache/wandb/alice-bob/…`: where the storage and the cache keep things.
+# Paths in the storage and the cache: `posts/alice/…`, `/cache/wandb/alice-bob/…`.
 _BELOW = re.compile(rf"(?<![^/])([a-z-]+)(?=/({_NAME}))")
 
 
 def is_of(handle: Handle, name: str) -> bool:
-    """Whether this is the account's name or that of a bot of it; `@` before it is forgiven."""
+    """Whether this is the account's name or that of a bot of it, with or without `@`."""
     if handle.name not in name.lower() or len(name) > MAX_NAME + len("@.json"):
-        return False  # most are not, and that is seen at once
+        return False  # true of most names, and faster than parsing
     try:
         return handle in Bot.parse(name.strip(".-").removesuffix(".json")).handles
     except HuggingtweetsError:
@@ -30,7 +30,7 @@ def is_of(handle: Handle, name: str) -> bool:
 
 
 def names_in(text: str) -> list[str]:
-    """What stands behind an `@` in a text."""
+    """The names after an `@` in a text."""
     return _WITH_AT.findall(text)
 
 
@@ -40,14 +40,14 @@ def is_titled(handle: Handle, title: str) -> bool:
 
 
 def untitled(handle: Handle, title: str) -> str:
-    """The title with `@…` in the place of each `@alice` or `@alice-bob`."""
+    """The title with `@…` instead of each `@alice` or `@alice-bob`."""
     return _WITH_AT.sub(lambda found: "@…" if is_of(handle, found[1]) else found[0], title)
 
 
-def tells_of(handle: Handle, value: Any, folders: Collection[str]) -> bool:
-    """Whether JSON tells of the account: in a key, a name, a message that begins with it, a path.
+def mentions(handle: Handle, value: Any, folders: Collection[str]) -> bool:
+    """Whether JSON mentions the account: as a key or a string, at a message's start, in a path.
 
-    folders: where things of accounts and bots lie, a folder or a file of its name each.
+    folders: names of folders in which each account or bot has a folder or a file of its name.
     """
     return any(_is_about(handle, text, folders) for text in _texts(value))
 
@@ -55,8 +55,8 @@ def tells_of(handle: Handle, value: Any, folders: Collection[str]) -> bool:
 def _is_about(handle: Handle, text: str, folders: Collection[str]) -> bool:
     if handle.name not in text.lower():
         return False
-    told = _WITH_AT.match(text)
-    if is_of(handle, text) or (told and is_of(handle, told[1])):
+    leading = _WITH_AT.match(text)
+    if is_of(handle, text) or (leading and is_of(handle, leading[1])):
         return True
     return any(parent in folders and is_of(handle, name) for parent, name in _BELOW.findall(text))
 

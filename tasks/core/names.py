@@ -42,7 +42,7 @@ class Handle:
 
     @staticmethod
     def parse(text: str) -> Handle:
-        """The handle that a person typed: outer blanks, one leading `@` and capitals are forgiven.
+        """The handle that a person typed; outer blanks, one leading `@` and case are ignored.
 
         A name with a dot is a BlueskyHandle. Raises InvalidHandle.
         """
@@ -51,8 +51,8 @@ class Handle:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: object, handler: Any) -> Any:
-        """Lets a dumped handle come back as the kind that it was."""
-        from pydantic_core import core_schema  # heavy, and only pydantic asks
+        """How pydantic reads a dumped handle, as the kind that it was."""
+        from pydantic_core import core_schema  # slow to import, and only pydantic needs it
 
         fields = {"name": core_schema.typed_dict_field(core_schema.str_schema())}
         revived = core_schema.no_info_after_validator_function(
@@ -68,9 +68,9 @@ class Handle:
 class BlueskyHandle(Handle):
     """An account's name on Bluesky, validated and lower-case.
 
-    name: a domain name of at least two labels and at most 253 characters, without the `@`. A label
-        holds `a-z`, `0-9` and, inside, `-`; so the name is safe as the name of a file, if it is
-        not too long for one: those over 200 characters are refused.
+    name: a domain name of at least two labels, without the `@`. A label consists of `a-z`, `0-9`
+        and, inside, `-`, so that the name is safe as the name of a file. At most 200 characters:
+        longer names are valid on Bluesky, but too long for files.
     """
 
     def __post_init__(self) -> None:
@@ -97,13 +97,13 @@ class Bot:
             raise BadInput(f"a bot has 1 to {MAX_HANDLES} handles, not {len(self.handles)}")
         if len({type(handle) for handle in self.handles}) > 1:
             mixed = ", ".join(f"@{handle}"[:40] for handle in self.handles)
-            raise BadInput(f"{mixed}: handles of X and of Bluesky mixed: make a bot of each")
+            raise BadInput(f"{mixed}: handles of X and of Bluesky are mixed: make one bot of each")
         if list(self.handles) != sorted(set(self.handles)):
             raise BadInput(f"the handles of {self.name} must be sorted and different")
         if len(self.name) > MAX_NAME:
             raise BadInput(
-                f"{self.name[:40]!r}… is a name of {len(self.name)} characters, over "
-                f"{MAX_NAME}: make a bot of fewer handles"
+                f"{self.name[:40]!r}… has {len(self.name)} characters, over {MAX_NAME}: make a bot "
+                "of fewer handles"
             )
 
     @classmethod
@@ -117,7 +117,7 @@ class Bot:
 
     @property
     def name(self) -> str:
-        """The handles joined by what none of their service contains: `-` for X, `_` for Bluesky."""
+        """The handles joined by a character that none contains: `-` for X, `_` for Bluesky."""
         is_bluesky = isinstance(self.handles[0], BlueskyHandle)
         return (_BLUESKY_JOINT if is_bluesky else _X_JOINT).join(map(str, self.handles))
 

@@ -1,4 +1,4 @@
-"""What an operator sets, read once from `HUGGINGTWEETS_*`: environment, `.env`, secret files."""
+"""The settings, read once from `HUGGINGTWEETS_*`: environment, `.env`, secret files."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-# Where container engines put secrets: a file each, named like the variable, such as
-# `HUGGINGTWEETS_HUB_TOKEN`. The environment and `.env` come first.
+# Container engines put each secret here, in a file named like the variable, such as
+# `HUGGINGTWEETS_HUB_TOKEN`. The environment and `.env` take precedence.
 SECRETS = Path("/run/secrets")
 
 
@@ -26,7 +26,7 @@ def _host_name() -> str:
 
 
 class Settings(BaseSettings):
-    """All settings. Secrets are `SecretStr` and are opened only where they are used."""
+    """All settings. Secrets are `SecretStr`, revealed only where they are used."""
 
     model_config = SettingsConfigDict(
         env_prefix="HUGGINGTWEETS_", env_file=".env", extra="ignore", frozen=True
@@ -44,18 +44,18 @@ class Settings(BaseSettings):
 
     registry: str = Field("bots.yaml", description="The list of bots that are kept fresh")
     due_posts: int = Field(
-        200, ge=0, description="So many imported posts make a bot due before its time; 0: never"
+        200, ge=0, description="This many imported posts make a bot due early; 0: never"
     )
-    timezone: str = Field("UTC", description="Whose midnight begins a night, such as Europe/Paris")
+    timezone: str = Field("UTC", description="Time zone of the nights, such as Europe/Paris")
 
     gate_tolerance: float = Field(
-        0.1, ge=0, description="Nats a token that a bot may be worse than its release"
+        0.1, ge=0, description="Nats a token by which a bot may be worse than its release"
     )
     gate_repeats: float = Field(
-        0.05, ge=0, le=1, description="Share of samples from which on repeated posts are too many"
+        0.05, ge=0, le=1, description="Share of repeated samples from which a bot is held back"
     )
     avatars: Literal["public", "any", "off"] = Field(
-        "public", description="Which hosts avatars are fetched from: public ones, any, or none"
+        "public", description="Hosts that avatars are fetched from: public ones, any, or none"
     )
     keep_releases: int = Field(3, ge=1, description="Releases of a bot kept locally")
 
@@ -68,58 +68,58 @@ class Settings(BaseSettings):
         1, ge=1, description="Bots that this machine trains at a time, each in a process of its own"
     )
     checkpoint_seconds: float = Field(
-        60.0, ge=0, description="How often a training is kept to be resumed; 0: never"
+        60.0, ge=0, description="Seconds between two saves of a training for resuming; 0: never"
     )
 
     hub_token: SecretStr | None = Field(None, description="Write token of the Hugging Face Hub")
-    hub_endpoint: str | None = Field(None, description="Another Hub than the usual one")
+    hub_endpoint: str | None = Field(None, description="Hub endpoint, if not huggingface.co")
     hub_namespace: str | None = Field(None, description="User or organisation to publish under")
     hub_pushes: int = Field(1, ge=1, le=2, description="Pushes to the Hub at a time, all workers")
-    project_url: str | None = Field(None, description="This project's page, for the cards to link")
+    project_url: str | None = Field(None, description="This project's page, linked from the cards")
     visibility: str = Field("private", description="Of new Hub repositories: private or public")
     hub_gated: Literal["auto", "manual"] | None = Field(
-        None, description="Readers must ask for access to Hub repositories: auto or manual"
+        None, description="Access to Hub repositories on request only: auto or manual"
     )
 
-    bluesky_url: str | None = Field(None, description="Another address than the public host")
+    bluesky_url: str | None = Field(None, description="Bluesky's API, if not the public host")
     x_bearer_token: SecretStr | None = Field(None, description="App-only token of the X API")
     x_accept_terms: bool = Field(
         False, description="X prohibits training on posts from its API; true turns the source on"
     )
     x_budget_run: float | None = Field(25.0, ge=0, description="Dollars a run may spend at X")
     x_budget_month: float | None = Field(100.0, ge=0, description="Dollars a month, all runs")
-    x_price_post: float = Field(0.005, ge=0, description="Dollars a post that X returns")
-    x_price_user: float = Field(0.010, ge=0, description="Dollars a user that X looks up")
-    x_api_url: str | None = Field(None, description="Another base address of the X API")
+    x_price_post: float = Field(0.005, ge=0, description="X's price of a post, in dollars")
+    x_price_user: float = Field(0.010, ge=0, description="X's price of a user, in dollars")
+    x_api_url: str | None = Field(None, description="X API server, if not api.twitter.com")
 
     wandb_api_key: SecretStr | None = Field(None, description="Without it tracking is offline")
-    wandb_project: str = Field("huggingtweets", description="Project that the runs go to")
+    wandb_project: str = Field("huggingtweets", description="Project of the runs")
     wandb_entity: str | None = Field(None, description="Team or user that owns the project")
-    wandb_url: str | None = Field(None, description="Another server than the usual one")
+    wandb_url: str | None = Field(None, description="Weights & Biases server, if not wandb.ai")
     wandb_texts: bool = Field(
-        False, description="Let artifacts hold posts' texts, where all are of the owner's archive"
+        False, description="Artifacts contain posts' texts, if all are of the owner's archive"
     )
     tracking: bool = Field(True, description="Whether runs are tracked at all")
 
     notify_url: SecretStr | None = Field(
-        None, description="Webhook that is told of a failed night (Slack, Mattermost, Discord)"
+        None, description="Webhook to notify of a failed night (Slack, Mattermost, Discord)"
     )
 
     @field_validator("machine", mode="before")
     @classmethod
     def _empty_is_host_name(cls, value: object) -> object:
-        """A container's variable is there, though perhaps empty."""
+        """A container's variable is always set, so it may be empty."""
         return value or _host_name()
 
     @field_validator("hub_token", "x_bearer_token", "wandb_api_key", "notify_url", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
-        """A file for a secret must be there for a container to start, though perhaps empty."""
+        """A container starts only if a secret's file is there, so it may be empty."""
         return value or None
 
 
 @cache
 def settings() -> Settings:
     """The settings, read once a process; `settings.cache_clear()` reads them again."""
-    # pydantic-settings warns of a folder that is not there.
+    # pydantic-settings warns of a missing folder.
     return Settings(_secrets_dir=SECRETS if SECRETS.is_dir() else None)

@@ -1,1 +1,1 @@
-"""The bots that are kept fresh: which they are, how each fares, and which are due."""
+"""The bots that are kept fresh: their list, their state, and which of them are due."""

@@ -1,4 +1,4 @@
-"""Retrains that have begun and not ended: one that stays behind is of a process that died.
+"""Retrains that have begun and not ended: those whose process died stay behind.
 
 A file an attempt, below `attempts/<bot>/`, so that any number of processes on any number of
 machines can begin at once without losing each other's.
@@ -39,7 +39,7 @@ _COUNTS = StateFiles("attempts", _Count, remedy=_REMEDY)
 
 
 def attempts_of(storage: Storage, bot: Bot) -> int:
-    """How many retrains of a bot have begun since the last one that ended."""
+    """How many retrains of a bot have begun since one last ended."""
     try:
         count = _COUNTS.load(storage, bot.name)
     except DamagedState as error:
@@ -49,14 +49,14 @@ def attempts_of(storage: Storage, bot: Bot) -> int:
 
 
 def begin_attempt(storage: Storage, bot: Bot) -> int:
-    """Note that a retrain begins; returns how many before it have not ended."""
+    """Record that a retrain begins; returns how many earlier ones have not ended."""
     before = attempts_of(storage, bot)
     _ATTEMPTS.save(storage, f"{bot}/{uuid.uuid4().hex}", _Attempt(datetime.now(UTC)))
     return before
 
 
 def end_attempt(storage: Storage, bot: Bot) -> None:
-    """Note that a retrain has ended, well or badly; what had begun before is forgotten."""
+    """Record that a retrain has ended, well or badly; earlier attempts no longer count."""
     _COUNTS.delete(storage, bot.name)
     for name in _ATTEMPTS.names(storage, bot.name):
         _ATTEMPTS.delete(storage, name)

@@ -1,4 +1,4 @@
-"""Which bots are due, in which order, and how many of them a night can bear."""
+"""Which bots are due, in which order, and how many of them a night's budget allows."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from datetime import datetime, timedelta
 from tasks.registry.entries import Entry
 from tasks.registry.state import BotState
 
-# Seconds that a retrain is taken to need while none has been measured.
+# Seconds assumed for a retrain until one has been measured.
 UNKNOWN_SECONDS = 300.0
-# Nights begin a day apart, but a retrain ends some time into its night: counted to the second, a
-# daily bot would be due every second night. So a cadence ends early, by a quarter of it at most.
+# Nights begin a day apart, but a retrain ends some hours into its night: counted to the second, a
+# daily bot would be due every second night. So a bot is due this much early, and at most a quarter
+# of its cadence.
 LONGEST_NIGHT = timedelta(hours=6)
 
 
 @dataclass(frozen=True)
 class NightBudget:
-    """What a night may use; None means no limit."""
+    """The limits of a night; None: no limit."""
 
     posts: int | None = None
     dollars: float | None = None
@@ -27,7 +28,7 @@ class NightBudget:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a retrain is expected to use, at most."""
+    """The most that a retrain is expected to use."""
 
     posts: int = 0
     dollars: float = 0.0
@@ -36,7 +37,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Due:
-    """A bot that is due, and why; overdue: seconds since its cadence passed, below 0 if before."""
+    """A bot that is due, and why; overdue: seconds since its cadence passed, negative if early."""
 
     entry: Entry
     reason: str
@@ -45,7 +46,7 @@ class Due:
 
 @dataclass(frozen=True)
 class Selection:
-    """What a night does: bots in their order, and those that its budget leaves for another."""
+    """The bots of a night in order, and those left out with the limit that they would exceed."""
 
     chosen: tuple[Due, ...]
     left: tuple[tuple[Due, str], ...]
@@ -57,8 +58,8 @@ def due(
     """Why a bot is due, or None.
 
     mark: why it was marked as due, whatever its cadence. new_posts: imported since its release;
-    from `enough` on (0: never) they make it due. A bot that is parked, or is to be left alone
-    for a while, is not due for any reason.
+    `enough` of them make it due, unless that is 0. A bot that is parked, or whose next attempt is
+    later, is never due.
     """
     if state.parked or (state.next_attempt_at is not None and state.next_attempt_at > now):
         return None
@@ -77,12 +78,12 @@ def due(
 
 
 def by_urgency(found: Iterable[Due]) -> list[Due]:
-    """The most important first, among equals the longest overdue."""
+    """The highest priority first, among equals the longest overdue."""
     return sorted(found, key=lambda each: (-each.entry.priority, -each.overdue, each.entry.bot))
 
 
 def within(found: Sequence[Due], costs: Sequence[Cost], budget: NightBudget) -> Selection:
-    """As many as the budget bears, in their order; a cheaper one may go where one does not fit."""
+    """As many as the budget allows, in order; where one does not fit, a cheaper later one may."""
     chosen: list[Due] = []
     left: list[tuple[Due, str]] = []
     posts, dollars, seconds = 0, 0.0, 0.0

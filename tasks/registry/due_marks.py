@@ -41,7 +41,7 @@ def due_marks(storage: Storage) -> dict[str, DueMark]:
 
 
 def is_due(storage: Storage, bot: Bot) -> bool:
-    """Whether a bot is marked."""
+    """Whether a bot is marked as due."""
     return _MARKS.exists(storage, bot.name)
 
 
@@ -57,6 +57,6 @@ def _load(storage: Storage, name: str) -> DueMark | None:
         return _MARKS.load(storage, name)
     except DamagedState as error:
         _log.warning("%s", error)
-        # Whatever it says, the bot was marked, at the latest when the file was written last.
+        # Whatever it said, the bot was marked, and not later than the file was written.
         written_at = storage.modified_at(_MARKS.key(name))
         return None if written_at is None else DueMark(name, str(error), written_at)

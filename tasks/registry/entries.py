@@ -1,4 +1,4 @@
-"""The registry: a YAML file with defaults and bots, checked as a whole before any of it is used."""
+"""The registry: a YAML file with defaults and bots, checked as a whole before it is used."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from tasks.core.records import Spec
 
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _CADENCE = re.compile(r"([1-9]\d{0,3})([hdw])")
-_SHOWN = 20  # errors at once; a file with more has another fault than these
+_SHOWN = 20  # errors in one message
 _TRAINING = frozenset(field.name for field in fields(Spec))
 
 
 def parse_cadence(text: object) -> timedelta:
-    """The time between two retrains, written as `12h`, `1d` or `2w`. Raises ValueError."""
+    """The time between two retrains, from `12h`, `1d` or `2w`. Raises ValueError."""
     if isinstance(text, timedelta):
         return text
     found = _CADENCE.fullmatch(str(text))
     if found is None:
-        raise ValueError(f"{str(text)[:40]!r} is no cadence: write it as 12h, 1d or 2w")
+        raise ValueError(f"{str(text)[:40]!r} is not a cadence: write it as 12h, 1d or 2w")
     return int(found[1]) * _UNITS[found[2]]
 
 
 class Entry(BaseModel):
     """A bot of the registry, with the defaults filled in.
 
-    source: of all its handles, or of each by its name: `x_api`, `bluesky`, or a file; left out,
-        the bot lives on what is imported.
-    cadence: the time between two retrains. priority: the higher goes first.
-    training: fields of `Spec` that are to be other than the defaults.
+    source: of all its handles, or of each by its name: `x_api`, `bluesky`, or a file; None: posts
+        that were imported.
+    cadence: the time between two retrains. priority: higher ones come first.
+    training: fields of `Spec` that differ from the defaults.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,13 +59,13 @@ class Entry(BaseModel):
     def _usable(self) -> Entry:
         names = {handle.name for handle in self.bot.handles}
         if isinstance(self.source, dict) and (strange := sorted(self.source.keys() - names)):
-            raise ValueError(f"source: {', '.join(strange)} is no handle of this bot")
+            raise ValueError(f"source: {', '.join(strange)} is not a handle of this bot")
         if unknown := sorted(self.training.keys() - _TRAINING):
             raise ValueError(
                 f"training: {', '.join(unknown)} is unknown: choose among "
                 f"{', '.join(sorted(_TRAINING))}"
             )
-        self.spec  # noqa: B018 - its values are checked by making it
+        self.spec  # noqa: B018 - raises for values that are not allowed
         return self
 
     @property
@@ -75,14 +75,14 @@ class Entry(BaseModel):
 
     @property
     def sources(self) -> dict[str, str]:
-        """Where the posts of each handle come from first."""
+        """The source of each handle's posts, by its name; handles without one are left out."""
         if isinstance(self.source, str):
             return dict.fromkeys((handle.name for handle in self.bot.handles), self.source)
         return dict(self.source or {})
 
     @property
     def spec(self) -> Spec:
-        """How it is trained. Raises BadInput."""
+        """The training specification. Raises BadInput."""
         try:
             return Spec(**self.training)
         except TypeError as error:
@@ -90,8 +90,8 @@ class Entry(BaseModel):
 
 
 @dataclass(frozen=True)
-class _Trouble:
-    """One thing that is wrong; line: counted from 1."""
+class _Fault:
+    """One fault in the file; line: counted from 1."""
 
     line: int
     what: str
@@ -101,25 +101,25 @@ def load_registry(path: Path) -> tuple[Entry, ...]:
     """The bots of a registry. Raises BadInput that names every fault with its line."""
     root = _composed(path)
     tree = _tree(path)
-    troubles = list(_shape(tree))
+    faults = list(_shape(tree))
     entries: list[Entry] = []
-    if not troubles:
+    if not faults:
         defaults, seen = tree.get("defaults") or {}, dict[str, int]()
         for number, given in enumerate(tree["bots"] or ()):
             line = _line(root, ("bots", number))
             try:
                 entry = Entry.model_validate({**defaults, **_mapping(given)})
             except ValidationError as error:
-                troubles += _told(error, root, number)
+                faults += _faults_of(error, root, number)
             except BadInput as error:
-                troubles.append(_Trouble(line, str(error)))
+                faults.append(_Fault(line, str(error)))
             else:
                 name = entry.bot.name
                 if (first := seen.setdefault(name, line)) != line:
-                    troubles.append(_Trouble(line, f"@{name} stands in line {first} already"))
+                    faults.append(_Fault(line, f"@{name} is already in line {first}"))
                 entries.append(entry)
-    if troubles:
-        raise BadInput(_report(path, troubles))
+    if faults:
+        raise BadInput(_report(path, faults))
     return tuple(entries)
 
 
@@ -132,47 +132,47 @@ def _composed(path: Path) -> yaml.Node:
         mark = getattr(error, "problem_mark", None)
         where = f":{mark.line + 1}" if mark else ""
         reason = getattr(error, "problem", None) or str(error)
-        raise BadInput(f"{path}{where}: the registry is no YAML ({reason}): mend it") from error
+        raise BadInput(f"{path}{where}: the registry is not YAML ({reason}): correct it") from error
 
 
 def _tree(path: Path) -> Any:
-    return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - it is a safe one
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a safe loader
 
 
-# In C where it is there: thousands of bots are then read in a fraction of a second.
+# The C loader, where there is one, reads thousands of bots in a fraction of a second.
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def _shape(tree: Any) -> Iterator[_Trouble]:
+def _shape(tree: Any) -> Iterator[_Fault]:
     if not isinstance(tree, dict) or not isinstance(tree.get("bots"), list | None):
-        yield _Trouble(1, "a registry has `defaults`, a mapping, and `bots`, a list")
+        yield _Fault(1, "a registry has `defaults`, a mapping, and `bots`, a list")
         return
     if unknown := sorted(map(str, tree.keys() - {"defaults", "bots"})):
-        yield _Trouble(1, f"{', '.join(unknown)} is unknown: there are `defaults` and `bots`")
+        yield _Fault(1, f"{', '.join(unknown)} is unknown: there are `defaults` and `bots`")
     if "bots" not in tree:
-        yield _Trouble(1, "there is no list `bots`")
+        yield _Fault(1, "there is no list `bots`")
     if not isinstance(tree.get("defaults") or {}, dict):
-        yield _Trouble(1, "`defaults` is no mapping")
+        yield _Fault(1, "`defaults` is not a mapping")
     elif "handles" in (tree.get("defaults") or {}):
-        yield _Trouble(1, "`handles` cannot be a default")
+        yield _Fault(1, "`handles` cannot be a default")
 
 
 def _mapping(given: Any) -> Mapping[str, Any]:
     if isinstance(given, dict):
         return given
-    raise BadInput(f"{str(given)[:60]!r} is no bot: write `- handles: [alice]`")
+    raise BadInput(f"{str(given)[:60]!r} is not a bot: write `- handles: [alice]`")
 
 
-def _told(error: ValidationError, root: yaml.Node, number: int) -> Iterator[_Trouble]:
+def _faults_of(error: ValidationError, root: yaml.Node, number: int) -> Iterator[_Fault]:
     for each in error.errors():
         path = ("bots", number, *each["loc"])
         field = ".".join(str(step) for step in each["loc"] if isinstance(step, str | int))
         message = each["msg"].removeprefix("Value error, ")
-        yield _Trouble(_line(root, path), f"{field}: {message}" if field else message)
+        yield _Fault(_line(root, path), f"{field}: {message}" if field else message)
 
 
 def _line(node: yaml.Node, path: tuple[Any, ...]) -> int:
-    """The line in which the deepest part of the path that exists begins, counted from 1."""
+    """The line, counted from 1, where the deepest existing part of a path begins."""
     line = node.start_mark.line + 1
     for step in path:
         if isinstance(node, yaml.MappingNode):
@@ -188,7 +188,7 @@ def _line(node: yaml.Node, path: tuple[Any, ...]) -> int:
     return int(line)
 
 
-def _report(path: Path, troubles: list[_Trouble]) -> str:
-    shown = [f"{path}:{each.line}: {each.what}" for each in troubles[:_SHOWN]]
-    more = [f"and {len(troubles) - _SHOWN} more"] if len(troubles) > _SHOWN else []
+def _report(path: Path, faults: list[_Fault]) -> str:
+    shown = [f"{path}:{each.line}: {each.what}" for each in faults[:_SHOWN]]
+    more = [f"and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else []
     return "; ".join(shown + more)

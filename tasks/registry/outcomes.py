@@ -1,4 +1,4 @@
-"""The last outcome of each bot, one small file a bot."""
+"""The last outcome of each bot: one state file a bot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How each bot fares: one small file a bot, replaced whole, so that workers share them safely."""
+"""The state of each bot between retrains: one state file a bot."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from tasks.core.records import Outcome, Status
 from tasks.storage import Storage
 from tasks.storage.state_file import Loaded, StateFiles
 
-# Permanent failures in a row after which a bot is left alone until someone looks.
+# Consecutive permanent failures after which a bot is parked.
 PARKED_AFTER = 3
-# After a transient failure that names no time: an hour, doubled with each, a day at most.
+# After a transient failure without a time for the next attempt; doubled with each failure.
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(hours=1), timedelta(days=1)
 _GOOD = (Status.RELEASED, Status.UNCHANGED, Status.HELD_BACK)
 
 
 @dataclass(frozen=True)
 class BotState:
-    """What is remembered of a bot between its retrains; all times are aware, UTC.
+    """A bot's state between retrains; all times are aware, UTC.
 
-    last_success: when its posts and its release last agreed. last_try: when it last ended.
-    next_attempt_at: until then it is left alone. failures: in a row; permanent: of these, those
-        that a repetition does not mend. parked: why it is left alone for good, or empty.
-    posts: in the lake at its last success. seconds: what its last training run took.
+    last_success: when its release was last up to date. last_try: when its last retrain ended.
+    next_attempt_at: it is not due before. failures: in a row; permanent: those of them that were
+        permanent. parked: why it is not retrained until a person has looked, or empty.
+    posts: in the lake at its last success. seconds: duration of its last run with a training.
     """
 
     last_success: datetime | None = None
@@ -37,31 +37,31 @@ class BotState:
     seconds: float = 0.0
 
 
-# Not replaced without being asked: what parked a bot is for a person to judge.
-_STATES = StateFiles("states", BotState, remedy="delete it, and the bot counts as a new one")
+# A damaged one is not overwritten: it may have parked the bot, so a person must look.
+_STATES = StateFiles("states", BotState, remedy="delete it; the bot then counts as new")
 
 
 def load_state(storage: Storage, bot: Bot) -> BotState:
-    """What is remembered of a bot; of a new one, nothing. Raises DamagedState."""
+    """The state of a bot; the initial one of a new bot. Raises DamagedState."""
     return _STATES.load(storage, bot.name) or BotState()
 
 
 def load_states(storage: Storage) -> Loaded[BotState]:
-    """What is remembered of every bot, by name."""
+    """The states of all bots, by name."""
     return _STATES.load_all(storage)
 
 
 def save_state(storage: Storage, bot: Bot, state: BotState) -> None:
-    """Replace what is remembered of a bot. Raises StorageUnusable."""
+    """Replace the state of a bot. Raises StorageUnusable."""
     _STATES.save(storage, bot.name, state)
 
 
 def after(state: BotState, outcome: Outcome, began: datetime, now: datetime) -> BotState:
-    """What is to be remembered after an outcome.
+    """The state after an outcome.
 
-    Its details tell of a failure: `permanent`, and `next_attempt_at` where a service named a time.
-    One of the whole `site`, such as a full disk, is not counted against the bot: once that is
-    mended, it is due at once.
+    The details of a failure say whether it is `permanent`, and `next_attempt_at` where a service
+    named a time. A failure of the whole `site`, such as a full disk, is not counted against the
+    bot: it is due again as soon as that is fixed.
     """
     if outcome.status in _GOOD:
         return _succeeded(outcome, state, began, now)

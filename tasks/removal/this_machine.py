@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.core.name_matching import is_of, tells_of
+from tasks.core.name_matching import is_of, mentions
 from tasks.core.names import Handle
 from tasks.core.records import digest
 from tasks.core.settings import Settings
@@ -119,7 +119,7 @@ def _is_about(path: Path, handles: Sequence[Handle]) -> bool:
     content = path.read_bytes()
     near = [handle for handle in handles if handle.name.encode() in content]
     result = _result_in(content) if near else None
-    return any(tells_of(handle, result, _FOLDERS) for handle in near)
+    return any(mentions(handle, result, _FOLDERS) for handle in near)
 
 
 def _result_in(content: bytes) -> Any:

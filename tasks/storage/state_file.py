@@ -1,7 +1,7 @@
-"""State files: small typed JSON files that remember something between runs, such as an outcome.
+"""State files: small typed JSON files that hold what later runs need to know, such as an outcome.
 
-A damaged one, which is no JSON, in a wrong encoding or of a wrong shape, is the trouble of the one
-bot, account or night that it is about. Where many are read, the others are read all the same.
+A damaged one (invalid JSON, wrong encoding, wrong shape) concerns only the bot, account or night
+that it is about: where many files are read, the others are read all the same.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from tasks.core.errors import DamagedState
+from tasks.core.errors import DamagedState, HuggingtweetsError
 from tasks.storage.root import Storage
 
 T = TypeVar("T")
@@ -35,16 +35,15 @@ class Loaded(Generic[T]):
 class StateFiles(Generic[T]):
     """State files of one kind: `<folder>/<name>.json`.
 
-    A name is what the state is about, such as the bot `alice`, or a path below that, such as
-    `alice/x_api`.
+    A name is that of the bot, account or night, or a path below it, such as `alice/x_api`.
     """
 
     def __init__(self, folder: str, shape: type[T], *, remedy: str, subject: str = "@") -> None:
-        """The files below the key `folder`; nothing is read yet.
+        """The files below the key `folder`; none is read yet.
 
         shape: a dataclass, or another type that pydantic can validate.
-        remedy: what an operator does about a damaged file, and what follows from it.
-        subject: what messages put before the first part of a name.
+        remedy: what to do about a damaged file, for messages.
+        subject: put before a name in messages.
         """
         self.folder = folder
         self._adapter = TypeAdapter(shape)
@@ -73,7 +72,7 @@ class StateFiles(Generic[T]):
             return None
         try:
             return self._adapter.validate_python(json.loads(content))
-        except (ValueError, RecursionError) as error:
+        except (ValueError, RecursionError, HuggingtweetsError) as error:
             subject = f"{self._subject}{PurePosixPath(name).parts[0]}"
             raise DamagedState(
                 f"{subject}: {storage.location(self.key(name))} is damaged ({_reason(error)}): "
@@ -99,18 +98,20 @@ class StateFiles(Generic[T]):
         storage.write_json(self.key(name), self._adapter.dump_python(value, mode="json"))
 
     def delete(self, storage: Storage, name: str) -> None:
-        """Remove a file where there is one, and the folder of its name that is left empty."""
+        """Delete a file, if it exists, and the folder below `folder` that it leaves empty."""
         storage.delete(self.key(name))
         if "/" in name:
             storage.delete_empty(str(PurePosixPath(self.key(name)).parent))
 
 
-def _reason(error: ValueError | RecursionError) -> str:
-    """One line, without the file's content: that may be anything."""
+def _reason(error: Exception) -> str:
+    """Why a file is damaged, in one line, without its content."""
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(map(str, first["loc"]))
         return f"{field}: {first['msg']}" if field else first["msg"]
     if isinstance(error, UnicodeDecodeError):
         return f"not UTF-8: {error.reason} at byte {error.start}"
+    if isinstance(error, HuggingtweetsError):  # of a record that checks its fields itself
+        return str(error)
     return f"not JSON: {error}"

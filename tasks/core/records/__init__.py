@@ -1,7 +1,7 @@
-"""The small frozen records that travel between the rooms.
+"""The small frozen records that are passed between tasks.
 
-They refer to files (`FileRef`) and never hold tables or weights, so that their content can serve
-as a cache key.
+They refer to files (`FileRef`) and never contain tables or weights, so that their content can be a
+cache key.
 """
 
 from tasks.core.records.corpora import Corpus, Counts

@@ -1,4 +1,4 @@
-"""What is kept of a bot's posts, and what became of the others."""
+"""A bot's kept texts, and counts of the dropped ones."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tasks.core.records.files import FileRef
 
 @dataclass(frozen=True)
 class Counts:
-    """What became of an account's posts: `downloaded = kept + sum(dropped.values())`, always.
+    """An account's posts in numbers: `downloaded = kept + sum(dropped.values())`, always.
 
-    dropped: posts by the reason for which they were dropped, in the order of the filter.
+    dropped: number of dropped posts by reason, in the filter's order.
     """
 
     downloaded: int
@@ -27,12 +27,12 @@ class Counts:
 
 @dataclass(frozen=True)
 class Corpus:
-    """A bot's kept texts, split in training and held-out.
+    """A bot's kept texts, split into training and held-out.
 
     file: Parquet with the columns `handle, id, text, split` (`train` or `held_out`).
     counts: by handle.
     characters: of the kept texts of all handles, joined by the original's separator.
-    sources: the sources that the posts came from, sorted.
+    sources: where the posts came from, sorted.
     first_post, last_post: dates (ISO 8601) of the oldest and newest kept post, where known.
     languages: codes (ISO 639-1) of one kept post of ten or more, the most frequent first.
     all_posts: Parquet with `handle, id, source` of every post that was looked at, kept or not.

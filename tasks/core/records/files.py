@@ -1,20 +1,20 @@
-"""Files in the storage, as the other records refer to them."""
+"""References from records to files in the storage."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# The file that says what a folder holds; written last, so that a folder with one is whole.
+# Describes a folder's content; written last, so that a folder that has one is complete.
 MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
 class FileRef:
-    """A file in the storage, by content.
+    """A file in the storage, identified by its content.
 
     uri: its key below the storage root.
     sha256: of its bytes, hexadecimal.
-    rows: the rows in it, where it is a table; else 0.
+    rows: its number of rows if it is a table, else 0.
     """
 
     uri: str

@@ -1,4 +1,4 @@
-"""What a run leaves of a bot: the tracked run, the release, the outcome."""
+"""What a run leaves behind: a tracked run, a release, an outcome."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tasks.core.records.evaluations import Evaluation
 class TrackedRun:
     """Where a training was tracked.
 
-    url: its run's page, or None offline; folder: its local files, or None where it was sent.
-    id: the run's id, or None; preprocess_url: the page of the run that preprocessed, or None.
+    url: the run's page, or None if offline; folder: its local files, or None once it was sent.
+    id: the run's id, or None; preprocess_url: the page of the preprocessing run, or None.
     """
 
     url: str | None = None
@@ -31,8 +31,8 @@ class Release:
     """A checkpoint with its card, picture and metrics, published at a revision.
 
     revision: `<UTC date>-<fingerprint's start>`.
-    folder: key of the local release below the storage root.
-    hub: URL of the Hub repository, or None where it was not pushed.
+    folder: its key below the storage root.
+    hub: URL of its Hub repository, or None if it was not pushed.
     """
 
     bot: Bot

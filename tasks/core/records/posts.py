@@ -10,7 +10,7 @@ from tasks.core.names import Handle
 
 
 class Kind(StrEnum):
-    """What a post is to others."""
+    """What kind of post."""
 
     POST = "post"
     REPLY = "reply"
@@ -23,10 +23,10 @@ class Post:
     """One tweet as scraped; raw, never edited.
 
     id: the service's id, or one made from the file's digest and the row's number.
-    created_at: aware, UTC; None where the source does not tell.
-    lang: BCP 47 code as the source gives it, or None.
+    created_at: aware, UTC; None where the source has none.
+    lang: BCP 47 code from the source, or None.
     source: `table`, `x_archive`, `x_api` …
-    raw: what the source gave, as a JSON object.
+    raw: the source's record, as a JSON object.
     """
 
     id: str
@@ -41,10 +41,10 @@ class Post:
 
 @dataclass(frozen=True)
 class Profile:
-    """How an account shows itself.
+    """An account's public profile.
 
-    display_name: as the owner wrote it: hostile until escaped.
-    avatar_url: where the service serves the avatar, or None.
+    display_name: as its owner wrote it; hostile until escaped.
+    avatar_url: the avatar's address at the service, or None.
     """
 
     handle: Handle
@@ -54,11 +54,11 @@ class Profile:
 
 @dataclass(frozen=True)
 class Account:
-    """What a service knew an account as, when it was asked.
+    """An account as a service described it.
 
-    id: the service's own, decimal; it outlives a change of the handle.
-    protected: whether the posts are for followers only.
-    posts: how many the account has by the service's count, or None.
+    id: the service's, decimal; it stays when the handle changes.
+    protected: whether only followers see the posts.
+    posts: their number according to the service, or None.
     seen_at: when the service was asked; aware, UTC.
     """
 

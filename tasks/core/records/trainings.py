@@ -1,4 +1,4 @@
-"""What training starts from, how it is done, how far it is, and what it leaves."""
+"""A training's base, specification, progress and checkpoint."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tasks.core.records.files import FileRef
 class Base:
     """The pretrained model that training starts from.
 
-    id: what the operator asked for: a Hub id, a folder, or `embedded`.
-    folder: the local folder that holds it now.
-    revision: a digest or commit that changes when the weights do.
+    id: as the operator named it: a Hub id, a folder, or `embedded`.
+    folder: the local folder with its files.
+    revision: a digest or commit that changes with the weights.
     origin: where it comes from, for the card: a Hub id or a sentence.
-    license: SPDX-like identifier as the Hub writes it, or None.
+    license: the Hub's identifier (mostly SPDX), or None.
     """
 
     id: str
@@ -31,19 +31,19 @@ class Base:
 class Spec:
     """How a bot is trained. Sources of the defaults: docs/training.md.
 
-    learning_rate: the highest; None means 2e-4, or 3e-4 where there are under 16 steps.
-    epochs: the most there can be; the early stop may end sooner.
-    batch_tokens: the most tokens an optimizer step, but for a longer post; half of it where a
-        corpus is so small that an epoch would have fewer than 8 steps.
-    max_tokens: the longest post, in tokens; the rest is cut off.
-    schedule: after `warmup` (a share of all steps) `linear` or `cosine`, to zero, or `constant`.
-    patience: held-out evaluations without a gain before the early stop.
-    evaluations: held-out evaluations an epoch.
-    precision: `auto` (bf16 where the machine has fast bf16), `bf16` or `fp32`.
-    dropout: share of what each attention and feed-forward layer gives that is dropped in training.
-    mode: `full` trains all weights; `adapter` small additions to the base (LoRA), with 1.5e-3 as
-        the default learning rate.
-    adapter_rank: how narrow they are.
+    learning_rate: the peak; None means 2e-4, or 3e-4 with fewer than 16 steps.
+    epochs: the maximum; the early stop may end training sooner.
+    batch_tokens: the maximum an optimizer step, except for a longer post; halved for a corpus so
+        small that an epoch would have fewer than 8 steps.
+    max_tokens: longer posts are truncated to this many tokens.
+    schedule: after `warmup` (a share of all steps) `linear` or `cosine` to zero, or `constant`.
+    patience: evaluations without improvement before the early stop.
+    evaluations: on the held-out posts, an epoch.
+    precision: `auto` (bf16 where the machine is fast at it), `bf16` or `fp32`.
+    dropout: of the outputs of attention and feed-forward layers.
+    mode: `full` trains all weights; `adapter` a LoRA adapter, by default at a learning rate of
+        1.5e-3.
+    adapter_rank: LoRA's rank.
     """
 
     learning_rate: float | None = None
@@ -66,7 +66,7 @@ class Spec:
         sizes = (self.epochs, self.batch_tokens, self.max_tokens, self.evaluations)
         positive = (*sizes, self.clip, self.adapter_rank)
         if min(positive) <= 0 or (self.learning_rate is not None and self.learning_rate <= 0):
-            raise BadInput(f"training sizes and rates must be above zero: {self}")
+            raise BadInput(f"training sizes and rates must be positive: {self}")
         if self.schedule not in ("linear", "cosine", "constant"):
             raise BadInput(f"schedule {self.schedule!r} is unknown: use linear, cosine, constant")
         if self.precision not in ("auto", "bf16", "fp32"):
@@ -74,18 +74,18 @@ class Spec:
         if self.mode not in ("full", "adapter"):
             raise BadInput(f"mode {self.mode!r} is unknown: use full or adapter")
         if not 0 <= self.dropout < 1:
-            raise BadInput(f"dropout is a share, from 0 to below 1: {self}")
+            raise BadInput(f"dropout must be at least 0 and below 1: {self}")
         if not 0 <= self.warmup < 1 or self.weight_decay < 0 or self.patience < 0:
-            raise BadInput(f"warmup is a share below 1, decay and patience not negative: {self}")
+            raise BadInput(f"warmup must be below 1, decay and patience not negative: {self}")
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training is, for terminals and progress bars.
+    """The progress of a training, for terminals and progress bars.
 
     done, total: tokens, over all epochs.
     loss: the last step's, in nats a token; held_out: the last evaluation's, or None before it.
-    seconds_left: an estimate.
+    seconds_left: estimated.
     """
 
     done: int
@@ -101,21 +101,21 @@ class Checkpoint:
     """Trained weights with a readable manifest.
 
     uri: the folder's key below the storage root; its `manifest.json` was written last.
-    fingerprint: digest of everything that went in: corpus, base, spec, code version.
-    weights: the weights file in it.
+    fingerprint: digest of all inputs: corpus, base, spec, code version.
+    weights: the folder's weights file.
     held_out_loss: of the best weights, in nats a token.
-    learning_rate: the highest used.
-    epochs: epochs run, in part perhaps.
-    steps, tokens, seconds: optimizer steps, tokens trained on, and time of the training.
-    precision: the one used.
+    learning_rate: the peak that was used.
+    epochs: that were run, fractions included.
+    steps, tokens, seconds: optimizer steps, tokens trained on, and duration of the training.
+    precision: that was used.
     history: (tokens, training loss, held-out loss or None) at each evaluation.
-    tokens_per_second: in the training steps.
-    seconds_in: of load (of the base, if it was not warm), tokenise, train, evaluate, keep (waiting
-        for copies to resume from) and save.
-    peak_memory: bytes, of the GPU, or of the whole process so far.
+    tokens_per_second: during training steps.
+    seconds_in: seconds a phase: load (the base, unless it was in memory), tokenise, train,
+        evaluate, keep (waiting for states to resume from to be copied) and save.
+    peak_memory: bytes, of the GPU, or else of the whole process so far.
     flops: of the training by formula, without padding.
-    peak_flops, peak_source: what the device can do in a second, and who says so.
-    mfu: the share of it that the training steps reached, 0 to 1.
+    peak_flops, peak_source: the device's FLOPs a second, and the source of that figure.
+    mfu: model FLOPs utilisation of the training steps, 0 to 1.
     """
 
     uri: str

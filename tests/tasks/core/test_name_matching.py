@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.core.name_matching import is_of, is_titled, names_in, tells_of, untitled
+from tasks.core.name_matching import is_of, is_titled, mentions, names_in, untitled
 from tasks.core.names import Bot, Handle
 from tests.strategies import handles
 
@@ -34,9 +34,9 @@ def test_each_bot_is_of_each_of_its_handles_and_of_no_other(bot: Bot) -> None:
         assert is_of(handle, bot.name)
         assert is_of(handle, f"@{bot}")
         assert is_titled(handle, f"Predictions of @{bot}: fine")
-        assert tells_of(handle, {"uri": f"releases/{bot}/20260102-01234567"}, FOLDERS)
-        told = untitled(handle, f"Predictions of @{bot}: fine")
-        assert told == "Predictions of @…: fine"
+        assert mentions(handle, {"uri": f"releases/{bot}/20260102-01234567"}, FOLDERS)
+        title = untitled(handle, f"Predictions of @{bot}: fine")
+        assert title == "Predictions of @…: fine"
     assert not is_of(Handle("nobody_at_all_"), bot.name)
 
 
@@ -58,8 +58,8 @@ def test_any_text_can_be_asked(text: str) -> None:
         ["bob", "alice-bob"],
     ],
 )
-def test_what_tells_of_the_account(value) -> None:
-    assert tells_of(ALICE, value, FOLDERS)
+def test_what_mentions_the_account(value) -> None:
+    assert mentions(ALICE, value, FOLDERS)
 
 
 @pytest.mark.parametrize(
@@ -74,4 +74,4 @@ def test_what_tells_of_the_account(value) -> None:
     ],
 )
 def test_what_does_not(value) -> None:
-    assert not tells_of(ALICE, value, FOLDERS)
+    assert not mentions(ALICE, value, FOLDERS)

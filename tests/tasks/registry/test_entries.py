@@ -73,8 +73,8 @@ def test_every_fault_is_named_with_its_line(tmp_path: Path) -> None:
         "5", "6", "8", "9", "10", "12", "14", "17", "18",
     ]  # fmt: skip
     assert "cadance" in said[0]
-    assert "'daily' is no cadence: write it as 12h, 1d or 2w" in said[2]
-    assert "@frank stands in line 16 already" in said[7]
+    assert "'daily' is not a cadence: write it as 12h, 1d or 2w" in said[2]
+    assert "@frank is already in line 16" in said[7]
 
 
 @pytest.mark.parametrize(
@@ -83,9 +83,9 @@ def test_every_fault_is_named_with_its_line(tmp_path: Path) -> None:
         ("- a list", "bots.yaml:1: a registry has"),
         ("defaults: {}", "there is no list `bots`"),
         ("bots: []\nmore: 1", "more is unknown"),
-        ("defaults: 3\nbots: []", "`defaults` is no mapping"),
+        ("defaults: 3\nbots: []", "`defaults` is not a mapping"),
         ("defaults: {handles: [a]}\nbots: []", "`handles` cannot be a default"),
-        ("bots:\n  - {handles: [a]\n", "bots.yaml:3: the registry is no YAML"),
+        ("bots:\n  - {handles: [a]\n", "bots.yaml:3: the registry is not YAML"),
     ],
 )
 def test_what_is_no_registry_is_refused(text: str, said: str, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_what_is_no_registry_is_refused(text: str, said: str, tmp_path: Path) ->
     assert said in str(caught.value)
 
 
-def test_a_missing_registry_is_told(tmp_path: Path) -> None:
+def test_a_missing_registry_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="cannot be read"):
         load_registry(tmp_path / "none.yaml")
 

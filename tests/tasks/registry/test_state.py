@@ -52,8 +52,8 @@ def test_failures_pause_longer_and_longer_and_a_success_ends_them() -> None:
 
 def test_a_service_names_the_time() -> None:
     until = NOW + timedelta(minutes=14)
-    told = outcome(Status.FAILED, permanent=False, next_attempt_at=until.isoformat())
-    assert after(BotState(), told, NOW, NOW).next_attempt_at == until
+    failed = outcome(Status.FAILED, permanent=False, next_attempt_at=until.isoformat())
+    assert after(BotState(), failed, NOW, NOW).next_attempt_at == until
 
 
 def test_a_bot_is_parked_after_permanent_failures_in_a_row_or_crashes() -> None:

@@ -92,7 +92,7 @@ def test_a_store_that_is_away_for_a_while_is_waited_for(s3: S3, bucket: Storage)
 
 
 @pytest.mark.parametrize(
-    ("said", "kind", "told"),
+    ("said", "kind", "message"),
     [
         ("AWS Error NETWORK_CONNECTION during HeadObject", NetworkTrouble, "does not answer"),
         ("AWS Error UNKNOWN (HTTP status 503) during", NetworkTrouble, "HTTP status 503"),
@@ -100,8 +100,8 @@ def test_a_store_that_is_away_for_a_while_is_waited_for(s3: S3, bucket: Storage)
         ("something else", OSError, "something else"),
     ],
 )
-def test_what_a_store_says_is_explained(said: str, kind: type[Exception], told: str) -> None:
-    with pytest.raises(kind, match=told) as raised, translate_errors("s3://bots/lake"):
+def test_errors_of_a_store_are_translated(said: str, kind: type[Exception], message: str) -> None:
+    with pytest.raises(kind, match=message) as raised, translate_errors("s3://bots/lake"):
         raise OSError(f"When reading key 'x' in bucket 'bots': {said}")
     assert type(raised.value) is kind
 

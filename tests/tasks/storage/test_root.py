@@ -83,7 +83,7 @@ def test_a_local_folder_is_read_where_it_lies(storage: Storage) -> None:
         assert folder == storage.local("r")
 
 
-def test_a_root_that_is_a_file_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_root_that_is_a_file_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageUnusable, match="a part of the path is a file"):
         open_storage(str(tmp_path / "file"))
@@ -91,12 +91,12 @@ def test_a_root_that_is_a_file_is_told_in_one_line(tmp_path: Path) -> None:
         open_storage(str(tmp_path / "file" / "below"))
 
 
-def test_a_url_that_means_nothing_is_told_in_one_line() -> None:
+def test_a_url_that_means_nothing_is_refused_in_one_line() -> None:
     with pytest.raises(StorageUnusable, match="s3://"):
         open_storage("nothing://x")
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(full_disk: Path) -> None:
+def test_a_full_disk_is_reported_and_leaves_nothing(full_disk: Path) -> None:
     storage = open_storage(str(full_disk))
     with pytest.raises(StorageUnusable, match="no space is left"):
         storage.write("a/b", b"x" * 1_000_000)

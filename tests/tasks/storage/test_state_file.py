@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tasks.core.errors import DamagedState
+from tasks.core.names import Handle
 from tasks.storage import Storage
 from tasks.storage.state_file import StateFiles
 
@@ -18,6 +19,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 class Note:
     text: str
     at: datetime = NOW
+    handle: Handle | None = None
 
 
 NOTES = StateFiles("notes", Note, remedy="delete it, and write another")
@@ -31,6 +33,7 @@ DAMAGED = {
     b'{"text": 7}': "text: Input should be a valid string",
     b'{"text": "", "at": "soon"}': "at: Input should be a valid datetime",
     b"[" * 100_000: "not JSON: maximum recursion depth",
+    b'{"text": "", "handle": {"name": "../x"}}': "'../x' is not a handle",
 }
 
 

@@ -8,10 +8,10 @@ from tasks.core.records import Evaluation, Prediction
 
 
 def test_the_repeated_share_counts_predictions() -> None:
-    told = (Prediction("I", "I am", True), Prediction("I", "I was", False))
-    assert Evaluation(2.0, 1.0, 10, told).repeated_share == 0.5
+    predictions = (Prediction("I", "I am", True), Prediction("I", "I was", False))
+    assert Evaluation(2.0, 1.0, 10, predictions).repeated_share == 0.5
     assert Evaluation(2.0, 1.0, 10, ()).repeated_share == 0.0
-    assert Evaluation(2.0, 1.0, 10, told, samples=100, repeated=3).repeated_share == 0.03
+    assert Evaluation(2.0, 1.0, 10, predictions, samples=100, repeated=3).repeated_share == 0.03
 
 
 def test_a_perplexity_is_a_finite_number_or_none() -> None:
