@@ -23,6 +23,7 @@ atexit.register(shutil.rmtree, os.environ["PREFECT_HOME"], ignore_errors=True)
 import hypothesis
 import pytest
 
+from tasks.core import interruption
 from tasks.core.settings import settings
 from tasks.storage import Storage, open_storage
 from tests.sample_posts import write_table
@@ -56,8 +57,9 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterato
 
 @pytest.fixture(autouse=True)
 def _no_leftovers() -> Iterator[None]:
-    """No test sees what another left in a module: warm bases, limits made sure of."""
+    """No test sees what another left in a module: warm bases, limits made sure of, a stop."""
     yield
+    interruption.withdraw()
     for module, name in CACHES.items():
         if module in sys.modules:
             getattr(sys.modules[module], name).clear()

@@ -21,6 +21,7 @@
     │   ├── BaseUnavailable       the pretrained model is unknown or cannot be trained
     │   ├── DamagedState          a state file of one bot, account or night cannot be read
     │   └── StorageUnusable       no permission, no space, not a folder
+    ├── Interrupted               a signal asked for the end of the process; nothing is wrong
     └── TransientError            retrying may help; may carry `next_attempt_at`
         ├── RateLimited
         ├── ServerTrouble
@@ -117,6 +118,10 @@ class DamagedState(PermanentError):
 
 class StorageUnusable(PermanentError):
     """The storage root cannot be written to: permission, space, or not a folder."""
+
+
+class Interrupted(HuggingtweetsError):
+    """A signal asked for the end; what was under way can be taken up again."""
 
 
 class TransientError(HuggingtweetsError):

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from tasks.core import interruption
 from tasks.generation.mention_guard import MentionGuard
 from tasks.training.compute import gpu
 
@@ -69,6 +70,7 @@ def write(
     writing = _Generation(model, prompts, limits, generator, guard, fixed=fixed)
     step = writing.step
     for number in range(writing.steps):
+        interruption.check()
         if (not fixed or number % CHECKED_EVERY == 0) and not writing.make_room():
             break
         if on_gpu and fixed and number == WARM_UP and _can_be_captured(model):

@@ -7,12 +7,13 @@ for itself ends no leases: a command that was killed while it trained would bloc
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+from tasks.core import interruption
 
 log = logging.getLogger("huggingtweets")
 PAUSE = 0.5  # seconds between two tries
@@ -20,14 +21,17 @@ PAUSE = 0.5  # seconds between two tries
 
 @contextmanager
 def machine_place(folder: Path, name: str, places: int = 1) -> Iterator[None]:
-    """Hold one of so many places of a name, and wait for it. Raises OSError where none can be."""
+    """Hold one of so many places of a name, and wait for it.
+
+    Raises OSError where none can be, Interrupted while waiting.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name.replace('/', '-')}.{number}" for number in range(places)]
     lock = _acquired(paths)
     if lock is None:
         log.info("waiting for %s, which another process of this machine holds", name)
     while lock is None:
-        time.sleep(PAUSE)
+        interruption.pause(PAUSE)
         lock = _acquired(paths)
     try:
         yield

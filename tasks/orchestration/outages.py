@@ -17,6 +17,8 @@ import httpx
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
+from tasks.core import interruption
+
 log = logging.getLogger("huggingtweets")
 Answer = TypeVar("Answer")
 LONGEST_OUTAGE = 600.0  # seconds; a server that is down for longer has an operator by then
@@ -32,7 +34,8 @@ def wait_for_server(
 ) -> Answer:
     """The result of a call to the server, repeated while it is unreachable.
 
-    longest, pause: in seconds. Raises what `call` does for any other reason, or after `longest`.
+    longest, pause: in seconds. Raises what `call` does for any other reason, or after `longest`;
+    Interrupted where a stop is asked for meanwhile.
     """
     end = time.monotonic() + longest
     while True:
@@ -42,7 +45,7 @@ def wait_for_server(
             if not is_unreachable(error) or time.monotonic() > end:
                 raise
             log.warning("the Prefect server does not answer (%r): trying again", error)
-            time.sleep(pause)
+            interruption.pause(pause)
 
 
 @contextmanager

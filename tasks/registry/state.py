@@ -67,7 +67,7 @@ def after(state: BotState, outcome: Outcome, began: datetime, now: datetime) -> 
         return _succeeded(outcome, state, began, now)
     named = outcome.details.get("next_attempt_at")
     failures = state.failures + 1
-    if outcome.status is Status.SKIPPED:
+    if outcome.status in (Status.SKIPPED, Status.INTERRUPTED):
         return replace(state, last_try=now)
     if outcome.details.get("site"):
         return replace(state, last_try=now, failures=failures)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from tasks.core import interruption
 from tasks.training.data.batches import IGNORED, Batch, batches_of
 from tasks.training.data.documents import Document, scored
 
@@ -71,7 +72,14 @@ class PlainLoss:
         return loss.detach()
 
     def mean(self, documents: Sequence[Document]) -> float:
-        """The loss of the weights as they are now, in nats a token over all documents."""
+        """The loss of the weights as they are now, in nats a token over all documents.
+
+        Raises Interrupted.
+        """
         with self.open():
-            losses = [self.loss(batch) for batch in batches_of(documents, EVALUATION_TOKENS)]
+            losses = [self._checked(batch) for batch in batches_of(documents, EVALUATION_TOKENS)]
         return float(torch.stack(losses).double().sum()) / scored(documents)
+
+    def _checked(self, batch: Batch) -> torch.Tensor:
+        interruption.check()
+        return self.loss(batch)

@@ -81,9 +81,14 @@ class StateWriter:
     def write_if_due(self, number: int, snapshot: Snapshot) -> None:
         """Copy the state and write it as `number`, if it is time and the last one is written."""
         pause = self._pause(snapshot)
+        is_busy = self._thread is not None and self._thread.is_alive()
+        if time.monotonic() - self._last >= pause and not is_busy:
+            self.write(number, snapshot)
+
+    def write(self, number: int, snapshot: Snapshot) -> None:
+        """Copy the state now and write it as `number`, once the last one is written."""
+        self.close()
         begun = time.monotonic()
-        if begun - self._last < pause or (self._thread and self._thread.is_alive()):
-            return
         tensors, state = snapshot()
         for name, tensor in tensors.items():
             if name not in self._copies:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from tasks.core import interruption
+from tasks.core.errors import Interrupted
 from tasks.core.records import Progress, Spec
 from tasks.training.compute import gpu
 from tasks.training.data.batches import Batch, epoch, equal_shares, tokens_a_step
@@ -64,11 +66,22 @@ class Run:
         self._begun = time.monotonic()
 
     def search(self, on_progress: Report) -> None:
-        """Train part by part until the last or the early stop, and put the best weights back."""
+        """Train part by part until the last or the early stop, and put the best weights back.
+
+        Raises Interrupted, after the state was stored to be resumed.
+        """
         self._resume()
-        while self.part < len(self.parts) and self._part_helps(on_progress):
-            self.part, self.batch = self.part + 1, 0
-            self.part_loss.zero_()
+        try:
+            while self.part < len(self.parts) and self._part_helps(on_progress):
+                self.part, self.batch = self.part + 1, 0
+                self.part_loss.zero_()
+        except Interrupted as error:
+            if self.states is None:
+                raise
+            self.states.write(self.steps, self._state)
+            raise Interrupted(
+                f"stopped at step {self.steps} of {self.steps_planned}: run it again to resume"
+            ) from error
         if not self.ends_at_best:
             weights = self.trainable.weights
             weights.load(weights.base if self.best_weights is None else self.best_weights)
@@ -100,6 +113,7 @@ class Run:
         a_report = STEPS_A_REPORT if self._device.type == "cuda" else 1
         begun = time.monotonic()
         for batch in part[self.batch :]:
+            interruption.check()
             loss = self.step(batch, self.steps)
             self.part_loss += loss
             self.batch, self.steps = self.batch + 1, self.steps + 1

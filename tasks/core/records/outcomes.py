@@ -48,6 +48,7 @@ class Status(StrEnum):
     RELEASED = "released"
     UNCHANGED = "unchanged"
     HELD_BACK = "held back"
+    INTERRUPTED = "interrupted"
     FAILED = "failed"
     SKIPPED = "skipped"
 

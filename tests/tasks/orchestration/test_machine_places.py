@@ -16,6 +16,8 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
+from tasks.core import interruption
+from tasks.core.errors import Interrupted
 from tasks.core.names import Bot
 from tasks.core.settings import settings
 from tasks.orchestration.limits import (
@@ -146,3 +148,10 @@ def test_the_limit_on_the_server_follows_the_setting(use_settings: Callable[...,
         with training_place(), get_client(sync_client=True) as client:
             limit = client.read_global_concurrency_limit_by_name("train-on-lab")
         assert (limit.limit, limit.active_slots) == (int(trainings), 1)
+
+
+def test_whoever_waits_for_a_place_can_be_stopped(tmp_path: Path) -> None:
+    with machine_place(tmp_path, "train"):
+        interruption.request_stop()
+        with pytest.raises(Interrupted), machine_place(tmp_path, "train"):
+            pass

@@ -12,6 +12,8 @@ from prefect import task
 from prefect.concurrency._asyncio import ConcurrencySlotAcquisitionError
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from tasks.core import interruption
+from tasks.core.errors import Interrupted
 from tasks.orchestration.limits import _release
 from tasks.orchestration.outages import (
     RETRY_IN_OUTAGE,
@@ -118,3 +120,10 @@ def test_slots_that_cannot_be_given_back_end_with_their_lease(
     with pytest.raises(httpx.HTTPStatusError):
         _release(refused, ["bot-ada"])
     assert "the slots ['bot-ada'] end with their lease" in caplog.text
+
+
+def test_whoever_waits_for_a_server_can_be_stopped():
+    interruption.request_stop()
+    silence = silent_for(99, httpx.ConnectError("refused"))
+    with pytest.raises(Interrupted):
+        wait_for_server(lambda: ask(silence))

@@ -10,8 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from tasks.core import interruption
+from tasks.core.errors import Interrupted
 from tasks.core.records import Base, Progress, Spec
 from tasks.storage import Storage, open_storage
+from tasks.training.compute.fast_loss import PackedLoss
+from tasks.training.compute.flat_weights import FlatWeights
+from tasks.training.data.batches import Batch
 from tasks.training.engine import Engine
 from tasks.training.resume import STATES_KEPT, Resume, StateWriter
 from tasks.training.trainer import Trained, train
@@ -155,3 +160,56 @@ def test_dropout_changes_the_training_and_not_the_measuring(tmp_path: Path) -> N
         assert engine.mean_loss(documents) == trained.held_out_loss
         losses.append(trained.history[-1][1])
     assert losses[0] != losses[1] == losses[2]
+
+
+@pytest.mark.parametrize("moment", ["in a step", "in an evaluation"])
+def test_a_training_that_is_asked_to_stop_stores_its_state_and_is_resumed(
+    moment: str, tmp_path: Path, storage: Storage, caplog: pytest.LogCaptureFixture
+) -> None:
+    base = make_tiny_base(tmp_path / "base").folder
+    whole, engine = resumable(base, str(tmp_path / "other"))
+    engine = Engine(Base(base, base, "tiny", "made in a test"))
+    seldom = Resume(storage, "resume/a/f", "f", every_seconds=3600)
+    last_before_evaluation = whole.steps // 8
+
+    def stop(progress: Progress) -> None:
+        done = round(progress.done / progress.total * whole.steps)
+        if moment == "in a step" and done >= 5:
+            interruption.request_stop()
+
+    if moment == "in an evaluation":
+        engine.loss = Stopping(engine.model, engine.weights, last_before_evaluation)
+    with pytest.raises(Interrupted, match="stopped at step"):
+        train(engine, TEXTS[:130], TEXTS[130:], SPEC, on_progress=stop, resume=seldom)
+    assert len(kept(storage)) == 1, "though none was due"
+
+    interruption.withdraw()
+    caplog.set_level("INFO")
+    resumed, _ = resumable(base, storage.url)
+    assert "resuming from step" in caplog.text
+    assert resumed.history == whole.history
+
+
+class Stopping(PackedLoss):
+    """Asks for the end of everything when the first evaluation after a step begins."""
+
+    def __init__(self, model: object, weights: FlatWeights, steps: int) -> None:
+        super().__init__(model, weights)
+        self.steps, self.done = steps, 0
+
+    def backward(self, batch: Batch) -> torch.Tensor:
+        self.done += 1
+        return super().backward(batch)
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        if self.done >= self.steps:
+            interruption.request_stop()
+        return super().loss(batch)
+
+
+def test_without_a_place_for_its_state_a_training_is_stopped_all_the_same(tmp_path: Path) -> None:
+    engine = Engine(make_tiny_base(tmp_path))
+    with pytest.raises(Interrupted):
+        train(
+            engine, TEXTS[:60], TEXTS[130:], SPEC, on_progress=lambda _: interruption.request_stop()
+        )
