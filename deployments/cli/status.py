@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from deployments import console
 from deployments.cli.options import Json
+from tasks.core.errors import HuggingtweetsError
 from tasks.core.names import Bot
 from tasks.core.records import Outcome
 from tasks.registry.state import BotState
@@ -22,8 +24,13 @@ def status(as_json: Json = False) -> None:
     outcomes, states = load_outcomes(storage), load_states(storage)
     damaged = {**outcomes.damaged, **states.damaged}
     rows = [
-        _row(storage, name, outcomes.values.get(name), states.values.get(name, BotState()))
-        | ({"reason": str(damaged[name])} if name in damaged else {})
+        _row(
+            storage,
+            name,
+            outcomes.values.get(name),
+            states.values.get(name, BotState()),
+            damaged.get(name),
+        )
         for name in sorted({*outcomes.values, *damaged})
     ]
     if as_json:
@@ -36,24 +43,35 @@ def status(as_json: Json = False) -> None:
         console.out.print("No bot has been retrained here yet.")
 
 
-def _row(storage: Storage, name: str, outcome: Outcome | None, state: BotState) -> dict[str, Any]:
+def _row(
+    storage: Storage,
+    name: str,
+    outcome: Outcome | None,
+    state: BotState,
+    error: HuggingtweetsError | None,
+) -> dict[str, Any]:
+    """One bot; error: a damaged file of it, which is shown instead of the outcome's reason."""
     from tasks.publishing.releases import evaluation_of, latest_release
 
     counts = outcome.corpus.counts.values() if outcome and outcome.corpus else ()
-    # Not the outcome's release: after a failed retrain the earlier one is still in force.
-    release = latest_release(storage, Bot.parse(name))
-    measured = outcome.evaluation if outcome else None
-    evaluation = evaluation_of(storage, release) if release else measured
+    release, evaluation = None, outcome.evaluation if outcome else None
+    try:
+        # Not the outcome's release: after a failed retrain the earlier one is still in force.
+        if release := latest_release(storage, Bot.parse(name)):
+            evaluation = evaluation_of(storage, release)
+    except HuggingtweetsError as unreadable:
+        error = error or unreadable
+    loss = evaluation.bot_loss if evaluation else math.nan
     until = state.next_attempt_at
     return {
         "bot": f"@{name}",
         "posts": sum(c.downloaded for c in counts),
         "kept": sum(c.kept for c in counts),
         "release": release.revision if release else "–",
-        "held-out loss": evaluation.bot_loss if evaluation else "–",
+        "held-out loss": loss if math.isfinite(loss) else "–",
         "outcome": outcome.status.value if outcome else "–",
         "when": outcome.finished_at if outcome else "–",
         "not before": until.isoformat(timespec="minutes") if until else "–",
         "parked": bool(state.parked),
-        "reason": outcome.reason if outcome else "–",
+        "reason": str(error) if error else outcome.reason if outcome else "–",
     }

@@ -12,18 +12,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import math
 import os
 import re
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, count
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from tasks.core.errors import OptedOut, ServerTrouble
+from pydantic import BeforeValidator
+
+from tasks.core.errors import DamagedState, OptedOut, ServerTrouble
 from tasks.core.names import Bot
-from tasks.core.records import MANIFEST, Evaluation, Prediction, Release
+from tasks.core.records import MANIFEST, Evaluation, Release
 from tasks.core.settings import settings
 from tasks.publishing.card import render_card
 from tasks.publishing.checkpoint_files import add_model_files
@@ -35,17 +40,32 @@ from tasks.publishing.release_contents import ReleaseContents
 from tasks.publishing.release_manifest import manifest_of, metrics_of
 from tasks.storage import Storage
 from tasks.storage.opt_outs import refuse_opted_out
+from tasks.storage.state_file import StateFiles
 
+log = logging.getLogger("huggingtweets")
 KEPT_REVISIONS = 3
-# Missing in releases of older versions.
-_OPTIONAL_METRICS = (
-    "samples",
-    "verbatim",
-    "repeated",
-    "released_loss",
-    "compared_loss",
-    "compared_posts",
-)
+# JSON has no NaN.
+_Loss = Annotated[float, BeforeValidator(lambda loss: math.nan if loss is None else loss)]
+
+
+@dataclass(frozen=True)
+class _Metrics(Evaluation):
+    """What metrics.json holds of the evaluation."""
+
+    base_loss: _Loss
+    bot_loss: _Loss
+
+
+@dataclass(frozen=True)
+class _Push:
+    """The revision that the Hub has, and its URL."""
+
+    revision: str
+    url: str
+
+
+_METRICS = StateFiles("releases", _Metrics, remedy="retrain the bot with --force")
+_PUSHES = StateFiles("releases", _Push, remedy="the next push replaces it")
 _FOLDER_NAME = re.compile(r"(\d{8}-[0-9a-f]{8})(-\d+)?")
 
 
@@ -150,22 +170,14 @@ def verify_release(storage: Storage, release: Release, *, digests: bool = False)
 
 
 def evaluation_of(storage: Storage, release: Release) -> Evaluation | None:
-    """The release's evaluation, or None where it has no metrics."""
-    metrics = storage.read_json(f"{release.folder}/metrics.json")
-    if metrics is None:
-        return None
-    return Evaluation(
-        base_loss=metrics["base_loss"],
-        bot_loss=metrics["bot_loss"],
-        held_out_tokens=metrics["held_out_tokens"],
-        predictions=tuple(Prediction(**each) for each in metrics["predictions"]),
-        **{name: metrics[name] for name in _OPTIONAL_METRICS if name in metrics},
-    )
+    """The release's evaluation, or None where it has no metrics. Raises DamagedState."""
+    metrics = _METRICS.load(storage, f"{release.folder.removeprefix('releases/')}/metrics")
+    return None if metrics is None else Evaluation(**vars(metrics))
 
 
 def note_push(storage: Storage, release: Release, url: str) -> None:
     """Record that the Hub has this release, so that later runs need not ask."""
-    storage.write_json(_push_note(release.bot), {"revision": release.revision, "url": url})
+    _PUSHES.save(storage, f"{release.bot}/hub", _Push(release.revision, url))
 
 
 def _is_whole(storage: Storage, key: str, file: dict[str, Any], digests: bool) -> bool:
@@ -192,12 +204,18 @@ def _latest_name(storage: Storage, bot: Bot) -> str | None:
     key = _latest(bot)
     try:
         found = (
-            str(storage.local(key).readlink()) if storage.is_local else storage.read(key).decode()
+            str(storage.local(key).readlink())
+            if storage.is_local
+            else storage.read(key).decode(errors="replace")
         )
     except OSError:
         # No link, or something else of that name: there is no release.
         return None
     return found if _FOLDER_NAME.fullmatch(found) else None
+
+
+def _text(storage: Storage, key: str) -> str:
+    return storage.read(key).decode(errors="replace")
 
 
 def _revision_in(name: str) -> str:
@@ -255,8 +273,12 @@ def _manifest(storage: Storage, key: str) -> dict[str, Any] | None:
 
 
 def _pushed(storage: Storage, bot: Bot, revision: str) -> str | None:
-    note = storage.read_json(_push_note(bot)) or {}
-    return str(note["url"]) if note.get("revision") == revision else None
+    try:
+        push = _PUSHES.load(storage, f"{bot}/hub")
+    except DamagedState as error:
+        log.warning("%s", error)
+        return None
+    return push.url if push and push.revision == revision else None
 
 
 def _json(value: Any) -> str:
@@ -269,7 +291,3 @@ def _folder(bot: Bot) -> str:
 
 def _latest(bot: Bot) -> str:
     return f"{_folder(bot)}/latest"
-
-
-def _push_note(bot: Bot) -> str:
-    return f"{_folder(bot)}/hub.json"

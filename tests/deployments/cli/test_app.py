@@ -64,10 +64,11 @@ def test_status_names_damaged_files_and_shows_the_other_bots(
         save_outcome(storage, Outcome(name, Status.RELEASED, "fine", "now"))
     storage.write("outcomes/b.json", b"{")
     storage.write("states/c.json", b"\xff")
+    storage.write("outcomes/no bot.json", b"{}")
     code, out, _ = command("status", "--json")
     assert code == 0
     reasons = {row["bot"]: row["reason"] for row in json.loads(out)}
-    assert list(reasons) == ["@a", "@b", "@c"]
+    assert list(reasons) == ["@a", "@b", "@c", "@no bot"]
     assert reasons["@a"] == "fine"
     assert f"{storage.local('outcomes/b.json')} is damaged" in reasons["@b"]
     assert f"{storage.local('states/c.json')} is damaged" in reasons["@c"]

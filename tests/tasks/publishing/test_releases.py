@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ import pytest
 from huggingface_hub import ModelCard
 from pyarrow import fs as pafs
 
-from tasks.core.errors import BadInput, OptedOut, ServerTrouble
+from tasks.core.errors import BadInput, DamagedState, OptedOut, ServerTrouble
 from tasks.core.names import Bot
 from tasks.core.records import Evaluation, FileRef
 from tasks.evaluation.gate import judge
@@ -136,6 +137,14 @@ def test_what_was_measured_is_read_again(storage, checkpoint, contents):
     older = {name: metrics[name] for name in ("base_loss", "bot_loss", "held_out_tokens")}
     storage.write_json(key, {**older, "predictions": []})
     assert evaluation_of(storage, release) == Evaluation(4.1, 3.2, 5000, ())
+    storage.write_json(key, {**older, "base_loss": None, "predictions": []})
+    read = evaluation_of(storage, release)
+    assert read is not None
+    assert math.isnan(read.base_loss), "JSON has no NaN"
+    for content in (b"{", b"{}"):
+        storage.write(key, content)
+        with pytest.raises(DamagedState, match=rf"^@alice: .*{key} is damaged .*retrain the bot"):
+            evaluation_of(storage, release)
     storage.delete(key)
     assert evaluation_of(storage, release) is None
 
@@ -338,8 +347,23 @@ def test_a_push_is_remembered_for_its_revision(storage, checkpoint, contents):
     release = publish_locally(storage, checkpoint, contents)
     note_push(storage, release, "https://hub.example/me/alice")
     assert latest_release(storage, ALICE).hub == "https://hub.example/me/alice"
+    assert storage.read_json("releases/alice/hub.json") == {
+        "revision": release.revision,
+        "url": "https://hub.example/me/alice",
+    }
     publish_locally(storage, checkpoint, replace(contents, revision="20260109-01234567"))
     assert latest_release(storage, ALICE).hub is None
+
+
+def test_a_damaged_note_of_a_push_is_named_and_counts_as_none(
+    storage, checkpoint, contents, caplog
+):
+    publish_locally(storage, checkpoint, contents)
+    storage.write("releases/alice/hub.json", b"{")
+    release = latest_release(storage, ALICE)
+    assert release is not None
+    assert release.hub is None
+    assert f"@alice: {storage.local('releases/alice/hub.json')} is damaged" in caplog.text
 
 
 def test_the_revision_is_the_utc_date_and_the_fingerprints_start():
