@@ -30,9 +30,14 @@ _READ_ERRORS = (
 
 @contextmanager
 def as_unreadable(label: str) -> Iterator[None]:
-    """Turn the errors of a reader into UnreadableSource, whose message begins with `label`."""
+    """Turn the errors of a reader into UnreadableSource, whose message begins with `label`.
+
+    Not MemoryError, which pyarrow's own is too: that says something about the machine.
+    """
     try:
         yield
+    except MemoryError:
+        raise
     except _READ_ERRORS as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         first_line = reason.strip().split("\n", 1)[0]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from tasks.core.names import Handle
 from tasks.core.records import Post, Profile
 
-BATCH = 1_000
+BATCH_POSTS = 1_000
+BATCH_CHARACTERS = 4_000_000
 
 
 class Source(Protocol):
@@ -35,3 +36,17 @@ class Source(Protocol):
         Raises UnreadableSource, AccountUnavailable or a transient error.
         """
         ...
+
+
+def in_batches(posts: Iterable[Post]) -> Iterator[list[Post]]:
+    """Posts in lists that are bounded by posts and by characters."""
+    batch: list[Post] = []
+    characters = 0
+    for post in posts:
+        batch.append(post)
+        characters += len(post.text) + len(post.raw)
+        if len(batch) == BATCH_POSTS or characters >= BATCH_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch

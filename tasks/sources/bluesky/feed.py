@@ -11,6 +11,7 @@ from typing import Any
 from tasks.core.names import BlueskyHandle
 from tasks.core.records import Kind, Post
 from tasks.sources.dates import parse_date
+from tasks.sources.post_fields import language_of
 
 _REPOST = "app.bsky.feed.defs#reasonRepost"
 _QUOTES = ("app.bsky.embed.record", "app.bsky.embed.recordWithMedia")
@@ -46,8 +47,15 @@ def post_of(element: Any, handle: BlueskyHandle, did: str, source: str) -> Post:
         lang=_language(record),
         kind=kind,
         source=source,
-        raw=json.dumps(element),
+        raw=_json(element),
     )
+
+
+def _json(element: Any) -> str:
+    try:
+        return json.dumps(element)
+    except (ValueError, RecursionError) as error:
+        raise MalformedPost("JSON is nested too deeply") from error
 
 
 def _field(value: Any, name: str, kind: type) -> Any:
@@ -97,8 +105,7 @@ def _created(record: dict[str, Any], indexed_at: datetime) -> datetime:
 def _language(record: dict[str, Any]) -> str | None:
     """The first of the languages that the author's client named."""
     languages = record.get("langs")
-    first = languages[0] if isinstance(languages, list) and languages else None
-    return first if isinstance(first, str) else None
+    return language_of(languages[0]) if isinstance(languages, list) and languages else None
 
 
 def _post_id(uri: str, indexed_at: datetime) -> str:

@@ -11,7 +11,7 @@ from tasks.core.errors import UnreadableSource
 from tasks.core.names import Handle
 from tasks.core.records import Kind, Post
 from tasks.sources.dates import parse_date
-from tasks.sources.post_kinds import is_set
+from tasks.sources.post_fields import is_set, language_of
 
 # Names seen in real tables, the more exact first; compared without case, spaces, `_` and `-`.
 KNOWN = {
@@ -44,7 +44,7 @@ class Columns:
             handle=handle,
             created_at=parse_date(self._cell(row, "created_at")),
             text=text,
-            lang=_lang(self._cell(row, "lang")),
+            lang=language_of(self._cell(row, "lang")),
             kind=self._kind(row, text),
             source="table",
             raw=raw,
@@ -94,7 +94,3 @@ def _exact_id(value: object) -> str | None:
         return None
     text = str(value).strip()
     return text if _ID.fullmatch(text) and is_set(text) else None
-
-
-def _lang(value: object) -> str | None:
-    return value.strip() if isinstance(value, str) and is_set(value) else None

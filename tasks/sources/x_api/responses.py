@@ -13,6 +13,7 @@ from tasks.core.errors import HuggingtweetsError, ServerTrouble
 from tasks.core.names import Handle
 from tasks.core.records import Account, Kind, Post, Profile
 from tasks.sources.dates import parse_date
+from tasks.sources.post_fields import language_of
 from tasks.sources.x_api.refusals import error_of, refusal_in
 
 SOURCE = "x_api"
@@ -84,13 +85,12 @@ def _post(entry: object, handle: Handle) -> Post:
     text = _text(entry)
     if text is None:
         raise _unknown_format(handle, "a post's text")
-    lang = entry.get("lang")
     return Post(
         id=_exact_id(entry.get("id"), handle),
         handle=handle,
         created_at=_instant(entry.get("created_at")),
         text=text,
-        lang=lang[:35] if isinstance(lang, str) and lang else None,
+        lang=language_of(entry.get("lang")),
         kind=_kind(entry),
         source=SOURCE,
         raw=_json(entry, handle),

@@ -6,6 +6,7 @@ Nothing is ever written under a name from an archive, and only files that are as
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,7 @@ from tasks.storage import sha256_of
 MAX_FILE = 4_000_000_000
 MAX_RATIO = 200  # posts are compressed 10 to 20 times
 _RATIO_MATTERS_FROM = 16 << 20
+_MAX_DEPTH = 4  # folders and file; posts are no deeper in any known archive
 _ENCRYPTED = 0x1
 
 
@@ -36,7 +38,7 @@ class ArchiveFiles(Protocol):
         ...
 
     def size(self, names: Iterable[str]) -> int:
-        """The bytes that some files have by the archive's own account."""
+        """The bytes that some files have by the archive's own account. Raises UnreadableSource."""
         ...
 
     def digest(self, names: Iterable[str]) -> str:
@@ -55,10 +57,16 @@ class _Folder:
         self._root = path.resolve()
 
     def names(self) -> list[str]:
-        """Those down to the fourth level, where the posts of any known archive are."""
+        """Those down to the fourth level; links to folders are not followed."""
         with as_unreadable(str(self._path)):
-            found = [p for depth in range(1, 5) for p in self._path.glob("/".join("*" * depth))]
-            return sorted(p.relative_to(self._path).as_posix() for p in found if p.is_file())
+            return sorted(each.relative_to(self._path).as_posix() for each in self._walk())
+
+    def _walk(self) -> Iterator[Path]:
+        for name, subfolders, files in os.walk(self._path):
+            folder = Path(name)
+            if len(folder.relative_to(self._path).parts) >= _MAX_DEPTH - 1:
+                subfolders.clear()
+            yield from (folder / file for file in files if (folder / file).is_file())
 
     @contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
@@ -86,8 +94,10 @@ class _Folder:
 class _Zip:
     def __init__(self, path: Path) -> None:
         self._path = path
-        with as_unreadable(str(path)), zipfile.ZipFile(path) as archive:
-            self._infos = {info.filename: info for info in archive.infolist()}
+        with as_unreadable(str(path)):
+            # Kept open: to open it is to read its whole directory.
+            self._archive = zipfile.ZipFile(path)
+        self._infos = {info.filename: info for info in self._archive.infolist()}
         for name in self._infos:
             if name.startswith(("/", "\\")) or ".." in re.split(r"[\\/]", name):
                 raise UnreadableSource(
@@ -103,16 +113,19 @@ class _Zip:
         """A file that passed the checks; zipfile reads no more bytes than it declared."""
         label = f"{self._path}/{name}"
         info = self._infos[name]
-        _refuse_bomb(label, info)
-        with (
-            as_unreadable(label),
-            zipfile.ZipFile(self._path) as archive,
-            archive.open(info) as stream,
-        ):
+        if info.flag_bits & _ENCRYPTED:
+            raise UnreadableSource(f"{label}: is encrypted: unpack it with its password first")
+        if info.file_size > MAX_FILE or _is_bomb(info.file_size, info.compress_size):
+            raise _too_large(f"{label}: claims", info.file_size, info.compress_size)
+        with as_unreadable(label), self._archive.open(info) as stream:
             yield cast("BinaryIO", stream)
 
     def size(self, names: Iterable[str]) -> int:
-        return sum(self._infos[name].file_size for name in names)
+        total = sum(self._infos[name].file_size for name in names)
+        # Several files may claim the same compressed bytes, so what counts is the whole zip.
+        if _is_bomb(total, size := self._path.stat().st_size):
+            raise _too_large(f"{self._path}: its posts claim", total, size)
+        return total
 
     def digest(self, names: Iterable[str]) -> str:
         """Of sizes and checksums, which a zip's directory holds: no file is read."""
@@ -121,15 +134,12 @@ class _Zip:
         return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _refuse_bomb(label: str, info: zipfile.ZipInfo) -> None:
-    if info.flag_bits & _ENCRYPTED:
-        raise UnreadableSource(f"{label}: is encrypted: unpack it with its password first")
-    bomb = info.file_size > MAX_FILE or (
-        info.file_size > _RATIO_MATTERS_FROM
-        and info.file_size > MAX_RATIO * max(info.compress_size, 1)
+def _is_bomb(size: int, compressed: int) -> bool:
+    return size > _RATIO_MATTERS_FROM and size > MAX_RATIO * max(compressed, 1)
+
+
+def _too_large(claim: str, size: int, compressed: int) -> UnreadableSource:
+    return UnreadableSource(
+        f"{claim} {size:,} bytes in {compressed:,} compressed ones, which no posts do: "
+        "download the archive again"
     )
-    if bomb:
-        raise UnreadableSource(
-            f"{label}: claims {info.file_size:,} bytes in {info.compress_size:,} compressed ones, "
-            "which no posts do: download the archive again"
-        )

@@ -10,6 +10,7 @@ from tasks.core.errors import UnreadableSource
 from tasks.sources.x_archive.archive_files import ArchiveFiles, open_archive
 
 MAX_TOTAL = 16 << 30  # bytes
+MAX_FILES = 1_000  # the old format has one a month, the new one for each 100 MB or so
 MAX_LONG_POSTS = 512 << 20  # bytes; they are held in memory
 # Deleted posts (`deleted-tweets.js`) and those for a circle (`twitter-circle-tweet.js`) do not
 # match and are never read. A repacked archive may have a folder around it; very old archives, or
@@ -65,6 +66,11 @@ def index_archive(path: Path) -> ArchiveIndex:
 
 
 def _refuse_oversized(index: ArchiveIndex) -> None:
+    if (number := len(index.names)) > MAX_FILES:
+        raise UnreadableSource(
+            f"{index.path}: {number:,} files with posts, which no archive has: "
+            "download the archive again"
+        )
     for names, limit in ((index.long_posts, MAX_LONG_POSTS), (index.names, MAX_TOTAL)):
         if (size := index.files.size(names)) > limit:
             raise UnreadableSource(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,14 @@ from tasks.core.errors import UnreadableSource
 from tasks.core.names import Handle
 from tasks.core.records import Post, Profile
 from tasks.sources.dates import parse_date
-from tasks.sources.post_kinds import kind_of
-from tasks.sources.source import BATCH
+from tasks.sources.post_fields import kind_of, language_of
+from tasks.sources.source import in_batches
 from tasks.sources.x_archive.index import index_archive
 from tasks.sources.x_archive.javascript import list_elements
 from tasks.sources.x_archive.long_posts import LongPosts
 from tasks.sources.x_archive.owner import read_profile
+
+_ID = re.compile(r"\d{1,20}", re.ASCII)
 
 
 class XArchiveSource:
@@ -50,8 +52,7 @@ class XArchiveSource:
         names = self._index.long_posts
         long_posts = LongPosts(entry for name in names for _, entry in self._elements(name))
         posts = (post for name in self._index.posts for post in self._posts(name, long_posts))
-        while batch := list(islice(posts, BATCH)):
-            yield batch
+        yield from in_batches(posts)
 
     def _elements(self, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
         with self._index.files.open(name) as stream:
@@ -70,13 +71,13 @@ class XArchiveSource:
                 yield self._post(*found, tweet, raw, long_posts)
 
     def _post(self, post_id: str, text: str, tweet: Any, raw: str, long_posts: LongPosts) -> Post:
-        created_at, lang = parse_date(tweet.get("created_at")), tweet.get("lang")
+        created_at = parse_date(tweet.get("created_at"))
         return Post(
             id=post_id,
             handle=self.handle,
             created_at=created_at,
             text=long_posts.full_text(post_id, text, created_at),
-            lang=lang if isinstance(lang, str) else None,
+            lang=language_of(tweet.get("lang")),
             kind=kind_of(tweet, text),
             source=self.name,
             raw=raw,
@@ -88,6 +89,6 @@ def _id_and_text(tweet: Any) -> tuple[str, str] | None:
         return None
     post_id = str(tweet.get("id_str") or tweet.get("id"))
     text = tweet.get("full_text", tweet.get("text"))
-    if not (post_id.isascii() and post_id.isdecimal() and isinstance(text, str)):
+    if not (_ID.fullmatch(post_id) and isinstance(text, str)):
         return None
     return post_id, text

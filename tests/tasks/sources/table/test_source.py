@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from tasks.core.errors import BadInput, HuggingtweetsError, UnreadableSource
 from tasks.core.names import Handle
 from tasks.core.records import Kind, Post
-from tasks.sources.table.rows import MAX_LINE
 from tasks.sources.table.source import TableSource
+from tasks.sources.table.text_rows import MAX_LINE
 from tests.strategies import fixture_shared_by_examples
 
 ALICE = Handle("alice")
@@ -162,7 +162,7 @@ def test_rows_of_one_file_may_have_different_keys(tmp_path: Path):
     ]
 
 
-def test_parquet_keeps_exact_ids_dates_and_nested_values(tmp_path: Path):
+def test_parquet_keeps_exact_ids_and_dates_and_only_columns_with_a_meaning(tmp_path: Path):
     row = {
         "id": 2**63 - 1,
         "text": "hi",
@@ -173,7 +173,43 @@ def test_parquet_keeps_exact_ids_dates_and_nested_values(tmp_path: Path):
     }
     (post,) = posts_of(write_parquet(tmp_path / "a.parquet", [row]))
     assert (post.id, post.lang, post.created_at) == (str(2**63 - 1), "en", row["created_at"])
-    assert json.loads(post.raw).keys() == row.keys() - {"score"}
+    assert json.loads(post.raw).keys() == {"id", "text", "lang", "created_at"}
+
+
+def test_parquet_may_nest_the_retweeted_post(tmp_path: Path):
+    rows = [{"text": "a", "retweeted_status": {"id": 3}}, {"text": "RT @b x"}]
+    posts = posts_of(write_parquet(tmp_path / "a.parquet", rows))
+    assert [post.kind for post in posts] == [Kind.RETWEET, Kind.POST]
+
+
+@pytest.mark.parametrize("kind", [pa.list_(pa.string()), pa.binary(), pa.binary(100)])
+def test_parquet_whose_texts_are_no_texts_is_named(tmp_path: Path, kind: pa.DataType):
+    value = ["a"] if pa.types.is_nested(kind) else b"a" * 100
+    pq.write_table(pa.table({"text": pa.array([value], kind)}), tmp_path / "a.parquet")
+    with pytest.raises(UnreadableSource, match="text"):
+        posts_of(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int8(), pa.string())]
+)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"use_dictionary": False},
+        {"data_page_version": "2.0"},
+        {"compression": "none", "row_group_size": 7},
+        {"data_page_size": 100, "write_page_checksum": True},
+    ],
+)
+def test_parquet_of_any_writer_is_read(tmp_path: Path, kind: pa.DataType, options: dict[str, Any]):
+    texts = [str(n % 7) * n or None for n in range(50)]
+    table = pa.table({"text": pa.array(texts).cast(kind), "id": range(1, 51)})
+    pq.write_table(table, tmp_path / "a.parquet", **options)
+    posts = posts_of(tmp_path / "a.parquet")
+    assert [post.text for post in posts] == [text or "" for text in texts]
+    assert [post.id for post in posts] == [str(n) for n in range(1, 51)]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 import re
 import struct
 import zipfile
@@ -62,14 +63,21 @@ def test_a_link_that_leaves_the_folder_is_refused(tmp_path: Path):
 
 
 def test_a_bomb_by_ratio_is_refused_before_it_is_opened(tmp_path: Path):
-    path = write_zip(tmp_path / "a.zip", HONEST | {TWEETS: " " * (17 << 20)})
-    with pytest.raises(UnreadableSource, match="claims 17,825,792 bytes"):
+    media = random.Random(0).randbytes(1 << 20).hex()  # so that the zip as a whole is none
+    path = write_zip(tmp_path / "a.zip", HONEST | {TWEETS: " " * (17 << 20), "media": media})
+    with pytest.raises(UnreadableSource, match=r"tweets\.js: claims 17,825,792 bytes"):
         import_all(path)
 
 
 def test_a_bomb_by_size_is_refused(tmp_path: Path):
     path = write_zip(tmp_path / "a.zip", HONEST)
     patched(path, b"PK\x01\x02", 20, struct.pack("<II", 2**31, 2**32 - 2))
+    with pytest.raises(UnreadableSource, match="its posts claim 8,589,934,588 bytes in 4"):
+        import_all(path)
+    content = path.read_bytes()
+    with path.open("wb") as stream:
+        stream.seek(64 << 20)  # large enough for what it claims; sparse, so it takes no space
+        stream.write(content)
     with pytest.raises(UnreadableSource, match="claims 4,294,967,294 bytes"):
         import_all(path)
 

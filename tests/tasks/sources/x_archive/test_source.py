@@ -219,3 +219,11 @@ def test_what_is_no_post_is_named(tmp_path: Path, element: dict[str, Any]):
     path = zipped(tmp_path, [element])
     with pytest.raises(UnreadableSource, match=r"data/tweets\.js: a post without"):
         posts_of(path)
+
+
+def test_of_the_notes_of_a_second_the_one_that_goes_on_as_the_post_does_is_taken(tmp_path: Path):
+    texts = [f"{LONG} and then {end}{' it went on' * 9}" for end in "badce"]
+    notes = [note(core={"text": text}, createdAt="2018-10-10T20:19:24.000Z") for text in texts]
+    posts = [tweet(n, f"{text[:-80]}… https://t.co/abc") for n, text in enumerate(texts, 1)]
+    path = zipped(tmp_path, posts, note_tweet=script("note_tweet", notes))
+    assert [post.text for post in posts_of(path)] == texts

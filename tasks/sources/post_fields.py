@@ -1,4 +1,4 @@
-"""Whether a post is a retweet, a reply or a quote, by what its source says of it."""
+"""Fields of a post that several sources have: its kind, its language."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from tasks.core.records import Kind
 
 _ABSENT = frozenset(("", "0", "0.0", "f", "false", "n", "no", "nan", "null", "none", "{}", "[]"))
+_LONGEST_LANGUAGE = 35  # characters of a BCP 47 code
 
 
 def is_set(value: object) -> bool:
@@ -15,7 +16,17 @@ def is_set(value: object) -> bool:
 
     What programs write for an absent value (`NaN`, `null`, `False`, `0` …) is not set.
     """
+    if isinstance(value, (dict, list)):
+        return bool(value)
     return value is not None and str(value).strip().lower() not in _ABSENT
+
+
+def language_of(value: object) -> str | None:
+    """The language code in a field, None if it holds none."""
+    if not isinstance(value, str) or not is_set(value):
+        return None
+    code = value.strip()
+    return code if len(code) <= _LONGEST_LANGUAGE else None
 
 
 def kind_of(post: Mapping[str, Any], text: str) -> Kind:

@@ -1,4 +1,4 @@
-"""The rows of a table, one function for each format, in bounded memory.
+"""The rows of tables that are text, one function for each format, in bounded memory.
 
 Each row comes with its number from 1 (of the line, if the format has lines) and its JSON text.
 Ids stay as they are written: nothing here turns digits into floats.
@@ -8,19 +8,15 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import pyarrow.parquet as pq
 
 from tasks.core.errors import UnreadableSource
 from tasks.sources.read_errors import as_unreadable
 
 Row = tuple[int, dict[str, Any], str]
-MAX_LINE = 1 << 20
-_PARQUET_ROWS = 1_000
+MAX_LINE = 1 << 20  # bytes
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -107,22 +103,3 @@ def jsonl_rows(path: Path) -> Iterator[Row]:
                 f"{path}: line {number} is not a JSON object: give one on each line"
             )
         yield number, row, line.strip()
-
-
-def parquet_rows(path: Path) -> Iterator[Row]:
-    """The rows of a Parquet file. Raises UnreadableSource."""
-    number = 0
-    with as_unreadable(str(path)), pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=_PARQUET_ROWS):
-            for row in batch.to_pylist():
-                number += 1
-                yield number, row, json.dumps(_present(row), default=str)
-
-
-def _present(row: dict[str, Any]) -> dict[str, Any]:
-    """Without nulls and NaN, which JSON does not have."""
-    return {name: cell for name, cell in row.items() if cell is not None and not _is_nan(cell)}
-
-
-def _is_nan(cell: object) -> bool:
-    return isinstance(cell, float) and math.isnan(cell)

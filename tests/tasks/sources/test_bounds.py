@@ -1,0 +1,239 @@
+"""No file costs more time or memory than its size allows, whatever is in it."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.bounded import Ending, Limits, read_bounded
+from tests.strategies import fixture_shared_by_examples
+from tests.tasks.sources.readers import read_posts
+from tests.tasks.sources.x_archive.archives import archive_files, script, tweet, write_folder
+from tests.tasks.sources.x_archive.archives import write_zip as zipped
+
+HONEST = archive_files([tweet(1, "one")])
+TWEETS = "data/tweets.js"
+MEGABYTE = 1_000_000
+
+
+def refusal(path: Path) -> str:
+    ending = read_bounded(read_posts, path)
+    assert ending.refusal is not None, ending
+    return ending.refusal
+
+
+def number(path: Path) -> int:
+    ending = read_bounded(read_posts, path)
+    assert ending.refusal is None, ending
+    return int(ending.result)
+
+
+def parquet(path: Path, columns: dict[str, Any], **options: Any) -> Path:
+    pq.write_table(pa.table(columns), path, **options)
+    return path
+
+
+def repeated(value: Any, times: int) -> pa.Array:
+    """One value so many times, which a Parquet file holds once."""
+    return pa.DictionaryArray.from_arrays(pa.array([0] * times, pa.int32()), pa.array([value]))
+
+
+def test_a_long_string_that_many_rows_repeat(tmp_path: Path):
+    texts = repeated("x" * (16 << 20), 1_000)
+    path = parquet(tmp_path / "a.parquet", {"text": texts}, compression="zstd")
+    assert path.stat().st_size < 10_000
+    assert "a cell of the column 'text' has 16,777,216 bytes" in refusal(path)
+
+
+def test_a_string_just_short_enough_that_many_rows_repeat(tmp_path: Path):
+    path = parquet(tmp_path / "a.parquet", {"text": repeated("x" * MEGABYTE, 100_000)})
+    assert "expands to over" in refusal(path)
+
+
+def test_rows_of_nothing_without_number(tmp_path: Path):
+    path = parquet(tmp_path / "a.parquet", {"text": pa.nulls(20_000_000, pa.string())})
+    assert "expands to over" in refusal(path)
+
+
+def test_a_page_that_expands_without_measure(tmp_path: Path):
+    texts = ["x" * MEGABYTE] * 400
+    options = {"use_dictionary": False, "compression": "zstd", "data_page_size": 1 << 30}
+    path = parquet(tmp_path / "a.parquet", {"text": texts}, **options)
+    assert path.stat().st_size < 100_000
+    assert "expands to over" in refusal(path)
+
+
+def test_strings_that_repeat_the_beginning_of_the_one_before(tmp_path: Path):
+    options = {"use_dictionary": False, "column_encoding": {"text": "DELTA_BYTE_ARRAY"}}
+    path = parquet(tmp_path / "a.parquet", {"text": ["x" * MEGABYTE] * 1_000}, **options)
+    assert "has an encoding that is not read here" in refusal(path)
+
+
+def test_columns_that_are_not_needed_are_not_read(tmp_path: Path):
+    long = pa.array([{"text": "x" * MEGABYTE}]).take(pa.array([0] * 400))
+    columns = {"text": ["hi"] * 400, "retweeted_status": long, "other": long}
+    path = parquet(tmp_path / "a.parquet", columns, compression="zstd")
+    assert path.stat().st_size < 500_000
+    assert number(path) == 400
+
+
+def test_a_parquet_file_of_many_columns(tmp_path: Path):
+    columns = {f"text{n}" if n else "text": ["x"] for n in range(5_000)}
+    assert number(parquet(tmp_path / "a.parquet", columns)) == 1
+
+
+def test_other_keys_on_every_line(tmp_path: Path):
+    path = tmp_path / "a.jsonl"
+    with path.open("w", encoding="utf-8") as stream:
+        for line in range(100):
+            keys = {f"{line}_{key}": 1 for key in range(20_000)}
+            stream.write(json.dumps({"text": "a", **keys}) + "\n")
+    ending = read_bounded(read_posts, path, Limits(bytes=96 << 20, bytes_per_byte=0))
+    assert ending.result == 100
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".jsonl", ".csv"])
+def test_long_lines_in_number(tmp_path: Path, suffix: str):
+    path, length = tmp_path / f"a{suffix}", 1_000_000 if suffix != ".csv" else 130_000
+    row = {".txt": "é" * (length // 2), ".csv": "x" * length}.get(
+        suffix, json.dumps({"text": "x" * length})
+    )
+    with path.open("w", encoding="utf-8") as stream:
+        stream.write("text\n" if suffix == ".csv" else "")
+        for _ in range(100_000_000 // length):
+            stream.write(row + "\n")
+    ending = read_bounded(read_posts, path, Limits(bytes_per_byte=0))
+    assert ending.result == 100_000_000 // length
+
+
+def test_a_csv_of_many_columns(tmp_path: Path):
+    names = ",".join(["text", *(f"n{column}" for column in range(30_000))])
+    path = tmp_path / "a.csv"
+    path.write_text(names + "\n" + ("x" + "," * 30_000 + "\n") * 30, encoding="utf-8")
+    assert number(path) == 30
+
+
+def test_values_that_are_nested_as_deeply_as_can_be(tmp_path: Path):
+    for name, depth in (("a.jsonl", 400), ("b.jsonl", 900), ("c.jsonl", 100_000)):
+        line = '{"text": "x", "retweeted_status": ' + "[" * depth + "]" * depth + "}"
+        (tmp_path / name).write_text(line, encoding="utf-8")
+        read_bounded(read_posts, tmp_path / name)
+        element = '{"id": 1, ' + line[1:]
+        files = HONEST | {TWEETS: f"window.YTD.tweets.part0 = [{element}]"}
+        read_bounded(read_posts, zipped(tmp_path / f"{name}.zip", files))
+
+
+def test_an_archive_of_many_files(tmp_path: Path):
+    files = {f"data/tweets-part{part}.js": script("tweets", []) for part in range(1, 4_000)}
+    assert "4,001 files with posts" in refusal(zipped(tmp_path / "a.zip", HONEST | files))
+
+
+def test_a_zip_whose_directory_is_long(tmp_path: Path):
+    months = {f"data/js/tweets/{2000 + n // 12}_{n % 12 + 1:02}.js": n for n in range(240)}
+    files = {
+        name: f"Grailbird.data.x = [{json.dumps(tweet(n, 'x'))}]" for name, n in months.items()
+    }
+    media = {f"data/tweets_media/{n}.jpg": "" for n in range(20_000)}
+    path = zipped(tmp_path / "a.zip", files | media)
+    ending = read_bounded(read_posts, path, Limits(bytes_per_byte=32))
+    assert ending.result == 240
+
+
+def test_files_that_share_their_bytes(tmp_path: Path):
+    """Each of the files is small for its compressed bytes, and all of them are the same bytes."""
+    blanks = "window.YTD.tweets.part0 = [" + " " * (15 << 20) + "]"
+    path = zipped(tmp_path / "a.zip", HONEST | {TWEETS: blanks})
+    with zipfile.ZipFile(path, "a") as archive:
+        info = archive.getinfo(TWEETS)
+        for part in range(1, 900):
+            same = zipfile.ZipInfo(f"data/tweets-part{part}.js")
+            same.header_offset, same.CRC, same.compress_type = info.header_offset, info.CRC, 8
+            same.compress_size, same.file_size = info.compress_size, info.file_size
+            archive.filelist.append(same)
+            archive.NameToInfo[same.filename] = same
+        archive.comment = b"so that the directory is written again"
+    assert "its posts claim" in refusal(path)
+
+
+def test_a_folder_that_links_to_itself(tmp_path: Path):
+    folder = write_folder(tmp_path / "a", HONEST)
+    for link in range(60):
+        (folder / f"link{link}").symlink_to(".")
+    assert number(folder) == 1
+
+
+LONG = "It is a long story that does not end so soon as one thinks "
+INSTANT = {"created_at": "Wed Oct 10 20:19:24 +0000 2018"}
+
+
+def note(text: str) -> dict[str, Any]:
+    created_at = "2018-10-10T20:19:24.000Z"
+    return {"noteTweet": {"noteTweetId": "9", "core": {"text": text}, "createdAt": created_at}}
+
+
+def test_posts_and_notes_of_one_second(tmp_path: Path):
+    posts = [tweet(n, f"{LONG}{n} {LONG * 3}… https://t.co/x", **INSTANT) for n in range(3_000)]
+    notes = [note(f"{LONG}{n} {LONG * 9}") for n in range(3_000)]
+    files = archive_files(posts, note_tweet=script("note_tweet", notes))
+    assert number(zipped(tmp_path / "a.zip", files)) == 3_000
+
+
+@pytest.mark.parametrize(
+    "text", ["x" * 100 + " " * 20_000 + "x", "… " * 20_000 + "x", "https://t.co/x " * 9_000 + "."]
+)
+def test_a_post_that_ends_nowhere(tmp_path: Path, text: str):
+    files = archive_files(
+        [tweet(1, text, **INSTANT)], note_tweet=script("note_tweet", [note(LONG)])
+    )
+    assert number(zipped(tmp_path / "a.zip", files)) == 1
+
+
+def test_an_entity_with_a_huge_number(tmp_path: Path):
+    entity = "&#" + "1" * 5_000 + ";"
+    notes = script("note_tweet", [note(entity)])
+    files = archive_files([tweet(1, entity, **INSTANT)], note_tweet=notes)
+    assert number(zipped(tmp_path / "a.zip", files)) == 1
+
+
+LETTERS = list('[]{}",:;x0 \n\r\t\\é日…')
+WORDS = ["text", '"text"', '{"text":', '"id":', '{"a":1},', "1e9", "\\u", "\\ud800", '""']
+LINES = ["@a ", "https://t.co/a ", "&#", '{"text":"x"}\n', "x,y\n"]
+FRAGMENTS = st.sampled_from(LETTERS + WORDS + LINES)
+REPEATED = st.lists(st.tuples(FRAGMENTS, st.integers(1, 60_000)), min_size=1, max_size=5).map(
+    lambda parts: "".join(fragment * times for fragment, times in parts)
+)
+
+
+@fixture_shared_by_examples
+@given(body=REPEATED, suffix=st.sampled_from(["", ".csv", ".jsonl", ".txt"]))
+def test_any_text_as_a_table(tmp_path: Path, body: str, suffix: str):
+    path = tmp_path / f"a{suffix}"
+    path.write_text(body, encoding="utf-8")
+    assert isinstance(read_bounded(read_posts, path, Limits(bytes_per_byte=16)), Ending)
+
+
+@fixture_shared_by_examples
+@given(body=REPEATED, name=st.sampled_from([TWEETS, "data/note-tweet.js", "data/account.js"]))
+def test_any_text_as_a_part_of_an_archive(tmp_path: Path, body: str, name: str):
+    content = f'window.YTD.x.part0 = [{{"id": 1, "text": "{body}'
+    folder = write_folder(tmp_path / "a", HONEST | {name: content})
+    assert isinstance(read_bounded(read_posts, folder, Limits(bytes_per_byte=16)), Ending)
+
+
+@fixture_shared_by_examples
+@given(changes=st.lists(st.tuples(st.integers(0, 3_000), st.binary(max_size=4)), max_size=3))
+def test_any_damage_to_a_parquet_file(tmp_path: Path, changes: list[tuple[int, bytes]]):
+    columns = {"text": ["x" * n for n in range(99)], "retweeted_status": [{"a": ["b"]}] * 99}
+    content = bytearray(parquet(tmp_path / "a.parquet", columns).read_bytes())
+    for at, replacement in changes:
+        content[at : at + len(replacement)] = replacement
+    (tmp_path / "a.parquet").write_bytes(content)
+    assert isinstance(read_bounded(read_posts, tmp_path / "a.parquet"), Ending)
