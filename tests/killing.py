@@ -16,9 +16,11 @@ from collections.abc import Callable
 def kill_at_random(work: Callable[[], None], times: int, check: Callable[[], None]) -> int:
     """Start `work` so many times, kill each at a random moment, and `check` what it has left.
 
-    Returns how many were killed before their end. Raises ChildProcessError where one failed.
+    One that is not killed comes first. Returns how many were killed before their end. Raises
+    ChildProcessError where one failed.
     """
     longest = 1.1 * _seconds(work)
+    check()
     chance = random.Random(0)
     killed = 0
     for _ in range(times):

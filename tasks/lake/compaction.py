@@ -23,11 +23,11 @@ import pyarrow.parquet as pq
 
 from tasks.core.names import Handle
 from tasks.lake.data_files import (
-    FOLDER,
     GROUP_CHARACTERS,
     GROUP_ROWS,
     generation_of,
     install_data_file,
+    new_draft,
     new_merged_name,
 )
 from tasks.lake.reading import scan_batches
@@ -98,7 +98,7 @@ def _write_merged(
     storage: Storage, handle: Handle, locations: list[Location], generation: int
 ) -> None:
     schema = merged_schema(at.segment for at in locations)
-    with storage.draft_file(FOLDER) as draft:
+    with new_draft(storage, handle) as draft:
         with pq.ParquetWriter(
             draft, schema, compression="zstd", write_page_checksum=True
         ) as writer:

@@ -96,10 +96,27 @@ def write_segment(
     Its name holds the digest of its bytes; row groups are bounded. Raises OptedOut,
     StorageUnusable.
     """
-    with storage.draft_file(FOLDER) as draft:
+    with new_draft(storage, handle) as draft:
         _write(draft, handle, batches, scraped_at)
         name = f"part-{sha256_of(draft)[:32]}{_SUFFIX}"
         return install_data_file(storage, handle, draft, name)
+
+
+@contextmanager
+def new_draft(storage: Storage, handle: Handle) -> Iterator[Path]:
+    """A draft in the account's own folder, where its removal finds it if this process is killed.
+
+    Raises OptedOut where the account is removed meanwhile, StorageUnusable.
+    """
+    folder = f"{FOLDER}/{handle}"
+    try:
+        with storage.draft_file(folder) as draft:
+            yield draft
+    except Exception as error:
+        storage.delete_empty(folder)
+        if isinstance(error, FileNotFoundError):  # deleted with its folder
+            refuse_opted_out(storage, handle)
+        raise
 
 
 def install_data_file(storage: Storage, handle: Handle, draft: Path, name: str) -> str:

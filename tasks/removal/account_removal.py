@@ -13,8 +13,10 @@ import hashlib
 import logging
 import platform
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from itertools import chain, count
 from typing import Any
 
 from pydantic import SecretStr
@@ -28,7 +30,14 @@ from tasks.ingest.ledger import anonymise_charges
 from tasks.ingest.scrape_state import anonymise_stops
 from tasks.publishing.hub_removal import delete_repository
 from tasks.registry.nights import without_bots
-from tasks.removal.inventory import OF_BOTS, OF_HANDLES, DataHolder, Removal
+from tasks.removal.inventory import (
+    OF_BOTS,
+    OF_HANDLES,
+    DataHolder,
+    Removal,
+    abandoned_in,
+    delete,
+)
 from tasks.storage import Storage
 from tasks.storage.opt_outs import opt_out
 from tasks.storage.state_file import StateFiles
@@ -98,8 +107,10 @@ def remove_account(
     for repository in plan.repositories:
         _delete_from_hub(repository, handle, settings)
     for removal in plan.stored:
-        storage.delete(removal.key)
+        delete(storage, removal.key)
         _log.info("@%s: removed %s", handle, removal.key)
+    for key in _keys(handle, plan.bots):
+        storage.delete_empty(key)
     anonymise_charges(storage, handle)
     without_bots(storage, set(plan.bots))
     _remove_from_sweeps(storage, handle)
@@ -112,23 +123,33 @@ def _find(
     storage: Storage, handle: Handle, settings: Settings, holders: Sequence[DataHolder]
 ) -> Plan:
     bots = sorted({bot for folder in OF_BOTS for bot in bots_with(storage, handle, folder)})
-    keys = [f"{folder}/{handle}" for folder in OF_HANDLES]
-    keys += [f"{folder}/{bot}" for folder in OF_BOTS for bot in bots]
-    found = [_measured(storage, key) for each in keys for key in (each, f"{each}.json")]
+    names = tuple(bot.name for bot in bots)
+    keys = [key for each in _keys(handle, names) for key in (each, f"{each}.json")]
+    found = [_measured(storage, key) for key in (*keys, *abandoned_in(storage))]
     return Plan(
         handle,
-        tuple(bot.name for bot in bots),
+        names,
         tuple(removal for removal in found if removal.files),
         tuple(f"{settings.hub_namespace}/{bot}" for bot in bots if settings.hub_namespace),
         tuple(removal for each in holders for removal in each.find(handle)),
     )
 
 
+def _keys(handle: Handle, bots: Sequence[str]) -> list[str]:
+    """Where the storage has something of an account and of its bots: folders, and files beside."""
+    of_bots = [f"{folder}/{bot}" for folder in OF_BOTS for bot in bots]
+    return [*(f"{folder}/{handle}" for folder in OF_HANDLES), *of_bots]
+
+
 def _measured(storage: Storage, key: str) -> Removal:
     files = storage.files(key)
     digest = hashlib.sha256()
     for name in files:
-        with storage.filesystem.open_input_file(storage.full(name)) as stream:
+        # One that a writer renames or deletes just now is not what will be removed.
+        with (
+            suppress(FileNotFoundError),
+            storage.filesystem.open_input_file(storage.full(name)) as stream,
+        ):
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return Removal(key, len(files), sum(files.values()), digest.hexdigest())
 
@@ -188,7 +209,9 @@ def _left_at_wandb(settings: Settings) -> tuple[str, ...]:
 
 
 def _receipt(storage: Storage, plan: Plan, at: datetime, left: tuple[str, ...]) -> Receipt:
-    key = f"{_RECEIPTS}/{plan.handle}-{at:%Y%m%dT%H%M%S}.json"
+    stem = f"{_RECEIPTS}/{plan.handle}-{at:%Y%m%dT%H%M%S}"
+    keys = (f"{stem}{suffix}.json" for suffix in chain([""], (f"-{n}" for n in count(2))))
+    key = next(key for key in keys if not storage.exists(key))
     hub = (Removal(repository) for repository in plan.repositories)
     removed = (*plan.stored, *hub, *plan.kept)
     forgotten_at = at.isoformat(timespec="seconds")

@@ -1,12 +1,19 @@
-"""What plans and receipts list, who holds data of an account, and where the storage has it."""
+"""What plans and receipts list, who holds data of an account, and where the storage has it.
+
+Everything of an account or a bot is below a folder of its name, drafts of its posts included, but
+for small files beside it, whose drafts a killed process may have left.
+"""
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from tasks.core.names import Handle
+from tasks.storage import Storage
+from tasks.storage.drafts import abandoned_drafts, delete_abandoned
 
 # Folders of the storage in which a handle or a bot has a folder or a file of its name.
 OF_HANDLES = ("posts", "profiles", "watermarks", "positions", "accounts", "avatars")
@@ -20,6 +27,8 @@ OF_BOTS = (
     "due",
     "attempts",
 )
+_SHARED = ("*", "nights/*")
+_TRIES = 5  # to delete a folder that others write into
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,31 @@ class DataHolder(Protocol):
 
     def remove(self, handle: Handle) -> tuple[str, ...]:
         """Remove it, also after an interruption; returns sentences on what is left, and where."""
+
+
+def abandoned_in(storage: Storage) -> list[str]:
+    """The keys of what killed processes left, beside the folders of accounts and bots."""
+    if not storage.is_local:
+        return []
+    root = Path(storage.path)
+    folders = [path for pattern in _SHARED for path in sorted(root.glob(pattern)) if path.is_dir()]
+    drafts = [draft for folder in folders for draft in abandoned_drafts(folder)]
+    return [draft.relative_to(root).as_posix() for draft in drafts]
+
+
+def delete(storage: Storage, key: str) -> None:
+    """Delete what a plan lists, but no draft that is being written. Raises StorageUnusable."""
+    if PurePosixPath(key).name.startswith(".draft-"):
+        delete_abandoned(storage.local(key))
+        return
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            storage.delete(key)
+            break
+        except OSError as error:
+            # Somebody who began before the opt-out has just written into it.
+            if not tries_left or error.errno != errno.ENOTEMPTY:
+                raise
 
 
 def bot_of(result: Path) -> str:

@@ -11,8 +11,9 @@ import json
 import logging
 import platform
 import shutil
+import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from tasks.core.records import digest
 from tasks.core.settings import Settings
 from tasks.removal.inventory import OF_BOTS, OF_HANDLES, Removal, bot_of
 from tasks.storage import Storage, write_file
+from tasks.storage.drafts import abandoned_temporary_folders, delete_abandoned
 from tasks.storage.opt_outs import opted_out
 from tasks.tracking.account_runs import runs_of
 from tasks.tracking.wandb_environment import FOLDER as RUNS
@@ -39,19 +41,23 @@ class ThisMachine:
     """What this machine holds, beside the storage.
 
     results: Prefect's folder of task results, or None where results are stored elsewhere.
+    temporary: the system's folder for temporary files.
     """
 
     storage: Storage
     settings: Settings
     results: Path | None
+    temporary: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
 
     def find(self, handle: Handle) -> tuple[Removal, ...]:
         """What it holds of an account. Raises OSError."""
         runs = [self._measured(path) for path in self._runs(handle)]
-        found = results_of(self.results, [handle])
-        size = sum(path.stat().st_size for path in found)
-        kept = Removal("results of Prefect", len(found), size, machine=platform.node())
-        return (*runs, kept) if found else tuple(runs)
+        left = [file for each in self._left() for file in each.rglob("*") if file.is_file()]
+        others = {
+            "results of Prefect": results_of(self.results, [handle]),
+            "temporary files that killed processes left": left,
+        }
+        return (*runs, *(_counted(key, files) for key, files in others.items() if files))
 
     def remove(self, handle: Handle) -> tuple[str, ...]:
         """Remove it; returns what may be left elsewhere. Raises OSError."""
@@ -77,6 +83,12 @@ class ThisMachine:
                 _log.info("@%s: removed the runs in %s", handle, runs)
         for path in results_of(self.results, handles):
             path.unlink(missing_ok=True)
+        for folder in self._left():
+            delete_abandoned(folder)
+
+    def _left(self) -> list[Path]:
+        """Copies of files of an object store, of whichever account, and what wandb cached."""
+        return abandoned_temporary_folders(self.temporary)
 
     def _runs(self, handle: Handle) -> list[Path]:
         return runs_of(tracking_folder(self.storage, self.settings), handle)
@@ -91,6 +103,11 @@ class ThisMachine:
         size = sum(path.stat().st_size for path in files)
         machine = "" if self.storage.is_local else platform.node()
         return Removal(key, len(files), size, whole.hexdigest(), machine=machine)
+
+
+def _counted(key: str, files: Sequence[Path]) -> Removal:
+    size = sum(path.stat().st_size for path in files)
+    return Removal(key, len(files), size, machine=platform.node())
 
 
 _ELSEWHERE = (

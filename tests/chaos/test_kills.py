@@ -15,7 +15,13 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1200)]
 TIMES = 100
 
 
-@pytest.mark.parametrize("program", ["tests.tasks.publishing.killed_publisher"])
+@pytest.mark.parametrize(
+    "program",
+    [
+        "tests.tasks.publishing.killed_publisher",
+        "tests.tasks.removal.killed_removal",
+    ],
+)
 def test_whatever_is_killed_nothing_is_lost_half_or_left(tmp_path: Path, program: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", program, tmp_path, str(TIMES)],

@@ -20,18 +20,9 @@ from tasks.storage.opt_outs import opt_out
 from tests.flows.running import run, use_hub
 from tests.sample_posts import write_table
 from tests.servers.hub import Fault, running_hub
+from tests.tasks.removal.traces import traces
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
-
-
-def traces(storage: Storage, name: str) -> set[str]:
-    """The files whose name or content holds a name, with letters of either case."""
-    found = set()
-    for path in Path(storage.path).rglob("*"):
-        inside = path.read_bytes().lower() if path.is_file() else b""
-        if name in str(path.relative_to(storage.path)).lower() or name.encode() in inside:
-            found.add(path.relative_to(storage.path).as_posix())
-    return found
 
 
 def test_a_forgotten_account_leaves_an_opt_out_and_a_receipt(

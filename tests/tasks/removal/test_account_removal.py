@@ -1,53 +1,148 @@
-"""The state files of an account's bots are found and removed, also where they are all there is."""
+"""The removal of an account finds what killed processes left, and goes on where it was killed."""
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from tasks.core.errors import DamagedState
-from tasks.core.names import Bot, Handle
-from tasks.core.records import Outcome, Status
+from tasks.core.errors import OptedOut
+from tasks.core.names import Handle
+from tasks.core.records import Kind, Post
 from tasks.core.settings import Settings
-from tasks.registry.attempts import begin_attempt
-from tasks.registry.due_marks import mark_due
-from tasks.registry.outcomes import save_outcome
-from tasks.registry.state import BotState, save_state
+from tasks.lake.data_files import write_segment
 from tasks.removal.account_removal import plan_removal, remove_account
+from tasks.removal.this_machine import ThisMachine
 from tasks.storage import Storage
+from tasks.storage.drafts import draft_file, temporary_folder
+from tests.tasks.removal.traces import traces
 
 ALICE, NOW = Handle("alice"), datetime(2026, 1, 2, tzinfo=UTC)
+ROOT = Path(__file__).parents[3]
+IMPORTER = """
+import sys, time
+from datetime import UTC, datetime
+from tasks.core.names import Handle
+from tasks.lake.data_files import write_segment
+from tasks.storage import open_storage
+from tests.tasks.removal.test_account_removal import posts
+
+def batches():
+    yield posts(30_000)
+    print("half", flush=True)
+    time.sleep(600)
+
+write_segment(open_storage(sys.argv[1]), Handle("alice"), batches(), datetime.now(UTC))
+"""
 
 
-def test_state_files_of_bots_without_a_corpus_are_removed(
+def posts(count: int) -> list[Post]:
+    return [
+        Post(str(number), ALICE, NOW, f"I am alice, and this is {number}", "en", Kind.POST,
+             "table", "{}")
+        for number in range(count)
+    ]  # fmt: skip
+
+
+@contextmanager
+def importing(storage_url: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that has imported half of an account's posts."""
+    command = [sys.executable, "-c", IMPORTER, storage_url]
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "half\n"
+        yield process
+        process.kill()
+
+
+def test_a_killed_import_leaves_nothing_that_the_removal_does_not_find(
+    tmp_path: Path, storage: Storage
+) -> None:
+    with importing(storage.path, tmp_path) as process:
+        process.send_signal(signal.SIGKILL)
+    left = [path for path in Path(storage.path).rglob(".draft-*") if path.stat().st_size]
+    assert len(left) == 1, "posts that were written before the process was killed"
+    plan = plan_removal(storage, ALICE, Settings())
+    assert [(each.key, each.files, each.bytes) for each in plan.stored] == [
+        ("posts/alice", 1, left[0].stat().st_size)
+    ]
+    receipt = remove_account(storage, ALICE, Settings(), NOW)
+    assert receipt.removed == plan.stored
+    assert traces(storage, "alice") == {"opt-outs/alice.json", receipt.key}
+
+
+def test_what_killed_processes_left_beside_the_folders_goes_too(storage: Storage) -> None:
+    """Older versions wrote posts there; files beside the folders have their drafts there now."""
+    left = ("posts/.draft-posts-0123abcd", "profiles/.draft-alice.json-0123abcd")
+    for key in left:
+        storage.local(key).parent.mkdir(parents=True)
+        storage.local(key).write_bytes(b"alice")
+    with draft_file(storage.local("posts"), "posts") as held:
+        held.write_bytes(b"an import of an older version, which is under way")
+        plan = plan_removal(storage, ALICE, Settings())
+        receipt = remove_account(storage, ALICE, Settings(), NOW)
+        assert held.exists()
+    assert {each.key for each in plan.stored} == set(left)
+    assert all(each.files == 1 and each.bytes == len(b"alice") for each in receipt.removed)
+    assert traces(storage, "alice") == {"opt-outs/alice.json", receipt.key}
+
+
+def test_temporary_copies_of_a_killed_process_go_too(
+    tmp_path: Path, bucket: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside an object store drafts are in the system's temporary folder."""
+    folder = tmp_path / "temporary"
+    dead = folder / ".draft-huggingtweets-0123abcd" / ".draft-alice-0123abcd"
+    dead.parent.mkdir(parents=True)
+    dead.write_bytes(b"posts of alice")
+    (folder / ".draft-of-another-program-0123abcd").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    here = ThisMachine(bucket, Settings(cache=tmp_path / "cache"), tmp_path / "results")
+    with temporary_folder() as held:
+        (held / "a").write_bytes(b"of a process that lives")
+        receipt = remove_account(bucket, ALICE, Settings(), NOW, [here])
+        assert (held / "a").exists()
+    (removed,) = receipt.removed
+    assert removed.key == "temporary files that killed processes left"
+    assert (removed.files, removed.bytes) == (1, len(b"posts of alice"))
+    assert [path.name for path in folder.iterdir()] == [".draft-of-another-program-0123abcd"]
+
+
+def test_an_import_that_is_under_way_ends_with_the_opt_out(
     storage: Storage, bucket: Storage
 ) -> None:
     for each in (storage, bucket):
-        save_outcome(each, Outcome("alice", Status.FAILED, "no posts are stored", "2026-01-01"))
-        save_state(each, Bot.parse("alice-bob"), BotState())
-        mark_due(each, Bot.parse("alice-carol"), "posts are gone", NOW)
-        for name in ("alice-dave", "bob", "malice"):
-            begin_attempt(each, Bot.parse(name))
-        plan = plan_removal(each, ALICE, Settings())
-        assert plan.bots == ("alice", "alice-bob", "alice-carol", "alice-dave")
-        receipt = remove_account(each, ALICE, Settings(), NOW)
-        assert [removal.key for removal in receipt.removed] == [
-            "outcomes/alice.json",
-            "states/alice-bob.json",
-            "due/alice-carol.json",
-            "attempts/alice-dave",
-        ]
-        assert [key.split("/")[1] for key in each.files("attempts")] == ["bob", "malice"]
-        assert plan_removal(each, ALICE, Settings()).bots == ()
+
+        def batches(each: Storage = each) -> Iterator[list[Post]]:
+            yield posts(10)
+            remove_account(each, ALICE, Settings(), NOW)
+            yield posts(10)
+
+        with pytest.raises(OptedOut):
+            write_segment(each, ALICE, batches(), NOW)
+        assert each.files("posts") == {}
+        assert not each.exists("posts/alice")
 
 
-@pytest.mark.parametrize(
-    "key", ["forgetting/alice.json", "sweeps/fox.json", "stops/x_api/1.json", "nights/1/plan.json"]
-)
-def test_a_damaged_file_that_may_name_the_account_is_named(storage: Storage, key: str) -> None:
-    storage.write(key, b"{")
-    with pytest.raises(DamagedState, match=rf"{key} is damaged .*: delete it"):
-        remove_account(storage, ALICE, Settings(), NOW)
-    storage.delete(key)
-    assert remove_account(storage, ALICE, Settings(), NOW).handle == ALICE
+def test_a_removal_in_the_same_second_keeps_the_receipt_before(storage: Storage) -> None:
+    storage.write("posts/alice/a", b"1")
+    receipts = [remove_account(storage, ALICE, Settings(), NOW) for _ in range(3)]
+    assert sorted(each.key for each in receipts) == storage.keys("receipts")
+    assert storage.read_json(receipts[0].key)["removed"]
+
+
+def test_a_removal_that_is_killed_is_finished_by_the_next(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.tasks.removal.killed_removal", tmp_path, "8"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]

@@ -31,7 +31,9 @@ class Machine:
         self.runs, self.results = folder / "cache" / "wandb", folder / "results"
         self.settings = Settings(cache=folder / "cache")
         self.results.mkdir(parents=True)
-        self.here = ThisMachine(storage, self.settings, self.results)
+        self.temporary = folder / "temporary"
+        self.temporary.mkdir()
+        self.here = ThisMachine(storage, self.settings, self.results, self.temporary)
 
     def work(self, *bots: str) -> None:
         """Leave what a retrain of these bots leaves."""
@@ -123,7 +125,7 @@ def test_a_list_that_has_not_changed_is_not_searched_for_again(
     machine.work("alice")
     machine.here.remove_opted_out()
     assert machine.names() == {"alice"}
-    ThisMachine(bucket, machine.settings, None).remove_opted_out()
+    ThisMachine(bucket, machine.settings, None, machine.temporary).remove_opted_out()
     assert machine.names() == {"alice"}, "of the results; the runs are gone"
     assert list(machine.runs.iterdir()) == []
 
@@ -134,7 +136,7 @@ def test_nobody_opted_out_nothing_is_written(bucket: Storage, machine: Machine) 
 
 
 def test_results_in_a_block_are_reported_as_left(bucket: Storage, machine: Machine) -> None:
-    here = ThisMachine(bucket, machine.settings, None)
+    here = ThisMachine(bucket, machine.settings, None, machine.temporary)
     receipt = remove_account(bucket, ALICE, machine.settings, NOW, [here])
     assert any("PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK" in sentence for sentence in receipt.left)
 
@@ -165,7 +167,7 @@ def test_a_failure_is_a_result_too(machine: Machine) -> None:
 
 def test_in_a_local_storage_runs_are_the_storages(tmp_path: Path, storage: Storage) -> None:
     settings = Settings(cache=tmp_path / "cache")
-    here = ThisMachine(storage, settings, tmp_path / "results")
+    here = ThisMachine(storage, settings, tmp_path / "results", tmp_path / "temporary")
     track(storage.local("wandb"), training("alice"))
     (removal,) = here.find(ALICE)
     assert str(removal) == "wandb/alice"

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -13,7 +14,12 @@ import pytest
 
 from tasks.core.records import MANIFEST
 from tasks.storage import Storage, open_storage, write_file
-from tasks.storage.drafts import draft_file, draft_folder
+from tasks.storage.drafts import (
+    abandoned_drafts,
+    delete_abandoned,
+    draft_file,
+    draft_folder,
+)
 
 DAY = 24 * 60 * 60
 WRITER = """
@@ -140,3 +146,24 @@ def test_what_is_left_of_a_draft_vanishes(tmp_path: Path) -> None:
         with pytest.raises(KeyError), make(tmp_path, "a") as draft:
             raise KeyError(draft)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_draft_is_never_taken_for_abandoned_while_it_is_written(tmp_path: Path) -> None:
+    over = threading.Event()
+
+    def clean() -> None:
+        while not over.is_set():
+            for draft in abandoned_drafts(tmp_path):
+                delete_abandoned(draft)
+
+    cleaner = threading.Thread(target=clean)
+    cleaner.start()
+    for number in range(100):
+        with draft_file(tmp_path, "a") as draft:
+            draft.write_text(str(number))
+            draft.replace(tmp_path / "b")
+        with draft_folder(tmp_path, "c") as folder:
+            (folder / "d").touch()
+    over.set()
+    cleaner.join()
+    assert (tmp_path / "b").read_text() == "99"
