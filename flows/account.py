@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from prefect import flow
 
-from flows.bot import flow_of
+from flows.bot import as_state, bring_up_to_date
 from flows.requests import BotName, BotRequest, RetrainOptions
 
 
@@ -30,4 +30,4 @@ async def account(
     names = [handle.name for handle in plain.bot.handles]
     sources = {} if source == "stored" else dict.fromkeys(names, source)
     request = plain.model_copy(update={"sources": sources})
-    return await flow_of(plain.bot)(request, options or RetrainOptions(), return_state=True)
+    return as_state(await bring_up_to_date(request, options or RetrainOptions()))

@@ -6,15 +6,13 @@ import asyncio
 from typing import Any
 
 from prefect import flow
-from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Failed
 
-from flows.bot import flow_of, nothing_new, now
+from flows.bot import bring_up_to_date
 from flows.pipeline import in_pipeline
 from flows.requests import BotRequest, RetrainOptions
 from tasks.artifacts import show_outcomes
-from tasks.core.errors import HuggingtweetsError
 from tasks.core.records import Outcome, Status
 from tasks.forget import remove_opted_out_here
 from tasks.outcome import has_crashed
@@ -43,17 +41,11 @@ async def retrain(bots: list[BotRequest], options: RetrainOptions | None = None)
     await asyncio.to_thread(remove_opted_out_here)
 
     async def one(request: BotRequest) -> Outcome:
-        chosen = request.options or common
-        seen = await asyncio.to_thread(nothing_new, request, chosen)
-        if seen.outcome is not None:
-            return seen.outcome
-        child = flow_of(request.bot)
-        state = await child(request, chosen, fetched=seen.fetched, return_state=True)
-        return await _outcome(request, state)
+        return await bring_up_to_date(request, request.options or common)
 
     suspects = [request for request in bots if has_crashed(request.bot)]
     others = [request for request in bots if request not in suspects]
-    # One by one and at the end: what takes the process down then takes no other bot with it.
+    # One by one and at the end: what kills the process then takes no other bot with it.
     outcomes = await in_pipeline(others, one) + await in_pipeline(suspects, one, 1)
     order = {request.name: place for place, request in enumerate(bots)}
     outcomes.sort(key=lambda outcome: order[outcome.bot])
@@ -63,13 +55,3 @@ async def retrain(bots: list[BotRequest], options: RetrainOptions | None = None)
         message = f"{len(failed)} of {len(outcomes)} bots failed: {', '.join(failed)}"
         return Failed(message=message, data=outcomes)
     return outcomes
-
-
-async def _outcome(request: BotRequest, state: State[Any]) -> Outcome:
-    result = await state.aresult(raise_on_failure=False)
-    if isinstance(result, Outcome):
-        return result
-    reason = str(result)
-    if not isinstance(result, HuggingtweetsError):
-        reason = f"@{request.name}: {type(result).__name__}: {result}; the run's log tells where"
-    return Outcome(request.name, Status.FAILED, reason, now())

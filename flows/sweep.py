@@ -9,14 +9,12 @@ from typing import Any
 from prefect import flow
 from prefect.runtime import flow_run
 
+from flows.bot import inputs_of
 from flows.requests import BotName, RetrainOptions
 from tasks.artifacts import show_table
 from tasks.core.names import Bot
 from tasks.core.records import Spec
-from tasks.core.settings import settings
 from tasks.curate import curate
-from tasks.finetune import base_for
-from tasks.outcome import stored_posts
 from tasks.sweep import Trial, keep_trials, try_spec
 from tasks.track import track_sweep
 from tasks.training.sweep_space import Space, changes
@@ -37,22 +35,17 @@ def sweep(bots: list[BotName], space: Space, options: RetrainOptions | None = No
         A row for each setting, the best first.
     """
     options = options or RetrainOptions()
-    defaults = settings()
-    base = base_for(options.base or defaults.base)
     specs = space.specs(options.training)
-    corpora = {}
-    for bot in map(Bot.parse, bots):
-        posts = tuple(stored_posts(handle) for handle in bot.handles)
-        languages = options.languages or defaults.languages
-        corpora[bot] = curate(bot, options.filter or defaults.filter, languages, posts)
+    inputs = [inputs_of(Bot.parse(bot), options) for bot in bots]
+    corpora = [curate(each.bot, each.filter, each.languages) for each in inputs]
 
     trials: list[Trial] = []
     for spec in specs:
-        for bot, corpus in corpora.items():
-            trials.append(try_spec(bot, corpus, base, spec))
+        for each, corpus in zip(inputs, corpora, strict=True):
+            trials.append(try_spec(each.bot, corpus, each.base, spec))
             log.info("trial %d of %d", len(trials), len(specs) * len(corpora))
     rows = ranked(trials, options.training)
-    show_table(rows, f"{len(specs)} settings on {', '.join(f'@{bot}' for bot in corpora)}")
+    show_table(rows, f"{len(specs)} settings on {', '.join(f'@{each.bot}' for each in inputs)}")
     name = str(flow_run.name)
     keep_trials(name, rows)
     track_sweep(name, rows)

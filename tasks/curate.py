@@ -6,14 +6,16 @@ import logging
 
 from prefect import task
 
-from tasks.core.names import Bot
+from tasks.core.errors import BadInput
+from tasks.core.names import Bot, Handle
 from tasks.core.records import Corpus
 from tasks.core.settings import settings
 from tasks.curation.corpus import Curated, build_corpus
 from tasks.curation.corpus_files import write_corpus
-from tasks.lake.posts import LakeState, read
-from tasks.orchestration.policies import RETRY, cached
+from tasks.lake.posts import LakeState, read, state
+from tasks.orchestration.policies import ANEW, RETRY, cached
 from tasks.storage import storage_root
+from tasks.storage.opt_outs import refuse_opted_out
 
 log = logging.getLogger("huggingtweets")
 
@@ -49,10 +51,25 @@ def curate_task(
     return write_corpus(storage_root(), curated, bot, filter_name)
 
 
-def curate(
-    bot: Bot, filter_name: str, languages: tuple[str, ...], posts: tuple[LakeState, ...]
-) -> Corpus:
-    """The bot's corpus, made again where its file is gone or an older version made it."""
+@task(name="store", task_run_name="store @{handle}", **ANEW)
+def stored_posts(handle: Handle) -> LakeState:
+    """What is stored of an account. Raises OptedOut, and BadInput where nothing is stored."""
+    refuse_opted_out(storage_root(), handle)
+    found = state(storage_root(), handle)
+    if found.rows == 0:
+        raise BadInput(
+            f"@{handle}: no posts are stored; import some with "
+            f"`huggingtweets import FILE --handle {handle}` or name a --source"
+        )
+    return found
+
+
+def curate(bot: Bot, filter_name: str, languages: tuple[str, ...]) -> Corpus:
+    """The bot's corpus, made again where its file is gone or an older version made it.
+
+    Raises as `stored_posts` and `curate_posts` do.
+    """
+    posts = tuple(stored_posts(handle) for handle in bot.handles)
     inputs = (bot, filter_name, languages, posts, settings().min_characters)
     corpus = curate_task(*inputs)
     if corpus.languages is None or not storage_root().exists(corpus.file.uri):

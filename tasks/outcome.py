@@ -1,52 +1,75 @@
-"""What the lake holds, and what became of each bot."""
+"""What a bot is made with, and what became of it: whether anything is new, and what is recorded."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from prefect import task
 
-from tasks.core.errors import BadInput, DamagedState, ProcessCrashed
-from tasks.core.names import Bot, Handle
-from tasks.core.records import Outcome, Status
-from tasks.lake.posts import LakeState, state
+from tasks.core.errors import (
+    BudgetExceeded,
+    DamagedState,
+    HuggingtweetsError,
+    PermanentError,
+    ProcessCrashed,
+    SourceStopped,
+    StorageUnusable,
+    TermsNotAccepted,
+    TransientError,
+)
+from tasks.core.names import Bot
+from tasks.core.records import Base, Outcome, Spec, Status, digest
+from tasks.core.settings import settings
+from tasks.finetune import recipe_of
+from tasks.lake.posts import dataset_digest
+from tasks.orchestration.outages import server_error
 from tasks.orchestration.policies import ANEW
+from tasks.publishing.releases import latest_release, verify_release
 from tasks.registry.attempts import attempts_of, begin_attempt, end_attempt
-from tasks.registry.due_marks import clear_due
-from tasks.registry.outcomes import save_outcome
+from tasks.registry.due_marks import clear_due, is_due
+from tasks.registry.outcomes import load_outcome, save_outcome
 from tasks.registry.state import after, load_state, save_state
 from tasks.storage import storage_root
 from tasks.storage.opt_outs import refuse_opted_out
 
+log = logging.getLogger("huggingtweets")
 MOST_CRASHES = 3
+INPUTS = "inputs"  # under which an outcome's details hold the digest
+# A full disk, a refused key: no bot's own fault, so none is parked for it.
+_FAULTS_OF_ALL = (SourceStopped, StorageUnusable, TermsNotAccepted)
 
 
-@task(name="store", task_run_name="store @{handle}", **ANEW)
-def stored_posts(handle: Handle) -> LakeState:
-    """What is stored of an account. Raises OptedOut, and BadInput where nothing is stored."""
-    refuse_opted_out(storage_root(), handle)
-    found = state(storage_root(), handle)
-    if found.rows == 0:
-        raise BadInput(
-            f"@{handle}: no posts are stored; import some with "
-            f"`huggingtweets import FILE --handle {handle}` or name a --source"
+@dataclass(frozen=True)
+class Inputs:
+    """What a bot is made with, beside its posts."""
+
+    bot: Bot
+    filter: str
+    languages: tuple[str, ...]
+    base: Base
+    spec: Spec
+
+    def digest(self, files: Mapping[str, str]) -> str:
+        """Changes when the posts, the files that they come from, or the settings do.
+
+        files: by handle, the digest of the file that its posts come from. No post is read.
+        Raises OptedOut.
+        """
+        storage = storage_root()
+        refuse_opted_out(storage, *self.bot.handles)
+        return digest(
+            recipe_of(self.spec),
+            [dataset_digest(storage, handle) for handle in self.bot.handles],
+            dict(files),
+            [self.filter, self.languages, settings().min_characters],
+            [self.base.id, self.base.revision, self.spec],
+            [settings().gate_tolerance, settings().gate_repeats],
         )
-    return found
-
-
-@task(name="record outcome", task_run_name="record @{outcome.bot}", **ANEW)
-def record_outcome(outcome: Outcome, began: datetime) -> Outcome:
-    """Keep the outcome where `huggingtweets status` finds it; `began` is when the retrain did."""
-    storage, bot = storage_root(), Bot.parse(outcome.bot)
-    # First, since it must not count as a death of the process where the disk is too full to write.
-    end_attempt(storage, bot)
-    save_outcome(storage, outcome)
-    with suppress(DamagedState):  # it stays for a person to look at, and the outcome names it
-        save_state(storage, bot, after(load_state(storage, bot), outcome, began, datetime.now(UTC)))
-    if outcome.status in (Status.RELEASED, Status.UNCHANGED, Status.HELD_BACK):
-        clear_due(storage, bot, began)
-    return outcome
 
 
 def has_crashed(bot: Bot) -> bool:
@@ -54,7 +77,7 @@ def has_crashed(bot: Bot) -> bool:
     return attempts_of(storage_root(), bot) > 0
 
 
-def refuse_after_crashes(bot: Bot) -> None:
+def begin_retrain(bot: Bot) -> None:
     """Note that a retrain begins.
 
     Raises ProcessCrashed where too many had no end, DamagedState where the bot's state is damaged.
@@ -65,3 +88,85 @@ def refuse_after_crashes(bot: Bot) -> None:
             f"@{bot}: {MOST_CRASHES} retrains in a row ended with the death of their process, so "
             "it is left out: look at the memory of the machine and at its posts, then retrain it"
         )
+
+
+def unchanged_outcome(bot: Bot, inputs: str, *, push: bool) -> Outcome | None:
+    """The bot's outcome, if its last one had the same inputs and still holds; else None.
+
+    It needs no curation and no run of its own, so that hundreds of bots with nothing new cost next
+    to nothing.
+    push: whether the release must be on the Hub too. What was held back stays held back.
+    """
+    storage = storage_root()
+    last = load_outcome(storage, bot)
+    if last is None or last.details.get(INPUTS) != inputs or is_due(storage, bot):
+        return None
+    if last.status is Status.HELD_BACK:
+        unchanged = replace(last, finished_at=now())
+    else:
+        release = latest_release(storage, bot)
+        if release is None or (push and release.hub is None):
+            return None
+        if not verify_release(storage, release):
+            return None
+        reason = f"same posts and settings as release {release.revision}"
+        unchanged = replace(last, status=Status.UNCHANGED, reason=reason, finished_at=now())
+    log.info("@%s: %s", bot, unchanged.reason)
+    return unchanged
+
+
+def record(outcome: Outcome, began: datetime, *, trained: bool = False) -> Outcome:
+    """Keep the outcome where `huggingtweets status` finds it.
+
+    began: when the retrain did; trained: whether its time is what a training of the bot takes.
+    """
+    storage, bot = storage_root(), Bot.parse(outcome.bot)
+    # First, since it must not count as a death of the process where the disk is too full to write.
+    end_attempt(storage, bot)
+    save_outcome(storage, outcome)
+    with suppress(DamagedState):  # it stays for a person to look at, and the outcome names it
+        before = load_state(storage, bot)
+        state = after(before, outcome, began, datetime.now(UTC))
+        save_state(storage, bot, state if trained else replace(state, seconds=before.seconds))
+    if outcome.status in (Status.RELEASED, Status.UNCHANGED, Status.HELD_BACK):
+        clear_due(storage, bot, began)
+    return outcome
+
+
+@task(name="record outcome", task_run_name="record @{outcome.bot}", **ANEW)
+def record_outcome(outcome: Outcome, began: datetime, *, trained: bool = False) -> Outcome:
+    """As `record`, and tried again where the storage does not answer."""
+    return record(outcome, began, trained=trained)
+
+
+def outcome_of_error(bot: Bot, error: Exception) -> Outcome:
+    """What an error makes of a retrain: skipped where a budget is used up, else failed.
+
+    Logs it, too: our own errors in one line, others with their traceback.
+    """
+    if isinstance(error, BudgetExceeded):
+        log.warning("%s", error)
+        return Outcome(bot.name, Status.SKIPPED, str(error), now())
+    if isinstance(error, HuggingtweetsError):
+        log.error("%s", error)
+        return Outcome(bot.name, Status.FAILED, str(error), now(), details=_details(error))
+    log.error("@%s: unexpected error", bot, exc_info=error)
+    reason = f"@{bot}: {type(error).__name__}: {error}; see the run's log"
+    details = {"permanent": True, "site": server_error(error) is not None}
+    return Outcome(bot.name, Status.FAILED, reason, now(), details=details)
+
+
+def _details(error: HuggingtweetsError) -> dict[str, Any]:
+    """What the registry needs to know of a failure."""
+    named = error.next_attempt_at if isinstance(error, TransientError) else None
+    return {
+        "permanent": isinstance(error, PermanentError),
+        "site": isinstance(error, _FAULTS_OF_ALL),
+        "crashed": isinstance(error, ProcessCrashed),
+        "next_attempt_at": named.isoformat() if named else None,
+    }
+
+
+def now() -> str:
+    """The time, as outcomes write it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

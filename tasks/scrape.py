@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -13,14 +13,15 @@ from prefect import task
 from prefect.runtime import flow_run
 
 from tasks.core.errors import BadInput
-from tasks.core.names import BlueskyHandle, Handle
+from tasks.core.names import BlueskyHandle, Bot, Handle
 from tasks.core.records import Post
 from tasks.core.settings import settings
 from tasks.ingest.accounts import known_watermark, move_watermark, save_profile
+from tasks.ingest.imported_files import is_imported, save_import
 from tasks.ingest.x_scrape import open_budget, open_client, scrape_account
 from tasks.lake.posts import append, state
 from tasks.orchestration.limits import ensure_limits, permit, scraping_place
-from tasks.orchestration.policies import RETRY, cached
+from tasks.orchestration.policies import ANEW, RETRY
 from tasks.sources.bluesky.source import BlueskySource
 from tasks.sources.file_sources import file_digest, open_file_source
 from tasks.sources.source import Source
@@ -62,11 +63,12 @@ def import_posts(handle: Handle, source: Source) -> Scraped:
     return Scraped(handle, source.name, appended.new, appended.seen, stored)
 
 
-@task(name="scrape", task_run_name="scrape @{handle}", **RETRY, **cached("scrape"))
+@task(name="scrape", task_run_name="scrape @{handle}", **ANEW)
 def scrape_file(handle: Handle, path: str, content: str) -> Scraped:
-    """Import an archive or a table; `content` is the file's digest, so that a change is seen."""
-    del content
-    return import_posts(handle, open_file_source(Path(path), handle))
+    """Import an archive or a table; content: the file's digest."""
+    scraped = import_posts(handle, open_file_source(Path(path), handle))
+    save_import(storage_root(), handle, content, scraped.stored)
+    return _logged(scraped)
 
 
 @task(name="scrape", task_run_name="scrape @{handle} from {service}", **RETRY)
@@ -74,7 +76,12 @@ def scrape_service(handle: Handle, service: str) -> Scraped:
     """Fetch what is new of an account from the X API or from Bluesky."""
     ensure_limits(service)
     with scraping_place(service):
-        return (_from_x if service == X_API else _from_bluesky)(handle)
+        return _logged((_from_x if service == X_API else _from_bluesky)(handle))
+
+
+def _logged(scraped: Scraped) -> Scraped:
+    log.info("@%s: %d posts, %d of them new", scraped.handle, scraped.seen, scraped.new)
+    return scraped
 
 
 def _from_x(handle: Handle) -> Scraped:
@@ -122,16 +129,24 @@ def _from_bluesky(handle: Handle) -> Scraped:
     return Scraped(handle, BLUESKY, appended.new, appended.seen, state(storage, handle).rows)
 
 
-def scrape(handle: Handle, path: str) -> Scraped:
-    """Import a file unless exactly it has been imported and its posts are still there.
+def fetch(bot: Bot, sources: Mapping[str, str]) -> dict[str, str]:
+    """Bring in the posts of a bot's handles; returns the digests of their files, by handle.
 
-    `path` may name a service instead: `x_api` or `bluesky`.
+    sources: by handle, the path of a file or the name of a service. A handle without one lives on
+        the posts that are stored, and a file that is imported already is not read again.
+    Raises BadInput for a handle that is not the bot's, OptedOut, and what the sources raise.
     """
-    refuse_opted_out(storage_root(), handle)
-    if path in SERVICES:
-        return scrape_service(handle, path)
-    content = file_digest(Path(path))
-    scraped = scrape_file(handle, path, content)
-    if state(storage_root(), handle).rows < scraped.stored:
-        scraped = scrape_file.with_options(refresh_cache=True)(handle, path, content)
-    return scraped
+    handles = {handle.name: handle for handle in bot.handles}
+    if unknown := sorted(sources.keys() - handles.keys()):
+        raise BadInput(f"@{bot}: sources are given for {', '.join(unknown)}, not handles of it")
+    files = {}
+    for name, source in sources.items():
+        handle = handles[name]
+        refuse_opted_out(storage_root(), handle)
+        if source in SERVICES:
+            scrape_service(handle, source)
+            continue
+        files[name] = content = file_digest(Path(source))
+        if not is_imported(storage_root(), handle, content):
+            scrape_file(handle, source, content)
+    return files

@@ -16,7 +16,15 @@ from tasks.storage import Storage
 from tasks.storage.drafts import abandoned_drafts, delete_abandoned
 
 # Folders of the storage in which a handle or a bot has a folder or a file of its name.
-OF_HANDLES = ("posts", "profiles", "watermarks", "positions", "accounts", "avatars")
+OF_HANDLES = (
+    "posts",
+    "profiles",
+    "watermarks",
+    "positions",
+    "accounts",
+    "imports",
+    "avatars",
+)
 OF_BOTS = (
     "corpora",
     "resume",

@@ -142,7 +142,7 @@ def test_what_is_under_way_is_left_until_it_has_ended() -> None:
             made(client, "jasper-malisolde", Completed()),
         ]
         (sentence, _) = server.remove(handle)
-        assert sentence.startswith("2 runs of @isolde in Prefect are under way")
+        assert sentence.startswith("2 runs of @isolde in Prefect are running")
         kept = everything_kept(client)
         assert [str(run.id) in kept for run in runs] == [True, True, False, True]
         client.set_flow_run_state(runs[0].id, Completed(), force=True)
@@ -215,6 +215,6 @@ def test_what_answers_and_is_no_server_of_prefects(
 def test_a_server_that_goes_away_in_the_middle_is_to_be_asked_again() -> None:
     with (
         temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}),
-        pytest.raises(NetworkTrouble, match=r"@olga: the Prefect server .* forget .* again"),
+        pytest.raises(NetworkTrouble, match=r"@olga: the Prefect server .* forget. again"),
     ):
         PrefectRecords(None).find(Handle("olga"))

@@ -32,12 +32,12 @@ RATE = 4  # requests a second
 SCRAPE = """
 import sys
 from prefect import flow
-from tasks.core.names import Handle
-from tasks.scrape import scrape
+from tasks.core.names import Bot
+from tasks.scrape import fetch
 
 @flow
 def one(name: str) -> None:
-    scrape(Handle(name), "x_api")
+    fetch(Bot.parse(name), {name: "x_api"})
 
 one(sys.argv[1])
 """

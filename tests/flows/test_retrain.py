@@ -11,14 +11,15 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.sorting import ArtifactSort
 
-from flows.bot import nothing_new
+from flows.bot import fetch_and_compare
 from flows.requests import BotRequest, RetrainOptions
 from tasks.core.names import Bot
 from tasks.core.records import Outcome, Spec, Status
+from tasks.core.settings import settings
 from tasks.publishing.releases import latest_release
-from tasks.registry.attempts import begin_attempt
+from tasks.registry.attempts import begin_attempt, end_attempt
 from tasks.registry.due_marks import clear_due, mark_due
-from tasks.storage import Storage
+from tasks.storage import Storage, storage_root
 from tests.flows.running import QUICK, run
 from tests.sample_posts import write_table
 
@@ -153,7 +154,7 @@ def test_a_bot_that_kills_its_process_is_left_out_after_three_times(
     assert outcomes["mal"].status is Status.RELEASED, "told once, it may be tried again by hand"
 
 
-def test_a_look_sees_what_is_new(
+def test_what_counts_as_new(
     table: Path, tiny_base: Path, storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request = BotRequest(name="newt", sources={"newt": str(table)})
@@ -162,10 +163,13 @@ def test_a_look_sees_what_is_new(
     assert outcomes["newt"].status is Status.RELEASED
     _, outcomes = run([request], tiny_base)
     assert outcomes["newt"].status is Status.UNCHANGED
-    seen = unchanged(request, options)
-    assert seen is not None
-    assert seen.status is Status.UNCHANGED
+    found = unchanged(request, options)
+    assert found is not None
+    assert found.status is Status.UNCHANGED
 
+    for name in ("TOKEN", "NAMESPACE"):
+        monkeypatch.setenv(f"HUGGINGTWEETS_HUB_{name}", "me")
+    settings.cache_clear()
     changes = {
         "languages": options.model_copy(update={"languages": ("en",)}),
         "force": options.model_copy(update={"force": True}),
@@ -186,7 +190,8 @@ def test_a_look_sees_what_is_new(
 def unchanged(request: BotRequest, options: RetrainOptions) -> Outcome | None:
     @flow
     def look() -> None:
-        found.append(nothing_new(request, options).outcome)
+        end_attempt(storage_root(), request.bot)
+        found.append(fetch_and_compare(request, options)[1])
 
     found: list[Outcome | None] = []
     look()

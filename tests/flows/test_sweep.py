@@ -58,7 +58,7 @@ def test_the_better_rate_comes_first(
         ("parameters: {epochs: {distribution: uniform, min: 1, max: 2}}", "a grid needs values"),
         ("method: random\nparameters: {epochs: {distribution: uniform, min: 3, max: 2}}", "range"),
         ("parameters: {epochs: []}", "epochs"),
-        ("[", "no space of settings"),
+        ("[", "not a readable YAML file"),
     ],
 )
 def test_a_space_that_means_nothing_is_refused(
