@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
@@ -20,9 +20,8 @@ from prefect.settings import get_current_settings
 from starlette.requests import Request
 
 from tasks.core.names import Handle
-from tasks.core.records import Kind, Post
 from tasks.orchestration.limits import create_limit, limits_of, rate_name, scrapes_name
-from tests.sample_posts import sentences
+from tests.sample_posts import posts_by
 from tests.servers.x_api import TOKEN, Account, Fault, XApi, as_api_posts, running_x_api
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -70,11 +69,7 @@ def serving(names: list[str], pages: int, delay: float = 0) -> Iterator[tuple[XA
 
     with running_x_api() as api:
         for number, name in enumerate(names):
-            posts = [
-                Post(str(1000 + n), Handle(name), START + timedelta(hours=n), text, "en",
-                     Kind.POST, "x_api", "{}")
-                for n, text in enumerate(sentences(100 * pages))
-            ]  # fmt: skip
+            posts = posts_by(Handle(name), 100 * pages)
             api.add(Account(str(number + 1), name, posts=as_api_posts(posts)))
         api.storm = noted
         yield api, times

@@ -9,26 +9,17 @@ import pytest
 
 from flows.requests import BotRequest
 from tasks.core.names import BlueskyHandle, Handle
-from tasks.core.records import Kind, Post, Status
+from tasks.core.records import Status
 from tasks.core.settings import settings
 from tasks.lake.posts import state
 from tasks.storage import Storage
 from tests.flows.running import run
-from tests.sample_posts import sentences
+from tests.sample_posts import posts_by, sentences
 from tests.servers.bluesky import element, running_bluesky
 from tests.servers.x_api import TOKEN, Account, XApi, as_api_posts, running_x_api
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 START = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def posts_of(handle: Handle, number: int) -> list[Post]:
-    return [
-        Post(
-            str(1000 + n), handle, START + timedelta(hours=n), text, "en", Kind.POST, "x_api", "{}"
-        )
-        for n, text in enumerate(sentences(number))
-    ]
 
 
 def use(api: XApi, monkeypatch: pytest.MonkeyPatch, **more: str) -> None:
@@ -43,7 +34,7 @@ def test_x_is_scraped_once_and_then_asked_for_news_only(
 ) -> None:
     request = BotRequest(name="mallory", sources={"mallory": "x_api"})
     with running_x_api() as api:
-        found = as_api_posts(posts_of(Handle("mallory"), 200))
+        found = as_api_posts(posts_by(Handle("mallory"), 200))
         account = api.add(Account("7", "mallory", "Mallory", posts=found))
         use(api, monkeypatch)
         _, outcomes = run([request], tiny_base)
@@ -63,7 +54,7 @@ def test_x_is_scraped_once_and_then_asked_for_news_only(
 def test_a_budget_skips_and_terms_refuse(tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     request = BotRequest(name="niaj", sources={"niaj": "x_api"})
     with running_x_api() as api:
-        api.add(Account("8", "niaj", posts=as_api_posts(posts_of(Handle("niaj"), 200))))
+        api.add(Account("8", "niaj", posts=as_api_posts(posts_by(Handle("niaj"), 200))))
         use(api, monkeypatch, X_BUDGET_RUN="0.1")
         state, outcomes = run([request], tiny_base)
         assert (state, outcomes["niaj"].status) == ("Completed", Status.SKIPPED)

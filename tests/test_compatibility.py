@@ -1,0 +1,186 @@
+"""What an earlier version left on a machine is read and finished by this one.
+
+The earlier version is the commit of this repository's own history by which operators' data was
+made: it scrapes, trains, releases, forgets, and is killed in the middle of a training.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tasks.core.names import Handle
+from tests.sample_posts import posts_by, write_table
+from tests.servers.prefect_site import until
+from tests.servers.x_api import TOKEN, Account, XApi, as_api_posts, running_x_api
+
+ROOT = Path(__file__).parents[1]
+EARLIER = "68c0f9ca619c5e2c23c181a114f199f273a4ee1c"
+# Commands of the command line, one after another in one process, with one Prefect server.
+COMMANDS = """
+import json, sys
+from {module} import main
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["huggingtweets", *words]
+    try:
+        main()
+    except SystemExit as end:
+        print("CODE", end.code or 0, flush=True)
+"""
+SOON = 20  # steps after which the training is killed, of 450
+LONG = {"epochs": 30, "evaluations": 1, "patience": 1000, "learning_rate": 1e-5}
+
+
+@pytest.fixture(scope="module")
+def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The earlier version's tree."""
+    folder = tmp_path_factory.mktemp("earlier")
+    archive = subprocess.run(
+        ["git", "-C", ROOT, "archive", EARLIER], capture_output=True, check=False
+    )
+    if archive.returncode:
+        message = f"this checkout's history has no {EARLIER}: {archive.stderr.decode()}"
+        # CI has the whole history.
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
+    subprocess.run(["tar", "-x", "-C", folder], input=archive.stdout, check=True)
+    return folder
+
+
+@dataclass
+class Machine:
+    """An operator's machine: what lies in its folder outlives the version that made it."""
+
+    folder: Path
+    base: Path
+    api: XApi
+
+    @property
+    def storage(self) -> Path:
+        """The storage root."""
+        return self.folder / "storage"
+
+    def run(self, *commands: list[object]) -> list[Any]:
+        """What this version's commands printed as JSON, and the log of them all."""
+        process = self._start(ROOT, "deployments.cli.app", *commands)
+        out, err = process.communicate(timeout=240)
+        printed = re.split(r"^CODE \d+\n", out, flags=re.MULTILINE)
+        results = [json.loads(part) for part in printed[:-1]]
+        assert len(results) == len(commands), f"{out}\n{err}"
+        return [*results, err]
+
+    def run_until_killed(self, tree: Path, *commands: list[object]) -> None:
+        """Commands of the earlier version, killed when bob's training is under way."""
+        process = self._start(tree, "deployments.cli", *commands)
+
+        def under_way() -> bool:
+            done = max((int(path.parent.name) for path in self.unfinished("bob")), default=0)
+            return done >= SOON or process.poll() is not None
+
+        try:
+            until(under_way, 240, "bob's training")
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            out, err = process.communicate()
+        assert self.unfinished("bob"), f"{out}\n{err}"
+
+    def _start(self, tree: Path, module: str, *commands: list[object]) -> subprocess.Popen[str]:
+        told = json.dumps([list(map(str, words)) for words in commands])
+        own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+        environment = {
+            **own,
+            "PYTHONPATH": str(tree),
+            "PREFECT_HOME": str(self.folder / "prefect"),
+            "HUGGINGTWEETS_STORAGE": str(self.storage),
+            "HUGGINGTWEETS_BASE": str(self.base),
+            "HUGGINGTWEETS_CHECKPOINT_SECONDS": "0.2",
+            "HUGGINGTWEETS_TRACKING": "false",
+            "HUGGINGTWEETS_X_API_URL": self.api.url,
+            "HUGGINGTWEETS_X_BEARER_TOKEN": TOKEN,
+            "HUGGINGTWEETS_X_ACCEPT_TERMS": "true",
+        }
+        return subprocess.Popen(
+            [sys.executable, "-c", COMMANDS.format(module=module), told],
+            cwd=self.folder, env=environment, start_new_session=True, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    def registry(self, name: str, bots: list[dict[str, Any]]) -> Path:
+        """A registry of these bots."""
+        path = self.folder / name
+        defaults = {"training": {"epochs": 1, "precision": "fp32"}}
+        path.write_text(yaml.safe_dump({"defaults": defaults, "bots": bots}))
+        return path
+
+    def unfinished(self, bot: str) -> list[Path]:
+        """The checkpoints of a bot's training that has not ended."""
+        return list((self.storage / "resume" / bot).glob("*/*/manifest.json"))
+
+    def cached_runs(self) -> list[str]:
+        """The names of the task runs that found their result stored."""
+        with sqlite3.connect(self.folder / "prefect" / "prefect.db") as database:
+            found = database.execute("SELECT name FROM task_run WHERE state_name = 'Cached'")
+            return sorted(name for (name,) in found)
+
+
+@pytest.mark.timeout(600)
+def test_what_an_earlier_version_left_is_used_and_finished(
+    earlier: Path, tmp_path: Path, tiny_base: Path
+) -> None:
+    with running_x_api() as api:
+        posts = as_api_posts(posts_by(Handle("mallory"), 200))
+        api.add(Account("7", "mallory", "Mallory", posts=posts))
+        machine = Machine(tmp_path, tiny_base, api)
+        table = write_table(tmp_path / "bob.csv", posts=200)
+        poor = machine.registry("poor.yaml", [{"handles": ["cyd"]}])
+        long = machine.registry(
+            "long.yaml", [{"handles": ["bob"], "source": str(table), "training": LONG}]
+        )
+        mallory = ["retrain", "mallory", "--source", "x_api", "--epochs", 1, "--json"]
+        bobs_night = ["nightly", "--night", "2026-01-02", "--registry", long, "--json"]
+        machine.run_until_killed(
+            earlier,
+            ["forget", "eve", "--yes"],
+            mallory,
+            ["nightly", "--night", "2026-01-01", "--registry", poor],
+            bobs_night,
+        )
+        assert machine.cached_runs() == []
+        asked = len(api.requests)
+        (unchanged,), (again,), night, (opted_out,), rows, log = machine.run(
+            mallory,
+            [*mallory, "--force"],
+            bobs_night,
+            ["retrain", "eve", "--source", table, "--json"],
+            ["status", "--json"],
+        )
+    # The release, the corpus, the outcome and the watermark are known.
+    assert (unchanged["status"], again["status"]) == ("unchanged", "released")
+    assert again["evaluation"]["bot_loss"] == unchanged["evaluation"]["bot_loss"]
+    assert len(api.requests) == asked + 2, "only what is new is asked for"
+    # So are the results of tasks.
+    cached = ["curate @bob", "curate @mallory", "finetune @mallory", "scrape @bob"]
+    assert machine.cached_runs() == cached
+    # The training that was cut off goes on, and the night ends by its plan.
+    (resumed,) = re.findall(r"from step (\d+) of \d+", log)
+    assert int(resumed) >= SOON
+    assert night["counts"] == {"released": 1}
+    assert machine.unfinished("bob") == []
+    # What an account asked for, and how bots fared, stays known.
+    assert "opted out" in opted_out["reason"]
+    by_bot = {row["bot"]: row for row in rows}
+    assert by_bot["@cyd"]["outcome"] == "failed"
+    assert by_bot["@cyd"]["not before"] != "–"
+    assert by_bot["@mallory"]["posts"] == 200
