@@ -15,6 +15,7 @@ from flows.requests import BotRequest, RetrainOptions
 from flows.retrain import retrain
 from tasks.core.records import Outcome, Spec
 from tasks.core.settings import settings
+from tests.servers import x_api
 from tests.servers.hub import TOKEN, Hub
 
 QUICK = Spec(epochs=1, precision="fp32")
@@ -36,6 +37,14 @@ def use_hub(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let what is pushed go to this Hub."""
     for name, value in {"ENDPOINT": hub.url, "TOKEN": TOKEN, "NAMESPACE": "me"}.items():
         monkeypatch.setenv(f"HUGGINGTWEETS_HUB_{name}", value)
+    settings.cache_clear()
+
+
+def use_x_api(api: x_api.XApi, monkeypatch: pytest.MonkeyPatch, **more: str) -> None:
+    """Let posts come from this X; `more` are further settings."""
+    values = {"X_API_URL": api.url, "X_BEARER_TOKEN": x_api.TOKEN, "X_ACCEPT_TERMS": "true", **more}
+    for name, value in values.items():
+        monkeypatch.setenv(f"HUGGINGTWEETS_{name}", value)
     settings.cache_clear()
 
 

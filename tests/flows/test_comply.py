@@ -13,8 +13,8 @@ from tasks.core.names import Handle
 from tasks.core.records import Status
 from tasks.registry.due_marks import due_marks
 from tasks.storage import Storage
-from tests.flows.running import run
-from tests.flows.test_services import posts_of, use
+from tests.flows.running import run, use_x_api
+from tests.sample_posts import posts_by
 from tests.servers.x_api import Account, Fault, as_api_posts, running_x_api
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -25,9 +25,9 @@ def test_gone_posts_make_the_bot_due_and_the_next_retrain_is_without_them(
 ) -> None:
     request = BotRequest(name="wendy", sources={"wendy": "x_api"})
     with running_x_api() as api:
-        posts = as_api_posts(posts_of(Handle("wendy"), 200))
+        posts = as_api_posts(posts_by(Handle("wendy"), 200))
         account = api.add(Account("9", "wendy", posts=posts))
-        use(api, monkeypatch)
+        use_x_api(api, monkeypatch)
         run([request], tiny_base)
         (checked,) = comply()
         assert (checked.found.checked, checked.found.dropped) == (200, 0)
@@ -53,7 +53,7 @@ def test_a_cap_ends_the_check_and_the_command_says_so(
     code, out, _ = command("comply")
     assert (code, out.strip()) == (0, "The lake holds no posts from the X API.")
     with running_x_api() as api:
-        use(api, monkeypatch, X_ACCEPT_TERMS="false")
+        use_x_api(api, monkeypatch, X_ACCEPT_TERMS="false")
         code, out, _ = command("comply", "xavier", "yvonne")
         assert code == 1
         assert "HUGGINGTWEETS_X_ACCEPT_TERMS" in out

@@ -13,20 +13,13 @@ from tasks.core.records import Status
 from tasks.core.settings import settings
 from tasks.lake.posts import state
 from tasks.storage import Storage
-from tests.flows.running import run
+from tests.flows.running import run, use_x_api
 from tests.sample_posts import posts_by, sentences
 from tests.servers.bluesky import element, running_bluesky
-from tests.servers.x_api import TOKEN, Account, XApi, as_api_posts, running_x_api
+from tests.servers.x_api import TOKEN, Account, as_api_posts, running_x_api
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 START = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def use(api: XApi, monkeypatch: pytest.MonkeyPatch, **more: str) -> None:
-    values = {"X_API_URL": api.url, "X_BEARER_TOKEN": TOKEN, "X_ACCEPT_TERMS": "true", **more}
-    for name, value in values.items():
-        monkeypatch.setenv(f"HUGGINGTWEETS_{name}", value)
-    settings.cache_clear()
 
 
 def test_x_is_scraped_once_and_then_asked_for_news_only(
@@ -36,7 +29,7 @@ def test_x_is_scraped_once_and_then_asked_for_news_only(
     with running_x_api() as api:
         found = as_api_posts(posts_by(Handle("mallory"), 200))
         account = api.add(Account("7", "mallory", "Mallory", posts=found))
-        use(api, monkeypatch)
+        use_x_api(api, monkeypatch)
         _, outcomes = run([request], tiny_base)
         assert outcomes["mallory"].status is Status.RELEASED
         assert outcomes["mallory"].corpus.counts["mallory"].downloaded == 200
@@ -55,11 +48,11 @@ def test_a_budget_skips_and_terms_refuse(tiny_base: Path, monkeypatch: pytest.Mo
     request = BotRequest(name="niaj", sources={"niaj": "x_api"})
     with running_x_api() as api:
         api.add(Account("8", "niaj", posts=as_api_posts(posts_by(Handle("niaj"), 200))))
-        use(api, monkeypatch, X_BUDGET_RUN="0.1")
+        use_x_api(api, monkeypatch, X_BUDGET_RUN="0.1")
         state, outcomes = run([request], tiny_base)
         assert (state, outcomes["niaj"].status) == ("Completed", Status.SKIPPED)
         assert "budget" in outcomes["niaj"].reason
-        use(api, monkeypatch, X_ACCEPT_TERMS="false")
+        use_x_api(api, monkeypatch, X_ACCEPT_TERMS="false")
         _, outcomes = run([request], tiny_base)
         assert outcomes["niaj"].status is Status.FAILED
         assert "HUGGINGTWEETS_X_ACCEPT_TERMS" in outcomes["niaj"].reason
