@@ -1,18 +1,29 @@
-"""Work that is killed a hundred times at random moments, in one process tree.
+"""Work that is killed at random moments: 100 times in one process tree, 10 times as a command.
 
 make chaos
 """
 
 from __future__ import annotations
 
+import os
+import random
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1200)]
-TIMES = 100
+from tasks.core.names import Bot
+from tasks.publishing.releases import latest_release, verify_release
+from tasks.storage import Storage
+from tests.sample_posts import write_table
+from tests.tasks.removal.traces import traces
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
+ROOT = Path(__file__).parents[2]
+TIMES, COMMANDS = 100, 10
 
 
 @pytest.mark.parametrize(
@@ -25,7 +36,81 @@ TIMES = 100
 def test_whatever_is_killed_nothing_is_lost_half_or_left(tmp_path: Path, program: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", program, tmp_path, str(TIMES)],
-        cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False,
+        cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     print(f"\nCHAOS | {program} | {done.stdout.strip()}")
+
+
+class Commands:
+    """Runs `huggingtweets`, each time with a temporary Prefect server, and kills some of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.chance = folder, random.Random(0)
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
+        self.environment = {
+            **inherited,
+            "HUGGINGTWEETS_STORAGE": str(folder / "storage"),
+            "HUGGINGTWEETS_TRACKING": "false",
+            "HUGGINGTWEETS_GATE_REPEATS": "1",
+            "PREFECT_HOME": str(folder / "prefect"),
+            "PYTHONPATH": str(ROOT),
+        }
+
+    def run(self, *words: object) -> float:
+        """Run one to its end; returns the seconds."""
+        begun = time.monotonic()
+        process = self._start(*words)
+        output, _ = process.communicate()
+        assert process.returncode == 0, output.decode()[-3000:]
+        return time.monotonic() - begun
+
+    def kill(self, longest: float, *words: object) -> None:
+        """Kill one and all that it has started, after a random time."""
+        process = self._start(*words)
+        time.sleep(self.chance.uniform(0, longest))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+    def _start(self, *words: object) -> subprocess.Popen[bytes]:
+        command = [Path(sys.executable).with_name("huggingtweets"), *map(str, words)]
+        return subprocess.Popen(
+            command, cwd=self.folder, env=self.environment, start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+
+def test_a_forget_that_is_killed_is_finished_by_the_next(tmp_path: Path, storage: Storage) -> None:
+    commands, table = Commands(tmp_path), write_table(tmp_path / "rosa.csv", posts=200)
+
+    def set_up() -> None:
+        storage.delete("opt-outs")
+        commands.run("import", table, "--handle", "rosa")
+
+    set_up()
+    longest = commands.run("forget", "rosa", "--yes")
+    for _ in range(COMMANDS):
+        set_up()
+        commands.kill(longest, "forget", "rosa", "--yes")
+        commands.run("forget", "rosa", "--yes")
+        receipts = set(storage.keys("receipts"))
+        assert traces(storage, "rosa") == {"opt-outs/rosa.json", *receipts}
+    print(f"\nCHAOS | forget, killed within {longest:.0f} s | {COMMANDS} finished by the next")
+
+
+def test_a_retrain_that_is_killed_leaves_a_whole_release(
+    tmp_path: Path, storage: Storage, tiny_base: Path
+) -> None:
+    commands, table = Commands(tmp_path), write_table(tmp_path / "rosa.csv", posts=200)
+    words = ("retrain", "rosa", "--source", table, "--base", tiny_base, "--force")
+    commands.run(*words)
+    longest = commands.run(*words)
+    for _ in range(COMMANDS):
+        commands.kill(longest, *words)
+        release = latest_release(storage, Bot.parse("rosa"))
+        assert release is not None
+        assert verify_release(storage, release, digests=True)
+    commands.run(*words)
+    left = [path.name for path in storage.local("releases/rosa").iterdir()]
+    assert len([name for name in left if name != "latest" and name[0] != "."]) == 1, left
+    print(f"\nCHAOS | retrain --force, killed within {longest:.0f} s | {COMMANDS} times whole")

@@ -86,10 +86,10 @@ def test_nothing_of_the_account_stays_and_all_of_the_others(
         assert len(naming(before, "gideon")) > 20
         plan = forget("gideon")
         assert isinstance(plan, Plan)
-        told = {each.key: each.files for each in plan.kept if "Prefect" in each.key}
+        counts = {each.key: each.files for each in plan.kept if "Prefect" in each.key}
         # Of its own: two of bots, and a batch of one. Of others: two batches and a sweep.
-        assert told["runs in Prefect"] == 3
-        assert told["mentions in Prefect's other runs"] == 3
+        assert counts["runs in Prefect"] == 3
+        assert counts["mentions in Prefect's other runs"] == 3
         assert everything_kept(client) == before, "looking removes nothing"
 
         receipt = forget("gideon", confirmed=True)

@@ -82,9 +82,9 @@ def test_what_is_held_back_is_tracked_and_not_pushed(
         assert outcomes["judy"].status is Status.HELD_BACK
         assert hub.repositories["me/judy"].head is head
         assert len(tracked_with(storage, "")) == 2 * len(before) == 4
-        told = tracked_with(storage, f"{hub.url}/me/judy")
-        assert set(told) <= set(before), "the Hub does not have it, so no run says so"
-        assert len(told) == 1
+        named = tracked_with(storage, f"{hub.url}/me/judy")
+        assert set(named) <= set(before), "the Hub does not have it, so no run says so"
+        assert len(named) == 1
 
 
 def tracked_with(storage: Storage, words: str) -> list[str]:

@@ -94,7 +94,7 @@ def test_what_an_interrupted_call_had_planned_is_in_the_receipt_of_the_next(
 
     with pytest.raises(OSError, match="power"):
         remove_account(bucket, ALICE, machine.settings, NOW, [machine.here, Full()])
-    assert machine.names() == set(), "the first neighbour was done"
+    assert machine.names() == set(), "the first holder was done"
     receipt = remove_account(bucket, ALICE, machine.settings, NOW, [machine.here])
     removed = {str(each) for each in receipt.removed}
     assert {f"wandb/alice on {platform.node()}", "somewhere"} <= removed
