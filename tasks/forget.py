@@ -64,7 +64,8 @@ def data_holders(server: DataHolder | None = None) -> Sequence[DataHolder]:
 
 
 def _this_machine() -> ThisMachine:
-    return ThisMachine(storage_root(), settings(), results_folder())
+    places = get_current_settings().home / "places"
+    return ThisMachine(storage_root(), settings(), results_folder(), places)
 
 
 def results_folder() -> Path | None:

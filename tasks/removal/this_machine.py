@@ -13,9 +13,12 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from tasks.core.name_matching import is_of, mentions
 from tasks.core.names import Handle
@@ -41,12 +44,14 @@ class ThisMachine:
     """What this machine holds, beside the storage.
 
     results: Prefect's folder of task results, or None where results are stored elsewhere.
+    places: the folder of locks that are named after bots, or None.
     temporary: the system's folder for temporary files.
     """
 
     storage: Storage
     settings: Settings
     results: Path | None
+    places: Path | None = None
     temporary: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
 
     def find(self, handle: Handle) -> tuple[Removal, ...]:
@@ -56,6 +61,7 @@ class ThisMachine:
         others = {
             "results of Prefect": results_of(self.results, [handle]),
             "temporary files that killed processes left": left,
+            "locks of bots": self._locks(handle),
         }
         return (*runs, *(_counted(key, files) for key, files in others.items() if files))
 
@@ -81,6 +87,8 @@ class ThisMachine:
             for runs in self._runs(handle):
                 shutil.rmtree(runs, onerror=_raise_unless_gone)
                 _log.info("@%s: removed the runs in %s", handle, runs)
+            for lock in self._locks(handle):
+                _delete_unless_held(lock)
         for path in results_of(self.results, handles):
             path.unlink(missing_ok=True)
         for folder in self._left():
@@ -89,6 +97,12 @@ class ThisMachine:
     def _left(self) -> list[Path]:
         """Copies of files of an object store, of whichever account, and what wandb cached."""
         return abandoned_temporary_folders(self.temporary)
+
+    def _locks(self, handle: Handle) -> list[Path]:
+        found = sorted(self.places.glob("bot-*")) if self.places else []
+        # Such as `bot-alice-bob.0`.
+        names = ((path, path.name.removeprefix("bot-").rpartition(".")[0]) for path in found)
+        return [path for path, name in names if is_of(handle, name)]
 
     def _runs(self, handle: Handle) -> list[Path]:
         return runs_of(tracking_folder(self.storage, self.settings), handle)
@@ -103,6 +117,11 @@ class ThisMachine:
         size = sum(path.stat().st_size for path in files)
         machine = "" if self.storage.is_local else platform.node()
         return Removal(key, len(files), size, whole.hexdigest(), machine=machine)
+
+
+def _delete_unless_held(lock: Path) -> None:
+    with suppress(Timeout), FileLock(lock, blocking=False):
+        lock.unlink(missing_ok=True)
 
 
 def _counted(key: str, files: Sequence[Path]) -> Removal:

@@ -62,7 +62,7 @@ class Machine:
         path.write_bytes(data)
 
     def remove(self) -> None:
-        here = ThisMachine(self.storage, Settings(), self.results, self.temporary)
+        here = ThisMachine(self.storage, Settings(), self.results, temporary=self.temporary)
         remove_account(self.storage, ALICE, Settings(), AT, [here])
 
 

@@ -14,6 +14,7 @@ import pytest
 from tasks.core.names import Handle
 from tasks.core.settings import Settings
 from tasks.ingest.scrape_state import load_stop, save_stop
+from tasks.orchestration.machine_places import machine_place
 from tasks.removal.account_removal import plan_removal, remove_account
 from tasks.removal.inventory import Removal
 from tasks.removal.this_machine import ThisMachine, results_of
@@ -33,7 +34,10 @@ class Machine:
         self.results.mkdir(parents=True)
         self.temporary = folder / "temporary"
         self.temporary.mkdir()
-        self.here = ThisMachine(storage, self.settings, self.results, self.temporary)
+        self.places = folder / "places"
+        self.here = ThisMachine(
+            storage, self.settings, self.results, self.places, temporary=self.temporary
+        )
 
     def work(self, *bots: str) -> None:
         """Leave what a retrain of these bots leaves."""
@@ -125,7 +129,7 @@ def test_a_list_that_has_not_changed_is_not_searched_for_again(
     machine.work("alice")
     machine.here.remove_opted_out()
     assert machine.names() == {"alice"}
-    ThisMachine(bucket, machine.settings, None, machine.temporary).remove_opted_out()
+    ThisMachine(bucket, machine.settings, None, temporary=machine.temporary).remove_opted_out()
     assert machine.names() == {"alice"}, "of the results; the runs are gone"
     assert list(machine.runs.iterdir()) == []
 
@@ -136,7 +140,7 @@ def test_nobody_opted_out_nothing_is_written(bucket: Storage, machine: Machine) 
 
 
 def test_results_in_a_block_are_reported_as_left(bucket: Storage, machine: Machine) -> None:
-    here = ThisMachine(bucket, machine.settings, None, machine.temporary)
+    here = ThisMachine(bucket, machine.settings, None, temporary=machine.temporary)
     receipt = remove_account(bucket, ALICE, machine.settings, NOW, [here])
     assert any("PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK" in sentence for sentence in receipt.left)
 
@@ -167,12 +171,25 @@ def test_a_failure_is_a_result_too(machine: Machine) -> None:
 
 def test_in_a_local_storage_runs_are_the_storages(tmp_path: Path, storage: Storage) -> None:
     settings = Settings(cache=tmp_path / "cache")
-    here = ThisMachine(storage, settings, tmp_path / "results", tmp_path / "temporary")
+    here = ThisMachine(storage, settings, tmp_path / "results", temporary=tmp_path / "temporary")
     track(storage.local("wandb"), training("alice"))
     (removal,) = here.find(ALICE)
     assert str(removal) == "wandb/alice"
     assert here.remove(ALICE) == ()
     assert storage.files("wandb") == {}
+
+
+def test_locks_of_bots_go_unless_they_are_held(bucket: Storage, machine: Machine) -> None:
+    for bot in ("alice", "alice-bob", "bob", "malice"):
+        with machine_place(machine.places, f"bot-{bot}"):
+            pass
+    with machine_place(machine.places, "bot-alice-bob"):
+        receipt = remove_account(bucket, ALICE, machine.settings, NOW, [machine.here])
+    left = {path.name for path in machine.places.iterdir()}
+    assert left == {"bot-alice-bob.0", "bot-bob.0", "bot-malice.0"}
+    assert {each.key: each.files for each in receipt.removed} == {"locks of bots": 2}
+    remove_account(bucket, ALICE, machine.settings, NOW, [machine.here])
+    assert {path.name for path in machine.places.iterdir()} == {"bot-bob.0", "bot-malice.0"}
 
 
 def test_sweeps_lose_the_column_of_the_account(bucket: Storage, machine: Machine) -> None:
