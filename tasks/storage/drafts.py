@@ -95,12 +95,13 @@ def _new(folder: Path, name: str, make: Callable[[Path], None]) -> Iterator[Path
 def _made(folder: Path, name: str, make: Callable[[Path], None]) -> tuple[Path, int]:
     """A draft and its open descriptor, locked. Another process may remove both in between."""
     for tries_left in reversed(range(_TRIES)):
-        folder.mkdir(parents=True, exist_ok=True)
         draft = folder / f".draft-{name}-{uuid.uuid4().hex[:8]}"
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             make(draft)
             descriptor = os.open(draft, os.O_RDONLY)
-        except FileNotFoundError:
+        except (FileNotFoundError, FileExistsError):
+            # Where the folder is removed within `mkdir`, Python takes what existed for a file.
             if not tries_left:
                 raise
             continue

@@ -28,6 +28,7 @@ from tasks.storage.object_store import with_longer_retries, without_credentials
 from tasks.storage.storage_errors import reason_of, translate_errors
 
 _CHUNK = 1 << 20  # bytes
+_TRIES = 10  # to list a folder from which other processes delete
 
 
 @dataclass(frozen=True)
@@ -87,25 +88,32 @@ class Storage:
 
     def files(self, key: str) -> dict[str, int]:
         """The bytes of each file at or below a key, by its key, hidden ones included; sorted."""
-        selector = pafs.FileSelector(self.full(key), allow_not_found=True, recursive=True)
         with translate_errors(self.url):
             info = self.filesystem.get_file_info(self.full(key))
-            if info.type == pafs.FileType.File:
-                return {key: info.size}
-            found = self.filesystem.get_file_info(selector)
+        if info.type == pafs.FileType.File:
+            return {key: info.size}
         return {
             each.path.removeprefix(f"{self.path}/"): each.size
-            for each in sorted(found, key=lambda info: info.path)
+            for each in sorted(self._listed(key, recursive=True), key=lambda info: info.path)
             if each.type == pafs.FileType.File
         }
 
     def infos(self, folder: str) -> list[pafs.FileInfo]:
         """Name, size and time of what is directly in a folder, sorted, without hidden ones."""
-        selector = pafs.FileSelector(self.full(folder), allow_not_found=True)
-        with translate_errors(self.url):
-            found = self.filesystem.get_file_info(selector)
-        shown = [info for info in found if not info.base_name.startswith(".")]
+        shown = [info for info in self._listed(folder) if not info.base_name.startswith(".")]
         return sorted(shown, key=lambda info: str(info.base_name))
+
+    def _listed(self, folder: str, *, recursive: bool = False) -> list[pafs.FileInfo]:
+        selector = pafs.FileSelector(self.full(folder), allow_not_found=True, recursive=recursive)
+        with translate_errors(self.url):
+            for tries_left in reversed(range(_TRIES)):
+                try:
+                    found: list[pafs.FileInfo] = self.filesystem.get_file_info(selector)
+                    break
+                except FileNotFoundError:  # another process has just deleted a folder in it
+                    if not tries_left:
+                        raise
+            return found
 
     def _children(self, folder: str) -> list[tuple[str, bool]]:
         return [

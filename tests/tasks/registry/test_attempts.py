@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.synchronize import Barrier
 
 import pytest
@@ -67,3 +68,17 @@ def test_a_damaged_count_is_one_attempt_and_named(
     assert f"@alice: {storage.local('attempts/alice.json')} is damaged" in caplog.text
     end_attempt(storage, ALICE)
     assert begin_attempt(storage, ALICE) == 0
+
+
+def test_one_retrain_may_begin_while_another_ends(storage: Storage) -> None:
+    """The end of one removes the folder in which the other is about to write."""
+
+    def retrain(times: int) -> None:
+        for _ in range(times):
+            begin_attempt(storage, ALICE)
+            end_attempt(storage, ALICE)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(retrain, [100] * 4))
+    assert attempts_of(storage, ALICE) == 0
+    assert storage.folders("attempts") == []

@@ -71,6 +71,8 @@ def test_a_missing_bucket_is_named(s3: S3, bucket: Storage) -> None:
     elsewhere = open_storage(s3.url(bucket="elsewhere"))
     with pytest.raises(StorageUnusable, match="the bucket does not exist: create it"):
         elsewhere.write("a", b"1")
+    assert elsewhere.keys("a") == []
+    assert elsewhere.files("a") == {}
 
 
 def test_a_key_in_the_url_is_never_shown(s3: S3) -> None:
