@@ -8,6 +8,7 @@ from prefect import flow
 
 from flows.bot import as_state, bring_up_to_date
 from flows.requests import BotName, BotRequest, RetrainOptions
+from flows.stopping import stoppable
 
 
 @flow(name="account", flow_run_name="retrain @{bot}", persist_result=True, result_serializer="json")
@@ -30,4 +31,6 @@ async def account(
     names = [handle.name for handle in plain.bot.handles]
     sources = {} if source == "stored" else dict.fromkeys(names, source)
     request = plain.model_copy(update={"sources": sources})
-    return as_state(await bring_up_to_date(request, options or RetrainOptions()))
+    with stoppable():
+        outcome = await bring_up_to_date(request, options or RetrainOptions())
+    return as_state(outcome)

@@ -62,7 +62,7 @@ async def bring_up_to_date(request: BotRequest, options: RetrainOptions) -> Outc
             # Without a task: of hundreds of bots most have nothing new.
             return await asyncio.to_thread(record, unchanged, began)
         outcome = await _retrain_in_own_run(request, options)
-        if outcome.status is not Status.FAILED:
+        if outcome.status in (Status.RELEASED, Status.UNCHANGED, Status.HELD_BACK):
             outcome = replace(outcome, details={**outcome.details, INPUTS: inputs})
         return await asyncio.to_thread(record_outcome, outcome, began, trained=True)
     except Exception as error:  # noqa: BLE001 - one bot's trouble must not end the batch
@@ -142,8 +142,8 @@ def flow_of(bot: Bot) -> Any:
 
 
 def as_state(outcome: Outcome) -> Any:
-    """What a bot's run returns: its outcome, as a failure where it is one."""
-    if outcome.status is Status.FAILED:
+    """What a bot's run returns: its outcome, as a failed state where the bot has failed."""
+    if outcome.status in (Status.FAILED, Status.INTERRUPTED):  # a retried batch runs it again
         return Failed(message=outcome.reason, data=outcome)
     return outcome
 

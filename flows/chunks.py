@@ -17,6 +17,7 @@ from prefect.exceptions import ObjectNotFound
 
 from flows.requests import BotRequest, RetrainOptions
 from flows.retrain import retrain
+from tasks.core import interruption
 from tasks.core.records import Outcome, Status
 from tasks.orchestration.crashed_runs import take_up_crashed
 from tasks.orchestration.outages import skip_if_unreachable
@@ -67,6 +68,7 @@ async def _here(chunks: Sequence[Chunk], options: RetrainOptions) -> dict[str, s
     begun, done, total = time.monotonic(), 0, sum(len(chunk.bots) for chunk in chunks)
     troubles = dict[str, str]()
     for chunk in chunks:
+        interruption.check()
         state = await retrain(list(chunk.bots), options, return_state=True)
         troubles |= _troubles(chunk, await state.aresult(raise_on_failure=False))
         done += len(chunk.bots)

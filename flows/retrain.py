@@ -12,10 +12,12 @@ from prefect.states import Failed
 from flows.bot import bring_up_to_date
 from flows.pipeline import in_pipeline
 from flows.requests import BotRequest, RetrainOptions
+from flows.stopping import stoppable
 from tasks.artifacts import show_outcomes
+from tasks.core import interruption
 from tasks.core.records import Outcome, Status
 from tasks.forget import remove_opted_out_here
-from tasks.outcome import has_crashed
+from tasks.outcome import has_crashed, now
 
 NAMED = 3  # so many bots are named in the title of a batch's run
 
@@ -35,18 +37,21 @@ async def retrain(bots: list[BotRequest], options: RetrainOptions | None = None)
         options: What holds for all that have no options of their own.
 
     Returns:
-        Their outcomes. The run has failed if one of them has.
+        Their outcomes. The run has failed if one of them has, or if it was stopped.
     """
     common = options or RetrainOptions()
     await asyncio.to_thread(remove_opted_out_here)
 
     async def one(request: BotRequest) -> Outcome:
+        if interruption.stop_requested():
+            return Outcome(request.name, Status.INTERRUPTED, f"@{request.name}: not begun", now())
         return await bring_up_to_date(request, request.options or common)
 
     suspects = [request for request in bots if has_crashed(request.bot)]
     others = [request for request in bots if request not in suspects]
     # One by one and at the end: what kills the process then takes no other bot with it.
-    outcomes = await in_pipeline(others, one) + await in_pipeline(suspects, one, 1)
+    with stoppable():
+        outcomes = await in_pipeline(others, one) + await in_pipeline(suspects, one, 1)
     order = {request.name: place for place, request in enumerate(bots)}
     outcomes.sort(key=lambda outcome: order[outcome.bot])
     show_outcomes(outcomes)
@@ -54,4 +59,6 @@ async def retrain(bots: list[BotRequest], options: RetrainOptions | None = None)
     if failed:
         message = f"{len(failed)} of {len(outcomes)} bots failed: {', '.join(failed)}"
         return Failed(message=message, data=outcomes)
+    if interruption.stop_requested():
+        return Failed(message="stopped on request", data=outcomes)
     return outcomes

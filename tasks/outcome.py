@@ -15,6 +15,7 @@ from tasks.core.errors import (
     BudgetExceeded,
     DamagedState,
     HuggingtweetsError,
+    Interrupted,
     PermanentError,
     ProcessCrashed,
     SourceStopped,
@@ -39,6 +40,8 @@ from tasks.storage.opt_outs import refuse_opted_out
 
 log = logging.getLogger("huggingtweets")
 MOST_CRASHES = 3
+# When the retrains of this process that have no outcome yet began, by bot.
+_under_way: dict[str, datetime] = {}
 INPUTS = "inputs"  # under which an outcome's details hold the digest
 # A full disk, a refused key: no bot's own fault, so none is parked for it.
 _FAULTS_OF_ALL = (SourceStopped, StorageUnusable, TermsNotAccepted)
@@ -83,6 +86,7 @@ def begin_retrain(bot: Bot) -> None:
     Raises ProcessCrashed where too many had no end, DamagedState where the bot's state is damaged.
     """
     load_state(storage_root(), bot)  # now, and not after an hour of training
+    _under_way[bot.name] = datetime.now(UTC)
     if begin_attempt(storage_root(), bot) >= MOST_CRASHES:
         raise ProcessCrashed(
             f"@{bot}: {MOST_CRASHES} retrains in a row ended with the death of their process, so "
@@ -123,6 +127,7 @@ def record(outcome: Outcome, began: datetime, *, trained: bool = False) -> Outco
     storage, bot = storage_root(), Bot.parse(outcome.bot)
     # First, since it must not count as a death of the process where the disk is too full to write.
     end_attempt(storage, bot)
+    _under_way.pop(bot.name, None)
     save_outcome(storage, outcome)
     with suppress(DamagedState):  # it stays for a person to look at, and the outcome names it
         before = load_state(storage, bot)
@@ -139,14 +144,24 @@ def record_outcome(outcome: Outcome, began: datetime, *, trained: bool = False) 
     return record(outcome, began, trained=trained)
 
 
+def record_interrupted() -> None:
+    """Record as interrupted whatever this process is retraining: it is about to end."""
+    for name, began in list(_under_way.items()):
+        reason = f"@{name}: stopped on request: run it again to go on"
+        record(Outcome(name, Status.INTERRUPTED, reason, now()), began)
+
+
 def outcome_of_error(bot: Bot, error: Exception) -> Outcome:
-    """What an error makes of a retrain: skipped where a budget is used up, else failed.
+    """What an error makes of a retrain: skipped where a budget is used up, interrupted, or failed.
 
     Logs it, too: our own errors in one line, others with their traceback.
     """
     if isinstance(error, BudgetExceeded):
         log.warning("%s", error)
         return Outcome(bot.name, Status.SKIPPED, str(error), now())
+    if isinstance(error, Interrupted):
+        log.warning("@%s: %s", bot, error)
+        return Outcome(bot.name, Status.INTERRUPTED, f"@{bot}: {error}", now())
     if isinstance(error, HuggingtweetsError):
         log.error("%s", error)
         return Outcome(bot.name, Status.FAILED, str(error), now(), details=_details(error))

@@ -37,6 +37,7 @@ hypothesis.settings.load_profile("ci")
 CACHES = {
     "tasks.finetune": "_prepared",
     "tasks.orchestration.limits": "_ensured",
+    "tasks.outcome": "_under_way",
     "tasks.training.engine": "_warm",
 }
 

@@ -22,7 +22,7 @@ from deployments.cli.status import status
 from deployments.cli.sweep import sweep
 from deployments.cli.sync import sync
 from deployments.serve import serve
-from tasks.core.errors import BadInput, HuggingtweetsError
+from tasks.core.errors import BadInput, HuggingtweetsError, Interrupted
 from tasks.core.settings import settings
 
 app = typer.Typer(
@@ -61,16 +61,18 @@ app.command()(sync)
 
 
 def main() -> None:
-    """Run the command. Errors are one line; exit codes: 0, 1 failed, 2 usage."""
+    """Run the command. Errors are one line; exit codes: 0, 1 failed, 2 usage, 130 stopped."""
     console.prepare_environment()
     try:
         app()
     except BadInput as error:
         _exit(error, 2)
+    except Interrupted as error:
+        _exit(error, console.STOPPED)
     except HuggingtweetsError as error:
         _exit(error, 1)
     except KeyboardInterrupt:
-        _exit("stopped; finished work is kept, run it again to continue", 130)
+        _exit("stopped; finished work is kept, run it again to continue", console.STOPPED)
 
 
 def _exit(error: object, code: int) -> None:

@@ -62,7 +62,10 @@ def retrain(
         console.print_json(outcomes)
     else:
         console.print_outcomes(outcomes)
-    if any(outcome.status is Status.FAILED for outcome in outcomes):
+    statuses = {outcome.status for outcome in outcomes}
+    if Status.INTERRUPTED in statuses:
+        raise typer.Exit(console.STOPPED)
+    if Status.FAILED in statuses:
         raise typer.Exit(1)
 
 
