@@ -16,9 +16,9 @@ from pydantic import Field
 from flows.chunks import in_chunks, run_chunks
 from flows.requests import BotRequest, RetrainOptions
 from tasks.artifacts import show_outcomes, show_table
+from tasks.core.errors import HuggingtweetsError
 from tasks.core.records import Outcome, Status
 from tasks.core.settings import settings
-from tasks.due import select_due
 from tasks.night import (
     collect,
     counted,
@@ -26,10 +26,12 @@ from tasks.night import (
     keep_summary,
     last_ends,
     planned,
+    select_due,
     summarised,
 )
 from tasks.registry.due import NightBudget, Selection
 from tasks.registry.entries import Entry
+from tasks.tidy import tidy_storage
 
 log = logging.getLogger("huggingtweets")
 CHUNK = 20
@@ -90,6 +92,10 @@ async def nightly(
         log.info("@%s: %s: %s", line["bot"], line["outcome"], line["reason"])
     log.info("night %s: %s", night, _told(summary["counts"]))
     keep_summary(night, summary)  # after it was told: the disk may be full
+    try:
+        tidy_storage()
+    except HuggingtweetsError as error:
+        log.warning("night %s: the storage is not tidied up: %s", night, error)
     return _end_of(summary)
 
 

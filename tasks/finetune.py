@@ -19,8 +19,8 @@ from tasks.storage.opt_outs import refuse_opted_out
 
 # Of each mode, raised whenever the same corpus, base and spec would give other weights than before.
 RECIPES = {"full": 4, "adapter": 5}
-# The storage's folder of unfinished trainings, by bot and fingerprint.
-RESUME = "resume"
+# The storage's folders of trained weights and of unfinished trainings, by bot and fingerprint.
+CHECKPOINTS, RESUME = "checkpoints", "resume"
 
 
 def recipe_of(spec: Spec) -> int:
@@ -58,7 +58,7 @@ def base_for(base_id: str) -> Base:
 
 
 def _uri(bot: Bot, fingerprint: str) -> str:
-    return f"checkpoints/{bot}/{fingerprint[:16]}"
+    return f"{CHECKPOINTS}/{bot}/{fingerprint[:16]}"
 
 
 @task(name="finetune", task_run_name="finetune @{bot}", **RETRY, **cached("finetune"))

@@ -1,4 +1,4 @@
-"""What a night set out to do and what came of it, kept, shown and told."""
+"""Which bots are due, what a night set out to do and what came of it, kept, shown and told."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from prefect import task
@@ -13,10 +14,19 @@ from prefect.events import emit_event
 
 from tasks.core.names import Bot
 from tasks.core.records import Outcome, Status
+from tasks.core.settings import settings
+from tasks.ingest.x_scrape import expected_posts
+from tasks.lake.posts import rows_stored
 from tasks.orchestration.policies import ANEW
 from tasks.registry import nights
+from tasks.registry.due import Cost, Due, NightBudget, Selection, by_urgency, due, within
+from tasks.registry.due_marks import due_marks
+from tasks.registry.entries import Entry, load_registry
 from tasks.registry.outcomes import load_outcome
-from tasks.storage import storage_root
+from tasks.registry.state import BotState, load_states
+from tasks.scrape import SERVICES, X_API
+from tasks.storage import Storage, storage_root
+from tasks.storage.opt_outs import opted_out
 
 log = logging.getLogger("huggingtweets")
 EVENT = "huggingtweets.night.finished"
@@ -87,3 +97,52 @@ def collect(names: Sequence[str], before: dict[str, str], trouble: dict[str, str
 def counted(outcomes: Sequence[Outcome]) -> dict[str, int]:
     """How many bots came to each outcome."""
     return dict(Counter(outcome.status.value for outcome in outcomes))
+
+
+@task(name="select due bots", **ANEW)
+def select_due(registry: str, budget: NightBudget) -> Selection:
+    """The bots to retrain now, the most urgent first. Raises BadInput, StorageUnusable."""
+    return select(storage_root(), load_registry(Path(registry)), budget, datetime.now(UTC))
+
+
+def select(
+    storage: Storage, entries: tuple[Entry, ...], budget: NightBudget, now: datetime
+) -> Selection:
+    """The bots that are due, as many as the budget bears; none whose handle has opted out."""
+    states, marks, out = load_states(storage), due_marks(storage), set(opted_out(storage))
+    found: list[Due] = []
+    for entry in entries:
+        if out.intersection(handle.name for handle in entry.bot.handles):
+            continue
+        if error := states.damaged.get(entry.bot.name):
+            found.append(Due(entry, str(error), 0.0))  # its own run fails for it
+            continue
+        state = states.values.get(entry.bot.name, BotState())
+        mark = marks.get(entry.bot.name)
+        each = due(
+            entry,
+            state,
+            now,
+            mark=mark.reason if mark else None,
+            new_posts=_new_posts(storage, entry, state),
+            enough=settings().due_posts,
+        )
+        if each is not None:
+            found.append(each)
+    ordered = by_urgency(found)
+    costs = [_cost(storage, each.entry, states.values.get(each.entry.bot.name)) for each in ordered]
+    return within(ordered, costs, budget)
+
+
+def _new_posts(storage: Storage, entry: Entry, state: BotState) -> int:
+    """Posts imported since the last success; those of a service come only with a retrain."""
+    if state.last_success is None or set(entry.sources.values()) & set(SERVICES):
+        return 0
+    return sum(rows_stored(storage, handle) for handle in entry.bot.handles) - state.posts
+
+
+def _cost(storage: Storage, entry: Entry, state: BotState | None) -> Cost:
+    paid = [handle for handle in entry.bot.handles if entry.sources.get(handle.name) == X_API]
+    posts = sum(expected_posts(storage, handle) for handle in paid)
+    seconds = state.seconds if state and state.seconds else Cost.seconds
+    return Cost(posts, posts * settings().x_price_post, seconds)

@@ -21,6 +21,7 @@ from deployments.cli.retrain import retrain
 from deployments.cli.status import status
 from deployments.cli.sweep import sweep
 from deployments.cli.sync import sync
+from deployments.cli.tidy import tidy
 from deployments.serve import serve
 from tasks.core.errors import BadInput, HuggingtweetsError, Interrupted
 from tasks.core.settings import settings
@@ -58,6 +59,7 @@ app.command()(comply)
 app.command()(forget)
 app.add_typer(infra.app, name="infra")
 app.command()(sync)
+app.command()(tidy)
 
 
 def main() -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from pathlib import PurePosixPath
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tasks.core.errors import HuggingtweetsError
 from tasks.core.names import Bot, Handle
 from tasks.curation.corpus_files import FOLDER, all_posts_key
 from tasks.storage import Storage
+from tasks.storage.bot_folders import bots_in
 
 
 def drop_corpora(storage: Storage, handle: Handle, ids: Collection[str]) -> int:
@@ -31,15 +30,7 @@ def drop_corpora(storage: Storage, handle: Handle, ids: Collection[str]) -> int:
 
 def bots_with(storage: Storage, handle: Handle, folder: str = FOLDER) -> list[Bot]:
     """The bots with a folder or a file below `folder` that an account is part of."""
-    bots = []
-    for key in (*storage.folders(folder), *storage.keys(folder)):
-        try:
-            bot = Bot.parse(PurePosixPath(key).name.removesuffix(".json"))
-        except HuggingtweetsError:
-            continue  # not of a bot
-        if handle in bot.handles:
-            bots.append(bot)
-    return bots
+    return [bot for bot in bots_in(storage, folder) if handle in bot.handles]
 
 
 def _holds(storage: Storage, key: str, handle: Handle, ids: Collection[str]) -> bool:

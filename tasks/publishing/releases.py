@@ -17,7 +17,7 @@ import math
 import os
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, count
@@ -173,6 +173,16 @@ def evaluation_of(storage: Storage, release: Release) -> Evaluation | None:
     """The release's evaluation, or None where it has no metrics. Raises DamagedState."""
     metrics = _METRICS.load(storage, f"{release.folder.removeprefix('releases/')}/metrics")
     return None if metrics is None else Evaluation(**vars(metrics))
+
+
+def inputs_of_releases(storage: Storage, bot: Bot) -> Iterator[tuple[str, str]]:
+    """What each kept release was made from: the checkpoint's fingerprint, and the corpus' key."""
+    for key in storage.folders(_folder(bot)):
+        manifest = _manifest(storage, key)
+        if manifest is not None:
+            corpus = manifest.get("corpus")
+            uri = corpus.get("uri") if isinstance(corpus, dict) else None
+            yield str(manifest.get("fingerprint")), str(uri)
 
 
 def note_push(storage: Storage, release: Release, url: str) -> None:

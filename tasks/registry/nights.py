@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from tasks.storage import Storage
 from tasks.storage.state_file import StateFiles
 
-_FOLDER = "nights"
+FOLDER = "nights"
 
 
 class _Shape(BaseModel):
@@ -45,8 +45,8 @@ class _Summary(_Shape):
 
 _S = TypeVar("_S", bound=_Shape)
 _REMEDY = "delete it and start the night again"
-_PLANS = StateFiles(_FOLDER, _Plan, remedy=_REMEDY, subject="night ")
-_SUMMARIES = StateFiles(_FOLDER, _Summary, remedy=_REMEDY, subject="night ")
+_PLANS = StateFiles(FOLDER, _Plan, remedy=_REMEDY, subject="night ")
+_SUMMARIES = StateFiles(FOLDER, _Summary, remedy=_REMEDY, subject="night ")
 
 
 def load_plan(storage: Storage, night: str) -> dict[str, Any] | None:
@@ -79,7 +79,7 @@ def without_bots(storage: Storage, bots: set[str]) -> int:
 
     Raises DamagedState.
     """
-    nights = [PurePosixPath(key).name for key in storage.folders(_FOLDER)]
+    nights = [PurePosixPath(key).name for key in storage.folders(FOLDER)]
     plans = [_remove(storage, _PLANS, _plan(night), bots) for night in nights]
     summaries = [_remove(storage, _SUMMARIES, _summary(night), bots) for night in nights]
     return sum(plans) + sum(summaries)

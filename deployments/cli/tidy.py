@@ -1,0 +1,26 @@
+"""`huggingtweets tidy`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from deployments import console
+from deployments.cli.options import Json
+
+
+def tidy(as_json: Json = False) -> None:
+    """Remove what no release or unfinished training needs; every night ends with it."""
+    from tasks.storage import storage_root
+    from tasks.tidy import tidy as tidy_up
+
+    freed = tidy_up(storage_root(), datetime.now(UTC))
+    if as_json:
+        console.print_json(freed)
+    elif freed.files:
+        rows = [
+            {"of": kind, "files": number, "MB": freed.bytes[kind] / 1e6}
+            for kind, number in freed.files.items()
+        ]
+        console.print_table("Removed", rows)
+    else:
+        console.out.print("Nothing to remove.")
