@@ -146,11 +146,11 @@ def retry_crashed_runs(url: str) -> None:
     from prefect.client.orchestration import get_client
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    from tasks.orchestration.crashed_runs import take_up_crashed
+    from tasks.orchestration.crashed_runs import restart_crashed
 
     try:
         with temporary_settings({PREFECT_API_URL: url}), get_client(sync_client=True) as client:
-            for name in take_up_crashed(client, datetime.now(UTC)):
+            for name in restart_crashed(client, datetime.now(UTC)):
                 console.err.print(f"Retrying the run {name}: it crashed, and the server missed it.")
     except httpx.HTTPError as error:
         console.err.print(f"The server does not answer ({error!r}); asking again soon.")

@@ -18,7 +18,14 @@ from flows.requests import BotRequest, HandleName, RetrainOptions
 from tasks.artifacts import show_outcomes, show_table
 from tasks.backfill import fresh_bots, read_list
 from tasks.core.records import Status
-from tasks.night import collect, counted, drop_plan, keep_plan, last_ends, planned
+from tasks.night import (
+    collect_outcomes,
+    count_statuses,
+    delete_plan,
+    last_outcome_times,
+    load_plan,
+    save_plan,
+)
 
 log = logging.getLogger("huggingtweets")
 
@@ -55,23 +62,23 @@ async def backfill(
         for line in listed.wrong:
             log.error("line %s: %r: %s", line["line"], line["text"], line["why"])
     own = f"backfill-{flow_run.id}"
-    # Killed and tried again, the run must ask for the same chunks, though some bots are fresh now.
-    if (plan := planned(own)) is None:
-        plan = keep_plan(own, _plan(listed.names, source, fresh_days, force=options.force))
+    # Killed and tried again, the run must start the same chunks, though some bots are fresh now.
+    if (plan := load_plan(own)) is None:
+        plan = save_plan(own, _plan(listed.names, source, fresh_days, force=options.force))
     requests = [BotRequest.model_validate(each["request"]) for each in plan["bots"]]
     names = [request.name for request in requests]
     fresh = len(listed.names) - len(names)
     log.info("%d accounts: %d are fresh, %d to do", len(listed.names), fresh, len(names))
 
     chunks = in_chunks(requests, chunk, f"backfill-{plan['began']}")
-    trouble = await run_chunks(chunks, options, here=here)
-    outcomes = collect(names, plan["before"], trouble)
-    drop_plan(own)  # from here on, *Retry* is to do again what has failed
+    failures = await run_chunks(chunks, options, here=here)
+    outcomes = collect_outcomes(names, plan["before"], failures)
+    delete_plan(own)  # from here on, *Retry* does again what has failed
     show_outcomes(outcomes)
-    counts = {"fresh": fresh, "wrong lines": len(listed.wrong), **counted(outcomes)}
     for outcome in outcomes:
         log.info("@%s: %s: %s", outcome.bot, outcome.status.value, outcome.reason)
-    failed = sum(outcome.status is Status.FAILED for outcome in outcomes)
+    counts = {"fresh": fresh, "wrong lines": len(listed.wrong), **count_statuses(outcomes)}
+    failed = counts.get(Status.FAILED.value, 0)
     if failed or listed.wrong:
         message = f"{failed} of {len(names)} bots failed, {len(listed.wrong)} lines name no account"
         return Failed(message=message, data=counts)
@@ -85,4 +92,5 @@ def _plan(names: Sequence[str], source: str, fresh_days: float, *, force: bool) 
         BotRequest(name=name, sources={} if source == "stored" else {name: source}) for name in todo
     ]
     bots = [{"bot": each.name, "request": each.model_dump(mode="json")} for each in requests]
-    return {"began": datetime.now(UTC).isoformat(), "bots": bots, "before": last_ends(todo)}
+    before = last_outcome_times(todo)
+    return {"began": datetime.now(UTC).isoformat(), "bots": bots, "before": before}

@@ -1,4 +1,4 @@
-"""Hand bots out in chunks, one run of `retrain` each, and wait for them."""
+"""Bots in chunks, each a run of `retrain`: started, and waited for."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from flows.requests import BotRequest, RetrainOptions
 from flows.retrain import retrain
 from tasks.core import interruption
 from tasks.core.records import Outcome, Status
-from tasks.orchestration.crashed_runs import take_up_crashed
+from tasks.orchestration.crashed_runs import restart_crashed
 from tasks.orchestration.outages import skip_if_unreachable
 
 log = logging.getLogger("huggingtweets")
-Got = TypeVar("Got")
+Answer = TypeVar("Answer")
 RETRAIN = "retrain/retrain"  # the deployment on the training work pool
 POLL = 2.0  # seconds
-LOOK = 30.0  # seconds between two looks for crashed runs that the server forgot
+CRASHED_POLL = 30.0  # seconds between two searches for crashed runs
 # A crashed run is started again within this time, if at all.
-GRACE = timedelta(minutes=3)
+CRASH_GRACE = timedelta(minutes=3)
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Bots for one run; key: of the run, so that asking twice makes one."""
+    """Bots for one run; key: of the run, so that starting it twice makes one."""
 
     key: str
     bots: tuple[BotRequest, ...]
@@ -53,42 +53,35 @@ def in_chunks(bots: Sequence[BotRequest], size: int, key: str) -> list[Chunk]:
 async def run_chunks(
     chunks: Sequence[Chunk], options: RetrainOptions, *, here: bool
 ) -> dict[str, str]:
-    """Retrain all; returns for each bot how its run ended, where that was not well.
+    """Retrain all bots; returns why, by bot, where a bot or its run failed.
 
     here: in this process, one chunk after the other; else each as a run of the deployment, on
     whichever workers there are.
     """
     if here:
-        return await _here(chunks, options)
-    runs = [(chunk, await _started(chunk, options)) for chunk in chunks]
-    return await _ended(runs)
+        return await _run_here(chunks, options)
+    runs = [(chunk, await _start(chunk, options)) for chunk in chunks]
+    return await _wait_for(runs)
 
 
-async def _here(chunks: Sequence[Chunk], options: RetrainOptions) -> dict[str, str]:
-    begun, done, total = time.monotonic(), 0, sum(len(chunk.bots) for chunk in chunks)
-    troubles = dict[str, str]()
+async def _run_here(chunks: Sequence[Chunk], options: RetrainOptions) -> dict[str, str]:
+    failures, progress = dict[str, str](), _Progress(chunks)
     for chunk in chunks:
         interruption.check()
         state = await retrain(list(chunk.bots), options, return_state=True)
-        troubles |= _troubles(chunk, await state.aresult(raise_on_failure=False))
-        done += len(chunk.bots)
-        _tell(done, total, time.monotonic() - begun)
-    return troubles
+        failures |= _failures(chunk, await state.aresult(raise_on_failure=False))
+        progress.add(chunk)
+    return failures
 
 
-def _troubles(chunk: Chunk, result: Any) -> dict[str, str]:
+def _failures(chunk: Chunk, result: Any) -> dict[str, str]:
     if isinstance(result, BaseException):
         return dict.fromkeys(chunk.names, str(result))
     outcomes: list[Outcome] = result
     return {each.bot: each.reason for each in outcomes if each.status is Status.FAILED}
 
 
-def _tell(done: int, total: int, seconds: float) -> None:
-    minutes = seconds / done * (total - done) / 60
-    log.info("%d of %d bots done, about %.0f minutes left", done, total, minutes)
-
-
-async def _started(chunk: Chunk, options: RetrainOptions) -> FlowRun:
+async def _start(chunk: Chunk, options: RetrainOptions) -> FlowRun:
     parameters = {
         "bots": [bot.model_dump(mode="json") for bot in chunk.bots],
         "options": options.model_dump(mode="json"),
@@ -100,59 +93,66 @@ async def _started(chunk: Chunk, options: RetrainOptions) -> FlowRun:
     return run
 
 
-async def _ended(runs: Sequence[tuple[Chunk, FlowRun]]) -> dict[str, str]:
-    waiting, troubles = list(runs), dict[str, str]()
-    begun, total, looked = time.monotonic(), _number(runs), float("-inf")
+async def _wait_for(runs: Sequence[tuple[Chunk, FlowRun]]) -> dict[str, str]:
+    waiting, failures = list(runs), dict[str, str]()
+    progress = _Progress([chunk for chunk, _ in runs])
+    searched = float("-inf")
     async with get_client() as client:
-        while True:
-            if time.monotonic() - looked > LOOK:
-                looked = time.monotonic()
-                await _answer(asyncio.to_thread(look_for_crashed))
-            under_way = []
-            for chunk, run in waiting:
-                why = await _answer(_end_of(client, run))
-                if why is None:
-                    under_way.append((chunk, run))
-                elif why:
-                    troubles |= dict.fromkeys(chunk.names, why)
-            if len(under_way) < len(waiting):
-                _tell(total - _number(under_way), total, time.monotonic() - begun)
-            waiting = under_way
-            if not waiting:
-                return troubles
-            await asyncio.sleep(POLL)
+        while waiting:
+            if time.monotonic() - searched > CRASHED_POLL:
+                searched = time.monotonic()
+                await _unless_unreachable(asyncio.to_thread(restart_crashed_runs))
+            for chunk, run in list(waiting):
+                failure = await _unless_unreachable(_failure_of(client, run))
+                if failure is None:
+                    continue
+                waiting.remove((chunk, run))
+                failures |= dict.fromkeys(chunk.names, failure) if failure else {}
+                progress.add(chunk)
+            await asyncio.sleep(POLL if waiting else 0)
+    return failures
 
 
-def _number(runs: Sequence[tuple[Chunk, FlowRun]]) -> int:
-    return sum(len(chunk.bots) for chunk, _ in runs)
-
-
-async def _answer(asked: Awaitable[Got]) -> Got | None:
-    """What the server says, or None while it is away: the runs go on, and it will be back."""
+async def _unless_unreachable(answer: Awaitable[Answer]) -> Answer | None:
+    """The server's answer, or None in an outage: the runs go on, and the server will be back."""
     with skip_if_unreachable("waiting for it"):
-        return await asked
+        return await answer
     return None
 
 
-async def _end_of(client: PrefectClient, run: FlowRun) -> str | None:
-    """None while a run is under way; then what was wrong with its end, or nothing."""
+async def _failure_of(client: PrefectClient, run: FlowRun) -> str | None:
+    """Why a run failed, or nothing if it did not; None while it is under way."""
     try:
-        now = await client.read_flow_run(run.id)
+        found = await client.read_flow_run(run.id)
     except ObjectNotFound:
         return f"its run {run.name} was deleted"
-    if now.state is None or not _is_over(now.state):
+    if found.state is None or not _is_over(found.state):
         return None
-    return "" if now.state.is_completed() else f"its run {now.name} ended {now.state.name}"
+    return "" if found.state.is_completed() else f"its run {found.name} ended {found.state.name}"
 
 
 def _is_over(state: State[Any]) -> bool:
     if not state.is_crashed():
         return state.is_final()
-    return datetime.now(UTC) - state.timestamp > GRACE
+    return datetime.now(UTC) - state.timestamp > CRASH_GRACE
 
 
-def look_for_crashed() -> None:
-    """Start again what crashed and was forgotten, also runs that somebody started by hand."""
+def restart_crashed_runs() -> None:
+    """Restart crashed runs that the server has missed, also those that somebody started by hand."""
     with get_client(sync_client=True) as client:
-        for name in take_up_crashed(client, datetime.now(UTC)):
-            log.warning("run %s crashed and was not taken up: started again", name)
+        for name in restart_crashed(client, datetime.now(UTC)):
+            log.warning("restarted the crashed run %s", name)
+
+
+class _Progress:
+    """Logs how many of all bots are done, and how long the rest will take."""
+
+    def __init__(self, chunks: Sequence[Chunk]) -> None:
+        self.done, self.total = 0, sum(len(chunk.bots) for chunk in chunks)
+        self.began = time.monotonic()
+
+    def add(self, chunk: Chunk) -> None:
+        """Log that the bots of a chunk are done."""
+        self.done += len(chunk.bots)
+        minutes = (time.monotonic() - self.began) / self.done * (self.total - self.done) / 60
+        log.info("%d of %d bots done, about %.0f minutes left", self.done, self.total, minutes)

@@ -1,4 +1,4 @@
-"""Every night: which bots are due, and hand them out."""
+"""Every night: retrain the bots of the registry that are due."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from prefect.states import Failed
 from pydantic import Field
 
 from flows.chunks import in_chunks, run_chunks
-from flows.requests import BotRequest, RetrainOptions
+from flows.requests import BotRequest, RetrainOptions, request_of
 from tasks.artifacts import show_outcomes, show_table
 from tasks.core.errors import HuggingtweetsError
-from tasks.core.records import Outcome, Status
+from tasks.core.records import Status
 from tasks.core.settings import settings
 from tasks.night import (
-    collect,
-    counted,
-    keep_plan,
-    keep_summary,
-    last_ends,
-    planned,
+    collect_outcomes,
+    counts_text,
+    last_outcome_times,
+    load_plan,
+    load_summary,
+    save_plan,
+    save_summary,
     select_due,
-    summarised,
+    summary_of,
 )
 from tasks.registry.due import NightBudget, Selection
-from tasks.registry.entries import Entry
 from tasks.tidy import tidy_storage
 
 log = logging.getLogger("huggingtweets")
@@ -67,36 +67,30 @@ async def nightly(
         What came of each bot. The run has failed if one of them has.
     """
     night = night or _tonight()
-    if (summary := summarised(night)) is not None:
-        log.info("night %s: it has ended before: %s", night, _told(summary["counts"]))
-        return _end_of(summary)
-    if (plan := planned(night)) is None:
-        found = select_due(registry or settings().registry, NightBudget(posts, dollars, hours))
-        names = [each.entry.bot.name for each in found.chosen]
-        plan = keep_plan(night, _plan(found) | {"before": last_ends(names)})
+    if (summary := load_summary(night)) is not None:
+        log.info("night %s has ended before: %s", night, counts_text(summary))
+        return _as_state(summary)
+    if (plan := load_plan(night)) is None:
+        due = select_due(registry or settings().registry, NightBudget(posts, dollars, hours))
+        plan = save_plan(night, _plan(due))
     show_table([*plan["bots"], *plan["left"]] or [{"bot": "none is due"}], f"Due in night {night}")
     requests = [BotRequest.model_validate(each["request"]) for each in plan["bots"]]
     names = [request.name for request in requests]
-    if here and (done := _ended_since(plan["before"], names)):
-        # Its own process was killed. A run of the deployment knows by itself what it has done.
-        log.info("night %s: %d bots were done before it was interrupted", night, len(done))
-        requests = [request for request in requests if request.name not in done]
+    if here:
+        requests = _not_done_before(requests, night, plan["before"])
     chunks = in_chunks(requests, chunk, f"night-{night}")
     log.info("night %s: %d bots in %d runs", night, len(requests), len(chunks))
 
-    trouble = await run_chunks(chunks, RetrainOptions(), here=here)
-    outcomes = collect(names, plan["before"], trouble)
+    failures = await run_chunks(chunks, RetrainOptions(), here=here)
+    outcomes = collect_outcomes(names, plan["before"], failures)
     show_outcomes(outcomes)
-    summary = _summary(night, plan, outcomes)
-    for line in summary["bots"]:
-        log.info("@%s: %s: %s", line["bot"], line["outcome"], line["reason"])
-    log.info("night %s: %s", night, _told(summary["counts"]))
-    keep_summary(night, summary)  # after it was told: the disk may be full
-    try:
-        tidy_storage()
-    except HuggingtweetsError as error:
-        log.warning("night %s: the storage is not tidied up: %s", night, error)
-    return _end_of(summary)
+    summary = summary_of(night, plan, outcomes)
+    for each in summary["bots"]:
+        log.info("@%s: %s: %s", each["bot"], each["outcome"], each["reason"])
+    log.info("night %s: %s", night, counts_text(summary))
+    save_summary(night, summary)  # after the log, since the disk may be full
+    _tidy(night)
+    return _as_state(summary)
 
 
 def _tonight() -> str:
@@ -107,59 +101,41 @@ def _tonight() -> str:
     return f"{began.astimezone(ZoneInfo(settings().timezone)):%Y-%m-%d}"
 
 
-def _ended_since(before: dict[str, str], names: list[str]) -> set[str]:
-    ends = last_ends(names)
-    return {name for name in names if ends.get(name) != before.get(name)}
-
-
-def _end_of(summary: dict[str, Any]) -> Any:
-    failed = [each["bot"] for each in summary["bots"] if each["outcome"] == Status.FAILED.value]
-    if failed:
-        message = f"{len(failed)} of {len(summary['bots'])} bots failed: {', '.join(failed[:10])}"
-        return Failed(message=message, data=summary)
-    return summary
-
-
-def request_of(entry: Entry) -> BotRequest:
-    """What a bot of the registry is retrained with."""
-    options = RetrainOptions(
-        base=entry.base,
-        filter=entry.filter,
-        languages=entry.languages,
-        push=entry.push,
-        visibility=entry.visibility,
-        gated=entry.gated,
-        training=entry.spec,
-    )
-    return BotRequest(name=entry.bot.name, sources=entry.sources, options=options)
-
-
-def _plan(found: Selection) -> dict[str, Any]:
+def _plan(due: Selection) -> dict[str, Any]:
     chosen = [
         {
             "bot": each.entry.bot.name,
             "why": each.reason,
             "request": request_of(each.entry).model_dump(mode="json"),
         }
-        for each in found.chosen
+        for each in due.chosen
     ]
-    left = [{"bot": each.entry.bot.name, "why": why, "request": None} for each, why in found.left]
-    return {"began": datetime.now(UTC).isoformat(), "bots": chosen, "left": left}
+    left = [{"bot": each.entry.bot.name, "why": why, "request": None} for each, why in due.left]
+    before = last_outcome_times([each.entry.bot.name for each in due.chosen])
+    return {"began": datetime.now(UTC).isoformat(), "bots": chosen, "left": left, "before": before}
 
 
-def _summary(night: str, plan: dict[str, Any], outcomes: list[Outcome]) -> dict[str, Any]:
-    return {
-        "night": night,
-        "began": plan["began"],
-        "ended": datetime.now(UTC).isoformat(),
-        "counts": counted(outcomes),
-        "bots": [
-            {"bot": each.bot, "outcome": each.status.value, "reason": each.reason}
-            for each in outcomes
-        ],
-        "left": [{"bot": each["bot"], "why": each["why"]} for each in plan["left"]],
-    }
+def _not_done_before(
+    requests: list[BotRequest], night: str, before: dict[str, str]
+) -> list[BotRequest]:
+    """The bots left to do by a night whose own process was killed; a deployment's runs know it."""
+    times = last_outcome_times([request.name for request in requests])
+    left = [each for each in requests if times.get(each.name) == before.get(each.name)]
+    if done := len(requests) - len(left):
+        log.info("night %s: %d bots were done before it was interrupted", night, done)
+    return left
 
 
-def _told(counts: dict[str, int]) -> str:
-    return ", ".join(f"{number} {status}" for status, number in counts.items()) or "none was due"
+def _tidy(night: str) -> None:
+    try:
+        tidy_storage()
+    except HuggingtweetsError as error:
+        log.warning("night %s: the storage is not tidied up: %s", night, error)
+
+
+def _as_state(summary: dict[str, Any]) -> Any:
+    failed = [each["bot"] for each in summary["bots"] if each["outcome"] == Status.FAILED.value]
+    if failed:
+        message = f"{len(failed)} of {len(summary['bots'])} bots failed: {', '.join(failed[:10])}"
+        return Failed(message=message, data=summary)
+    return summary

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from tasks.core.names import Bot, Handle
 from tasks.core.records import Spec
+from tasks.registry.entries import Entry
 
 # Looser than `Handle.parse`, which has the last word: what a form can refuse before a run exists.
 _HANDLE = r"@?([A-Za-z0-9_]{1,15}|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+)"
@@ -69,3 +70,17 @@ class BotRequest(BaseModel):
     def bot(self) -> Bot:
         """The bot of this name."""
         return Bot.parse(self.name)
+
+
+def request_of(entry: Entry) -> BotRequest:
+    """What a bot of the registry is retrained with."""
+    options = RetrainOptions(
+        base=entry.base,
+        filter=entry.filter,
+        languages=entry.languages,
+        push=entry.push,
+        visibility=entry.visibility,
+        gated=entry.gated,
+        training=entry.spec,
+    )
+    return BotRequest(name=entry.bot.name, sources=entry.sources, options=options)

@@ -12,7 +12,7 @@ from prefect import task
 
 from tasks.core.errors import BadInput, InvalidHandle
 from tasks.core.names import Bot, Handle
-from tasks.orchestration.policies import ANEW
+from tasks.orchestration.policies import UNCACHED
 from tasks.publishing.releases import latest_release
 from tasks.registry.state import BotState, load_states
 from tasks.storage import storage_root
@@ -49,7 +49,7 @@ def _lines(file: Path) -> list[tuple[int, str]]:
     return [(number, line) for number, line in lines if line]
 
 
-@task(name="find fresh bots", **ANEW)
+@task(name="find fresh bots", **UNCACHED)
 def fresh_bots(names: Sequence[str], age: timedelta) -> set[str]:
     """Those that have a release and were brought up to date less than `age` ago."""
     storage, states, now = storage_root(), load_states(storage_root()).values, datetime.now(UTC)

@@ -13,7 +13,7 @@ from tasks.core.settings import settings
 from tasks.curation.corpus import Curated, build_corpus
 from tasks.curation.corpus_files import write_corpus
 from tasks.lake.posts import LakeState, read, state
-from tasks.orchestration.policies import ANEW, RETRY, cached
+from tasks.orchestration.policies import RETRY, UNCACHED, cached
 from tasks.storage import storage_root
 from tasks.storage.opt_outs import refuse_opted_out
 
@@ -51,7 +51,7 @@ def curate_task(
     return write_corpus(storage_root(), curated, bot, filter_name)
 
 
-@task(name="store", task_run_name="store @{handle}", **ANEW)
+@task(name="store", task_run_name="store @{handle}", **UNCACHED)
 def stored_posts(handle: Handle) -> LakeState:
     """What is stored of an account. Raises OptedOut, and BadInput where nothing is stored."""
     refuse_opted_out(storage_root(), handle)

@@ -13,7 +13,7 @@ from prefect.settings import get_current_settings
 from tasks.core.errors import HuggingtweetsError
 from tasks.core.names import Handle
 from tasks.core.settings import settings
-from tasks.orchestration.policies import ANEW
+from tasks.orchestration.policies import UNCACHED
 from tasks.removal.account_removal import Plan, Receipt, plan_removal, remove_account
 from tasks.removal.inventory import DataHolder
 from tasks.removal.prefect_records import PrefectRecords, UnreachableServer
@@ -23,13 +23,13 @@ from tasks.storage import storage_root
 log = logging.getLogger("huggingtweets")
 
 
-@task(name="plan removal", task_run_name="what is kept of @{handle}", **ANEW)
+@task(name="plan removal", task_run_name="what is kept of @{handle}", **UNCACHED)
 def plan_account_removal(handle: Handle) -> Plan:
     """What would be removed; removes nothing."""
     return plan_removal(storage_root(), handle, settings(), data_holders())
 
 
-@task(name="forget", task_run_name="forget @{handle}", **ANEW)
+@task(name="forget", task_run_name="forget @{handle}", **UNCACHED)
 def remove_everywhere(handle: Handle) -> Receipt:
     """Note the opt-out, remove everything, and store a receipt."""
     now = datetime.now(UTC)

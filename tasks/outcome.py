@@ -29,7 +29,7 @@ from tasks.core.settings import settings
 from tasks.finetune import recipe_of
 from tasks.lake.posts import dataset_digest
 from tasks.orchestration.outages import server_error
-from tasks.orchestration.policies import ANEW
+from tasks.orchestration.policies import UNCACHED
 from tasks.publishing.releases import latest_release, verify_release
 from tasks.registry.attempts import attempts_of, begin_attempt, end_attempt
 from tasks.registry.due_marks import clear_due, is_due
@@ -138,7 +138,7 @@ def record(outcome: Outcome, began: datetime, *, trained: bool = False) -> Outco
     return outcome
 
 
-@task(name="record outcome", task_run_name="record @{outcome.bot}", **ANEW)
+@task(name="record outcome", task_run_name="record @{outcome.bot}", **UNCACHED)
 def record_outcome(outcome: Outcome, began: datetime, *, trained: bool = False) -> Outcome:
     """As `record`, and tried again where the storage does not answer."""
     return record(outcome, began, trained=trained)

@@ -21,7 +21,7 @@ from tasks.ingest.imported_files import is_imported, save_import
 from tasks.ingest.x_scrape import open_budget, open_client, scrape_account
 from tasks.lake.posts import append, state
 from tasks.orchestration.limits import ensure_limits, permit, scraping_place
-from tasks.orchestration.policies import ANEW, RETRY
+from tasks.orchestration.policies import RETRY, UNCACHED
 from tasks.sources.bluesky.source import BlueskySource
 from tasks.sources.file_sources import file_digest, open_file_source
 from tasks.sources.source import Source
@@ -63,7 +63,7 @@ def import_posts(handle: Handle, source: Source) -> Scraped:
     return Scraped(handle, source.name, appended.new, appended.seen, stored)
 
 
-@task(name="scrape", task_run_name="scrape @{handle}", **ANEW)
+@task(name="scrape", task_run_name="scrape @{handle}", **UNCACHED)
 def scrape_file(handle: Handle, path: str, content: str) -> Scraped:
     """Import an archive or a table; content: the file's digest."""
     scraped = import_posts(handle, open_file_source(Path(path), handle))

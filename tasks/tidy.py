@@ -13,7 +13,7 @@ from prefect import task
 from tasks.core.names import Bot
 from tasks.curation.corpus_files import FOLDER as CORPORA
 from tasks.finetune import CHECKPOINTS, RESUME
-from tasks.orchestration.policies import ANEW
+from tasks.orchestration.policies import UNCACHED
 from tasks.publishing.releases import inputs_of_releases
 from tasks.registry.nights import FOLDER as NIGHTS
 from tasks.registry.outcomes import load_outcome
@@ -41,7 +41,7 @@ class Freed:
     bytes: dict[str, int]
 
 
-@task(name="tidy", task_run_name="tidy the storage", **ANEW)
+@task(name="tidy", task_run_name="tidy the storage", **UNCACHED)
 def tidy_storage() -> Freed:
     """Remove what nothing needs; returns what was freed."""
     return tidy(storage_root(), datetime.now(UTC))

@@ -1,8 +1,8 @@
-"""Crashed runs that the Prefect server should have tried again, and has not.
+"""Crashed runs that the Prefect server should have restarted, and has not.
 
 An automation does it at once. Prefect on SQLite loses an event now and then, and with it the one
-that the automation waits for, so whatever runs anyway looks after them too: `huggingtweets serve`,
-`nightly` and `backfill`. Looking twice, or both at once, changes nothing.
+that the automation waits for. So `huggingtweets serve`, `nightly` and `backfill` search for crashed
+runs as well. Searching twice, or at the same time, changes nothing.
 """
 
 from __future__ import annotations
@@ -24,31 +24,31 @@ from prefect.states import AwaitingRetry
 # The automation's name on the server. An operator who switches it off switches this off as well.
 AUTOMATION = "huggingtweets: try crashed runs again"
 POOLS = ("cpu", "train")
-# Of a run, a batch of bots perhaps. A bot that takes its process down is left out after three
-# times, by a count of its own, so a batch survives several of them; what is over is broken itself.
+# Tries of a run, a batch of bots perhaps. A bot that crashes its process is left out after three
+# times, by a count of its own, so a batch survives several of them; beyond, the run is at fault.
 TRIES = 10
-# The automation starts a crashed run again at once; where it has not by then, we do.
-FORGOTTEN = timedelta(minutes=1)
-# What crashed before is history: somebody has seen it, or a later night has done its work.
-HISTORY = timedelta(days=1)
+# The automation restarts a crashed run at once; what is not restarted by then was missed.
+MISSED_AFTER = timedelta(minutes=1)
+# Older crashes were seen by somebody, or a later night has done the run's work.
+TOO_OLD = timedelta(days=1)
 
 
-def take_up_crashed(client: SyncPrefectClient, now: datetime) -> list[str]:
-    """Start the crashed runs of our pools again that were forgotten; returns their names."""
+def restart_crashed(client: SyncPrefectClient, now: datetime) -> list[str]:
+    """Restart the crashed runs of our pools that the server has missed; returns their names."""
     if not any(each.enabled for each in client.read_automations_by_name(AUTOMATION)):
         return []
-    found = [run for run in _crashed(client) if is_forgotten(run, now)]
+    found = [run for run in _crashed(client) if is_missed(run, now)]
     for run in found:
         client.set_flow_run_state(run.id, AwaitingRetry(scheduled_time=now))
     return [run.name for run in found]
 
 
-def is_forgotten(run: FlowRun, now: datetime) -> bool:
+def is_missed(run: FlowRun, now: datetime) -> bool:
     """Whether a run crashed some time ago, and has tries left."""
     if run.state is None or not run.state.is_crashed():
         return False
     # Without 0, as in the automation: what could not even begin waits for another one.
-    return 0 < run.run_count < TRIES and FORGOTTEN < now - run.state.timestamp < HISTORY
+    return 0 < run.run_count < TRIES and MISSED_AFTER < now - run.state.timestamp < TOO_OLD
 
 
 def _crashed(client: SyncPrefectClient) -> list[FlowRun]:

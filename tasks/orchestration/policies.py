@@ -45,9 +45,9 @@ RETRY: dict[str, Any] = {
     "retry_jitter_factor": 0.3,
     "retry_condition_fn": is_transient,
 }
-# For what asks or tells the storage. In a flow that keeps its result, Prefect keeps those of all
-# its tasks too: tried again, the run would be told what the storage held at its first try.
-ANEW: dict[str, Any] = {**RETRY, "cache_policy": NO_CACHE}
+# For tasks that read or write the storage. In a flow that keeps its result, Prefect keeps those of
+# all its tasks too: tried again, the run would get what the storage held at its first try.
+UNCACHED: dict[str, Any] = {**RETRY, "cache_policy": NO_CACHE}
 
 
 def cached(name: str) -> dict[str, Any]:

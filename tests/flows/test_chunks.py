@@ -1,4 +1,4 @@
-"""Chunks as runs of a deployment: asked for once, waited for, and told of."""
+"""Chunks as runs of a deployment: started once, and waited for."""
 
 from __future__ import annotations
 
@@ -12,14 +12,22 @@ from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Crashed, Failed, Running
 
-from flows.chunks import GRACE, POLL, _answer, _is_over, _troubles, in_chunks, run_chunks
+from flows.chunks import (
+    CRASH_GRACE,
+    POLL,
+    _failures,
+    _is_over,
+    _unless_unreachable,
+    in_chunks,
+    run_chunks,
+)
 from flows.requests import BotRequest, RetrainOptions
 from flows.retrain import retrain
 
 CHUNKS = in_chunks([BotRequest(name=name) for name in ("ada", "bea", "cyd", "dot")], 1, "test")
 
 
-async def asked_for(client: PrefectClient) -> dict[str, UUID]:
+async def started(client: PrefectClient) -> dict[str, UUID]:
     """The runs of the chunks, by the name of their bot, once there are all."""
     while True:
         runs = [run for run in await client.read_flow_runs() if run.idempotency_key]
@@ -34,7 +42,7 @@ async def asked_for(client: PrefectClient) -> dict[str, UUID]:
 
 
 async def play_the_workers(client: PrefectClient) -> None:
-    runs = await asked_for(client)
+    runs = await started(client)
     await asyncio.sleep(POLL / 2)
     for name, state in {"ada": Completed(), "bea": Failed(), "cyd": Crashed()}.items():
         await client.set_flow_run_state(runs[name], state, force=True)
@@ -44,25 +52,25 @@ async def play_the_workers(client: PrefectClient) -> None:
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_each_bot_is_told_how_its_run_ended(caplog: pytest.LogCaptureFixture) -> None:
+def test_each_bot_has_the_reason_why_its_run_failed(caplog: pytest.LogCaptureFixture) -> None:
     async def story() -> dict[str, str]:
         async with get_client() as client:
             flow = await client.create_flow(retrain)
             await client.create_deployment(flow, name="retrain")
-            troubles, _ = await asyncio.gather(
+            failures, _ = await asyncio.gather(
                 run_chunks(CHUNKS, RetrainOptions(), here=False), play_the_workers(client)
             )
-            return troubles
+            return failures
 
-    troubles = asyncio.run(story())
-    assert troubles.keys() == {"bea", "dot"}
-    assert troubles["bea"].endswith("ended Failed")
-    assert troubles["dot"].endswith("was deleted")
+    failures = asyncio.run(story())
+    assert failures.keys() == {"bea", "dot"}
+    assert failures["bea"].endswith("ended Failed")
+    assert failures["dot"].endswith("was deleted")
     assert "4 of 4 bots done" in caplog.text
 
 
-def test_of_a_run_that_broke_each_bot_is_told_why() -> None:
-    assert _troubles(CHUNKS[0], RuntimeError("no space is left")) == {"ada": "no space is left"}
+def test_the_error_of_a_run_is_the_reason_of_each_bot() -> None:
+    assert _failures(CHUNKS[0], RuntimeError("no space is left")) == {"ada": "no space is left"}
 
 
 @pytest.mark.parametrize(
@@ -71,7 +79,7 @@ def test_of_a_run_that_broke_each_bot_is_told_why() -> None:
         (Running(), False),
         (Completed(), True),
         (Crashed(), False),
-        (Crashed(timestamp=datetime.now(UTC) - 2 * GRACE), True),
+        (Crashed(timestamp=datetime.now(UTC) - 2 * CRASH_GRACE), True),
     ],
 )
 def test_a_crash_is_an_end_only_after_a_while(state: State, *, over: bool) -> None:
@@ -84,10 +92,10 @@ def test_a_server_that_is_away_is_waited_for_and_one_that_refuses_is_not(
     async def ask(error: Exception) -> str:
         raise error
 
-    assert asyncio.run(_answer(ask(httpx.ConnectError("refused")))) is None
+    assert asyncio.run(_unless_unreachable(ask(httpx.ConnectError("refused")))) is None
     assert "does not answer" in caplog.text
     refused = httpx.HTTPStatusError(
         "no", request=httpx.Request("GET", "http://127.0.0.1"), response=httpx.Response(401)
     )
     with pytest.raises(httpx.HTTPStatusError):
-        asyncio.run(_answer(ask(refused)))
+        asyncio.run(_unless_unreachable(ask(refused)))

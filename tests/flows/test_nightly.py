@@ -18,7 +18,7 @@ from flows.backfill import backfill
 from flows.nightly import _tonight, nightly
 from tasks.core.names import Bot
 from tasks.core.settings import settings
-from tasks.night import drop_plan, keep_plan, planned
+from tasks.night import delete_plan, load_plan, save_plan
 from tasks.registry.nights import save_summary
 from tasks.registry.state import load_state, save_state
 from tasks.storage import Storage
@@ -60,7 +60,7 @@ def test_a_night_releases_what_it_can_and_explains_the_rest(
     before = storage.files("releases")
     code, out, err = command("nightly", "--registry", registry, "--night", "2026-01-01", "--json")
     assert (code, json.loads(out)) == (1, summary), "the same night again"
-    assert "it has ended before" in err
+    assert "night 2026-01-01 has ended before" in err
     assert storage.files("releases") == before
 
     code, out, _ = command("nightly", "--registry", registry, "--night", "2026-01-02")
@@ -84,20 +84,20 @@ def test_an_interrupted_night_goes_on_by_its_plan(
 
 
 def test_a_night_tried_again_sees_the_plan_of_its_first_try(storage: Storage) -> None:
-    """Prefect keeps what tasks returned, for the next try of a run; here that would be a lie."""
-    tries = []
+    """Prefect keeps what tasks returned for the next try of a run: here that would be outdated."""
+    tries, plan = [], {"began": "2026-01-01T00:00:00", "bots": [], "before": {}}
 
     @flow(persist_result=True, retries=1)
     def story() -> Any:
-        tries.append(planned("2026-01-01"))
-        keep_plan("2026-01-01", {"bots": []})
+        tries.append(load_plan("2026-01-01"))
+        save_plan("2026-01-01", plan)
         if len(tries) == 1:
             raise RuntimeError("as if it had been killed")
 
     story()
-    assert tries == [None, {"bots": []}]
-    drop_plan("2026-01-01")
-    assert planned.fn("2026-01-01") is None
+    assert tries == [None, plan]
+    delete_plan("2026-01-01")
+    assert load_plan.fn("2026-01-01") is None
 
 
 def test_a_night_that_has_failed_has_failed_when_it_is_asked_for_again(

@@ -19,15 +19,15 @@ from prefect.states import Crashed, Pending, Running, State
 
 from deployments.serve import retry_crashed_runs as serve_looks
 from deployments.server.work_pools import POOLS as OUR_POOLS
-from flows.chunks import look_for_crashed as nights_look
+from flows.chunks import restart_crashed_runs as nights_look
 from tasks.orchestration.crashed_runs import (
     AUTOMATION,
-    FORGOTTEN,
-    HISTORY,
+    MISSED_AFTER,
     POOLS,
+    TOO_OLD,
     TRIES,
-    is_forgotten,
-    take_up_crashed,
+    is_missed,
+    restart_crashed,
 )
 
 NOW = datetime.now(UTC)
@@ -73,14 +73,14 @@ def name_of(client: SyncPrefectClient, run: UUID) -> str:
     return client.read_flow_run(run).name
 
 
-def test_what_was_forgotten_is_taken_up_once(client: SyncPrefectClient, automation: UUID) -> None:
+def test_a_missed_run_is_restarted_once(client: SyncPrefectClient, automation: UUID) -> None:
     run, other = crashed_run(client, "train"), crashed_run(client, "somebody-elses")
-    assert take_up_crashed(client, datetime.now(UTC)) == [], "the server may still do it"
-    later = datetime.now(UTC) + FORGOTTEN + timedelta(seconds=5)
-    assert take_up_crashed(client, later) == [name_of(client, run)]
+    assert restart_crashed(client, datetime.now(UTC)) == [], "the server may still do it"
+    later = datetime.now(UTC) + MISSED_AFTER + timedelta(seconds=5)
+    assert restart_crashed(client, later) == [name_of(client, run)]
     assert client.read_flow_run(run).state_name == "AwaitingRetry"
     assert client.read_flow_run(other).state_type is StateType.CRASHED
-    assert take_up_crashed(client, later) == []
+    assert restart_crashed(client, later) == []
 
 
 def test_serve_and_nights_look_for_it(
@@ -100,9 +100,9 @@ def test_an_operator_who_switches_it_off_has_it_off(
 ) -> None:
     run, later = crashed_run(client, "cpu"), datetime.now(UTC) + timedelta(minutes=2)
     client.pause_automation(automation)
-    assert take_up_crashed(client, later) == []
+    assert restart_crashed(client, later) == []
     client.resume_automation(automation)
-    assert name_of(client, run) in take_up_crashed(client, later)
+    assert name_of(client, run) in restart_crashed(client, later)
 
 
 def run_of(state: State, run_count: int = 1) -> FlowRun:
@@ -110,20 +110,20 @@ def run_of(state: State, run_count: int = 1) -> FlowRun:
 
 
 @pytest.mark.parametrize(
-    ("age", "run_count", "forgotten"),
+    ("age", "run_count", "missed"),
     [
-        (FORGOTTEN / 2, 1, False),
-        (FORGOTTEN * 2, 1, True),
-        (FORGOTTEN * 2, 0, False),
-        (FORGOTTEN * 2, TRIES - 1, True),
-        (FORGOTTEN * 2, TRIES, False),
-        (HISTORY * 2, 1, False),
+        (MISSED_AFTER / 2, 1, False),
+        (MISSED_AFTER * 2, 1, True),
+        (MISSED_AFTER * 2, 0, False),
+        (MISSED_AFTER * 2, TRIES - 1, True),
+        (MISSED_AFTER * 2, TRIES, False),
+        (TOO_OLD * 2, 1, False),
     ],
 )
-def test_which_runs_were_forgotten(age: timedelta, run_count: int, *, forgotten: bool) -> None:
+def test_which_runs_are_missed(age: timedelta, run_count: int, *, missed: bool) -> None:
     crashed = Crashed(timestamp=NOW - age)
-    assert is_forgotten(run_of(crashed, run_count), NOW) is forgotten
-    assert not is_forgotten(run_of(Running(timestamp=NOW - age)), NOW)
+    assert is_missed(run_of(crashed, run_count), NOW) is missed
+    assert not is_missed(run_of(Running(timestamp=NOW - age)), NOW)
 
 
 def test_the_pools_are_those_that_are_made() -> None:
