@@ -2,7 +2,8 @@
 
 For each post that is not a retweet: decode `&amp; &lt; &gt;`, in this order; remove links, with the
 space or line break before or the space after them; fold white space. A post is short if it has
-fewer than three words that contain none of `http`, `@`, `#`. Nothing else is dropped.
+fewer than three words that contain none of `http`, `@`, `#`. Nothing else is dropped but posts
+longer than X has ever allowed, which the original never met.
 
 It works on whole columns. White space as Python's `str` defines it is spelled out for Arrow's
 regular expressions, whose classes know only ASCII.
@@ -18,9 +19,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.core.errors import BadInput
+from tasks.curation.length import MAX_CHARACTERS
 from tasks.curation.verdicts import (
     RETWEET,
     SHORT,
+    TOO_LONG,
     Filtered,
     Verdicts,
     apply_verdicts,
@@ -28,8 +31,8 @@ from tasks.curation.verdicts import (
     without_retweets,
 )
 
-REASONS = (RETWEET, SHORT)
-_SHORT = REASONS.index(SHORT) + 1
+REASONS = (RETWEET, SHORT, TOO_LONG)
+_, _SHORT, _TOO_LONG = range(1, 4)
 
 _WHITE_SPACE = (
     r"\t-\r\x1c-\x1f\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}"
@@ -57,7 +60,8 @@ def classic(posts: pa.Table, languages: tuple[str, ...] = ()) -> Filtered:
 def _judge(texts: Any) -> tuple[Any, Verdicts]:
     cleaned = clean(texts)
     short = is_short(cleaned).to_numpy(zero_copy_only=False)
-    return cleaned, (short * _SHORT).astype(np.int8)
+    long = pc.utf8_length(cleaned).to_numpy(zero_copy_only=False) > MAX_CHARACTERS
+    return cleaned, np.select([short, long], [_SHORT, _TOO_LONG]).astype(np.int8)
 
 
 def clean(texts: Any) -> Any:

@@ -15,7 +15,7 @@ from tasks.core.records import Counts, Kind
 
 Verdicts = npt.NDArray[np.int8]
 KEEP = 0
-RETWEET, SHORT = "retweet", "short"
+RETWEET, SHORT, TOO_LONG = "retweet", "short", "too long"
 ALWAYS_SHOWN = (RETWEET, SHORT)
 KEPT_COLUMNS = ["id", "created_at", "text", "lang", "source"]
 

@@ -7,8 +7,8 @@ import pytest
 
 from tasks.curation.duplicates import is_duplicate, is_unique
 from tasks.curation.languages import is_other_language
+from tasks.curation.length import is_short
 from tasks.curation.quoting import is_quoting
-from tasks.curation.shortness import is_short
 
 
 @pytest.mark.parametrize(

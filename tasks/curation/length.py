@@ -1,10 +1,12 @@
-"""Which posts are too short to learn from, in every script."""
+"""Which posts are too short to learn from, in every script, or longer than posts can be."""
 
 from __future__ import annotations
 
 import regex
 
 MIN_WORDS = 3
+MAX_CHARACTERS = 25_000  # the most that X has ever allowed
+MAX_ESCAPED = 5 * MAX_CHARACTERS  # each of them may be written as `&amp;`
 _LABEL = regex.compile(r"(?<!\w)[@#＠＃]\w+")
 # Scripts without spaces between words, and roughly how many letters make a word.
 _UNSPACED = (
@@ -21,7 +23,9 @@ _EMOJI = regex.compile(
     rf"(\p{{Regional_Indicator}}{{2}}|[0-9#*]\ufe0f?\u20e3|{_PICTOGRAPH}(?:\u200d{_PICTOGRAPH})*)(?:\s*\1)*"
 )
 _FACE = regex.compile(r"(?<!\S)([:;=][-'’^]?[()\[\]DPp/\\|*]|<3)(?:\s+\1)*(?!\S)")
-_SPACED = regex.compile(r"[^ \p{L}\p{N}]*+[\p{L}\p{N}][^ ]*+")
+# From a word's first letter or digit to its end. To look for what comes before these, too, would
+# take quadratic time in a run of signs.
+_SPACED = regex.compile(r"[\p{L}\p{N}][^ ]*+")
 
 
 def is_short(text: str) -> bool:
