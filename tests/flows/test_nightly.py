@@ -16,6 +16,7 @@ from prefect.context import FlowRunContext
 
 from flows.backfill import backfill
 from flows.nightly import _tonight, nightly
+from flows.requests import RetrainOptions
 from tasks.core.names import Bot
 from tasks.core.settings import settings
 from tasks.night import delete_plan, load_plan, save_plan
@@ -161,11 +162,14 @@ def test_backfill_does_what_has_no_fresh_release_and_names_bad_lines(
 
 
 def test_a_backfill_of_the_ui_names_bad_lines_and_fails(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, tiny_base: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     lists = tmp_path / "list.txt"
     lists.write_text("not a handle\nhal\n")
-    state = asyncio.run(backfill(file=str(lists), source="stored", here=True, return_state=True))
+    options = RetrainOptions(base=str(tiny_base))
+    state = asyncio.run(
+        backfill(file=str(lists), source="stored", options=options, here=True, return_state=True)
+    )
     assert state.is_failed()
     assert state.message == "1 of 1 bots failed, 1 lines name no account"
     assert "line 1: 'not a handle'" in caplog.text

@@ -14,6 +14,7 @@ from tasks.tracking.offline_runs import send_offline_runs
 from tasks.tracking.run_specs import PREPROCESS
 from tasks.tracking.sweep_runs import track_trials
 from tasks.tracking.wandb_environment import tracking_folder, wandb_confined_to
+from tests.servers.prefect_site import until
 from tests.servers.wandb import KEY, Fault, running_wandb
 from tests.tasks.tracking.tracked import online, track, training
 
@@ -90,6 +91,7 @@ def test_a_service_that_cannot_be_asked_afterwards_is_reported(server, offline):
 
 def test_a_recording_that_was_cut_off_is_sent_as_far_as_it_goes(server, offline):
     (record,) = offline.glob("*/train-*/wandb/offline-run-*/run-*.wandb")
+    until(lambda: b"bot_loss" in record.read_bytes(), 30, "all of the record")
     record.write_bytes(record.read_bytes()[: record.stat().st_size // 2])
     _, train = send_offline_runs(offline, Settings(**online(server)))
     assert train.trouble == "in part: its record is truncated"
@@ -116,7 +118,7 @@ def test_the_command(server, storage, command, monkeypatch):
     monkeypatch.setenv("HUGGINGTWEETS_WANDB_API_KEY", KEY)
     settings.cache_clear()
     code, out, _ = command("sync")
-    assert (code, out) == (0, "Nothing waits to be sent.\n")
+    assert (code, out) == (0, "No offline runs to send.\n")
     track(tracking_folder(storage, Settings()), wandb_api_key=None)
     code, out, _ = command("sync", "--json")
     assert code == 0
