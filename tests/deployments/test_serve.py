@@ -95,6 +95,7 @@ def test_workers_get_the_storage_that_the_operator_gave(
     assert environment["HUGGINGTWEETS_STORAGE"] == passed_on.format(here=tmp_path)
 
 
+@pytest.mark.slow
 def test_it_serves_mends_itself_and_leaves_nothing_behind(
     site: Site, served: subprocess.Popen[bytes], tiny_base: Path
 ) -> None:

@@ -124,7 +124,7 @@ def test_an_account_is_looked_up_again_after_a_week(night: Night):
 def test_accounts_with_nothing_new_cost_one_request_and_no_post(
     storage: Storage, api: XApi, capsys: pytest.CaptureFixture[str]
 ):
-    names = [Handle(f"bot_{number}") for number in range(200)]
+    names = [Handle(f"bot_{number}") for number in range(50)]
     for number, handle in enumerate(names, 100):
         api.add(Account(str(number), handle.name, posts=some_posts([number], handle)))
     clock = Clock()
@@ -137,10 +137,10 @@ def test_accounts_with_nothing_new_cost_one_request_and_no_post(
     budget = open_budget(storage, settings, "the night after", clock.pace())
     found = [scrape_account(handle, client, budget) for handle in names]
     requests = len(api.requests) - first_day
-    assert (requests, sum(each.seen for each in found)) == (200, 0)
+    assert (requests, sum(each.seen for each in found)) == (50, 0)
     assert spent(storage, MONTH) == charged
     with capsys.disabled():
-        print(f"\n200 accounts with nothing new: {requests} requests, 0 posts")  # noqa: T201
+        print(f"\n50 accounts with nothing new: {requests} requests, 0 posts")  # noqa: T201
 
 
 def test_a_subset_by_chance_never_shrinks_what_is_stored(night: Night):

@@ -39,6 +39,7 @@ def test_the_embedded_base_is_a_clean_llama(base: Base) -> None:
     assert sorted(path.name for path in folder.glob("*.safetensors")) == ["model.safetensors"]
 
 
+@pytest.mark.slow
 def test_two_processes_prepare_it_once(
     base: Base, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
