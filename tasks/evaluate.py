@@ -78,7 +78,7 @@ def _rival(
 def _trained_on(storage: Storage, corpus: Corpus, named: dict[str, Any]) -> list[str]:
     """The training texts of the corpus that a release was made from, where it is still there."""
     if "uri" not in named:
-        return []  # releases of older versions do not tell
+        return []  # an older version made the release, and did not record it
     before = FileRef(named["uri"], named["sha256"], named["rows"])
     try:
         return read_corpus(storage, replace(corpus, file=before)).train

@@ -1,4 +1,4 @@
-"""Progress of a training, said in the log (terminal and Prefect) and as a bar in the UI."""
+"""Progress of a training, in the log (terminal and Prefect) and as a bar in the UI."""
 
 from __future__ import annotations
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import platform
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -85,7 +84,7 @@ def plan_removal(
 ) -> Plan:
     """What would be removed of an account; changes nothing. Raises StorageUnusable."""
     found = _find(storage, handle, settings, holders)
-    return _merged(_PLANS.load(storage, handle.name), found)
+    return _merged(_PLANS.load(storage, handle.name), found, settings.machine)
 
 
 def remove_account(
@@ -154,12 +153,12 @@ def _measured(storage: Storage, key: str) -> Removal:
     return Removal(key, len(files), sum(files.values()), digest.hexdigest())
 
 
-def _merged(before: Plan | None, found: Plan) -> Plan:
+def _merged(before: Plan | None, found: Plan, machine: str) -> Plan:
     """The plan of an interrupted removal and what is found now, as one."""
     if before is None:
         return found
     # Another machine's cache cannot be reached from here, so this receipt must not name it.
-    ours = [each for each in before.kept if each.machine in ("", platform.node())]
+    ours = [each for each in before.kept if each.machine in ("", machine)]
     return Plan(
         found.handle,
         tuple(sorted({*before.bots, *found.bots})),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import platform
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -63,7 +62,8 @@ class ThisMachine:
             "temporary files that killed processes left": left,
             "locks of bots": self._locks(handle),
         }
-        return (*runs, *(_counted(key, files) for key, files in others.items() if files))
+        machine = self.settings.machine
+        return (*runs, *(_counted(key, files, machine) for key, files in others.items() if files))
 
     def remove(self, handle: Handle) -> tuple[str, ...]:
         """Remove it; returns what may be left elsewhere. Raises OSError."""
@@ -115,7 +115,7 @@ class ThisMachine:
                 whole.update(hashlib.file_digest(stream, "sha256").digest())
         key = folder.relative_to(tracking_folder(self.storage, self.settings).parent).as_posix()
         size = sum(path.stat().st_size for path in files)
-        machine = "" if self.storage.is_local else platform.node()
+        machine = "" if self.storage.is_local else self.settings.machine
         return Removal(key, len(files), size, whole.hexdigest(), machine=machine)
 
 
@@ -124,9 +124,9 @@ def _delete_unless_held(lock: Path) -> None:
         lock.unlink(missing_ok=True)
 
 
-def _counted(key: str, files: Sequence[Path]) -> Removal:
+def _counted(key: str, files: Sequence[Path], machine: str) -> Removal:
     size = sum(path.stat().st_size for path in files)
-    return Removal(key, len(files), size, machine=platform.node())
+    return Removal(key, len(files), size, machine=machine)
 
 
 _ELSEWHERE = (

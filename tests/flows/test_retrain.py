@@ -146,12 +146,12 @@ def test_a_bot_that_kills_its_process_is_left_out_after_three_times(
     for _ in range(3):
         begin_attempt(storage, Bot.parse("mal"))  # what a killed process leaves behind
     _, outcomes = run(requests, tiny_base)
-    assert list(outcomes) == ["mal", "sane"], "the suspect goes last, and is told in its place"
+    assert list(outcomes) == ["mal", "sane"], "the suspect goes last, and is listed in its place"
     assert outcomes["sane"].status is Status.RELEASED
     assert outcomes["mal"].status is Status.FAILED
     assert "3 retrains in a row" in outcomes["mal"].reason
     _, outcomes = run(requests, tiny_base)
-    assert outcomes["mal"].status is Status.RELEASED, "told once, it may be tried again by hand"
+    assert outcomes["mal"].status is Status.RELEASED, "after that it may be tried again by hand"
 
 
 def test_what_counts_as_new(

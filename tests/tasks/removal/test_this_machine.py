@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import platform
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from tasks.storage import Storage
 from tasks.storage.opt_outs import opt_out
 from tests.tasks.tracking.tracked import track, training
 
+MACHINE = "lab-1"
 ALICE, NOW = Handle("alice"), datetime(2026, 1, 2, tzinfo=UTC)
 
 
@@ -30,7 +30,7 @@ class Machine:
 
     def __init__(self, storage: Storage, folder: Path) -> None:
         self.runs, self.results = folder / "cache" / "wandb", folder / "results"
-        self.settings = Settings(cache=folder / "cache")
+        self.settings = Settings(cache=folder / "cache", machine=MACHINE)
         self.results.mkdir(parents=True)
         self.temporary = folder / "temporary"
         self.temporary.mkdir()
@@ -69,8 +69,7 @@ def test_runs_and_results_in_the_cache_go_and_the_receipt_says_what_is_left(
     machine.work("alice", "alice-bob", "bob")
     plan = plan_removal(bucket, ALICE, machine.settings, [machine.here])
     assert {str(each) for each in plan.kept} == {
-        f"{name} on {platform.node()}"
-        for name in ("wandb/alice", "wandb/alice-bob", "results of Prefect")
+        f"{name} on {MACHINE}" for name in ("wandb/alice", "wandb/alice-bob", "results of Prefect")
     }
     assert all(each.files and each.bytes for each in plan.kept)
     assert machine.names() == {"alice", "alice-bob", "bob"}, "looking removes nothing"
@@ -101,7 +100,7 @@ def test_what_an_interrupted_call_had_planned_is_in_the_receipt_of_the_next(
     assert machine.names() == set(), "the first holder was done"
     receipt = remove_account(bucket, ALICE, machine.settings, NOW, [machine.here])
     removed = {str(each) for each in receipt.removed}
-    assert {f"wandb/alice on {platform.node()}", "somewhere"} <= removed
+    assert {f"wandb/alice on {MACHINE}", "somewhere"} <= removed
     assert not any("another machine" in each for each in removed), "only that machine can report it"
     assert bucket.files("forgetting") == {}
 
