@@ -92,8 +92,11 @@ class BlueskyClient:
         # The package takes a second to import, which runs without Bluesky should not pay.
         from atproto import Client, Request  # type: ignore[import-untyped]
 
+        from tasks.sources.bluesky.transport import BoundedTransport
+
         if self._client is None:
-            self._client = Client(self._url, Request(timeout=self._timeout))
+            request = Request(timeout=self._timeout, transport=BoundedTransport())
+            self._client = Client(self._url, request)
         return self._client
 
     def _unreachable(self, error: Exception, handle: BlueskyHandle) -> NetworkTrouble:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,8 +25,10 @@ from tasks.core.errors import (
 from tasks.core.names import BlueskyHandle
 from tasks.core.records import Post
 from tasks.sources.bluesky.source import MAX_PAGES, BlueskySource
+from tests.bounded import Limits, read_bounded
 from tests.servers.bluesky import Bluesky, Fault, did_of, element, running_bluesky
 from tests.strategies import fixture_shared_by_examples
+from tests.tasks.sources.readers import read_bluesky
 
 ALICE, NAME = BlueskyHandle("alice.bsky.social"), "alice.bsky.social"
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -184,6 +188,30 @@ def test_a_malformed_page_is_told(bluesky: Bluesky, body: dict[str, Any]) -> Non
     bluesky.faults["feed"] = [Fault(200, json.dumps(body).encode())]
     with pytest.raises(ServerTrouble, match=r"Bluesky answered with a (page|post)"):
         fetch(bluesky)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", None])
+def test_a_body_without_measure_is_refused(
+    bluesky: Bluesky, tmp_path: Path, encoding: str | None
+) -> None:
+    compressor = zlib.compressobj(9, wbits=31 if encoding == "gzip" else 15)
+    body = bytes(40 << 20)
+    if encoding is not None:
+        body = compressor.compress(bytes(400 << 20)) + compressor.flush()
+    headers = {} if encoding is None else {"content-encoding": encoding}
+    bluesky.faults["profile"] = [Fault(200, body, headers)]
+    (tmp_path / "url").write_text(bluesky.url, encoding="utf-8")
+    ending = read_bounded(read_bluesky, tmp_path / "url", Limits(bytes=320 << 20, seconds=20))
+    assert "answered with something other than a JSON object (ValueError)" in str(ending.refusal)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_a_compressed_page_is_read(bluesky: Bluesky, encoding: str) -> None:
+    compressor = zlib.compressobj(wbits=31 if encoding == "gzip" else 15)
+    page = json.dumps({"feed": FEED}).encode()
+    body = compressor.compress(page) + compressor.flush()
+    bluesky.faults["feed"] = [Fault(200, body, {"content-encoding": encoding})]
+    assert len(fetch(bluesky)) == 150
 
 
 json_values = st.recursive(

@@ -1,0 +1,66 @@
+"""A transport for httpx that bounds the body of a response, after decompression too."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from typing import cast
+
+import httpx
+
+MAX_BODY = 16 << 20  # bytes; a page of 100 posts has under one million
+_CHUNK = 1 << 16
+_GZIP_OR_ZLIB = 47  # zlib's `wbits`
+
+
+class BoundedTransport(httpx.HTTPTransport):
+    """Decompresses what it receives itself, since httpx would do so without a bound.
+
+    Reading a body that is larger than `MAX_BODY`, or compressed in another way than was asked for,
+    raises ValueError.
+    """
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send one request. Raises httpx's exceptions."""
+        request.headers["accept-encoding"] = "gzip"
+        response = super().handle_request(request)
+        encoding = response.headers.pop("content-encoding", "identity")
+        received = cast("httpx.SyncByteStream", response.stream)
+        response.stream = _BoundedBody(received, encoding)
+        return response
+
+
+class _BoundedBody(httpx.SyncByteStream):
+    def __init__(self, received: httpx.SyncByteStream, encoding: str) -> None:
+        self._received = received
+        self._encoding = encoding
+
+    def __iter__(self) -> Iterator[bytes]:
+        size = 0
+        for chunk in self._decoded():
+            size += len(chunk)
+            if size > MAX_BODY:
+                raise ValueError("the body is too large")
+            yield chunk
+
+    def close(self) -> None:
+        self._received.close()
+
+    def _decoded(self) -> Iterator[bytes]:
+        if self._encoding == "identity":
+            yield from self._received
+        elif self._encoding in {"gzip", "deflate"}:
+            yield from self._decompressed()
+        else:
+            raise ValueError("the body has an unknown encoding")
+
+    def _decompressed(self) -> Iterator[bytes]:
+        decoder = zlib.decompressobj(_GZIP_OR_ZLIB)
+        for received in self._received:
+            chunk = received
+            while chunk and not decoder.eof:
+                try:
+                    yield decoder.decompress(chunk, _CHUNK)
+                except zlib.error as error:
+                    raise ValueError("the body is not compressed as it says") from error
+                chunk = decoder.unconsumed_tail
