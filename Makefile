@@ -65,7 +65,8 @@ test: install-dev ## all tests, with coverage
 
 chaos: install-dev ## what takes long: processes that are killed, benchmarks, thousands of examples
 	$(BIN)/python -m pytest -m "chaos or slow" -s
-	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile nightly -n $(WORKERS)
+	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile nightly --timeout 3600 \
+	  -n $(WORKERS) --dist loadfile
 
 lock: install-dev ## resolve the two locks again
 	$(LOCK) pyproject.toml -o requirements.lock
