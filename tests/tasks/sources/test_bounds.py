@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks.sources.table.columns import KNOWN
 from tests.bounded import Ending, Limits, read_bounded
 from tests.strategies import fixture_shared_by_examples
-from tests.tasks.sources.readers import read_posts
+from tests.tasks.sources.readers import read_bluesky_element, read_posts, read_x_response
 from tests.tasks.sources.x_archive.archives import archive_files, script, tweet, write_folder
 from tests.tasks.sources.x_archive.archives import write_zip as zipped
 
@@ -201,6 +202,53 @@ def test_an_entity_with_a_huge_number(tmp_path: Path):
     notes = script("note_tweet", [note(entity)])
     files = archive_files([tweet(1, entity, **INSTANT)], note_tweet=notes)
     assert number(zipped(tmp_path / "a.zip", files)) == 1
+
+
+SIGNS = ["@", "<|", " ", "9", ".", "-", "T", "é", "&amp;", "@a ", "https://t.co/a ", "2017-01-03 "]
+FIELDS = [*(names[0] for names in KNOWN.values()), "full_text", "id_str"]
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+def test_any_field_that_is_long(tmp_path: Path, sign: str):
+    value = sign * (20_000 // len(sign))
+    rows = [{"text": "x", field: value} for field in FIELDS]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (tmp_path / "a.jsonl").write_text(lines, encoding="utf-8")
+    assert number(tmp_path / "a.jsonl") == len(rows)
+    posts = [tweet(n, value, created_at=value, lang=value) for n in range(9)]
+    files = archive_files(posts, note_tweet=script("note_tweet", [note(value)]))
+    assert number(zipped(tmp_path / "a.zip", files)) == 9
+
+
+DEEP = '{"record":' * 900 + "{}" + "}" * 900
+PROBLEM = '{"resource_id": "1", "type": "x", "title": "Not Found Error", "detail": "x"}'
+POST = '{"id": "1", "text": "x", "edit_history_tweet_ids": ["1", "2"]}'
+RESPONSES = [
+    f'{{"errors": [{",".join([PROBLEM] * 50_000)}]}}',
+    f'{{"data": [{",".join([POST] * 50_000)}], "meta": {{}}}}',
+    f'{{"data": {DEEP}, "errors": {DEEP}, "meta": {DEEP}}}',
+    '{"data": [' + "[]," * 900_000 + '[]], "meta": {}}',
+    f'{{"data": {{"id": "{"9" * 900_000}", "name": "{"x" * 900_000}"}}}}',
+    f'{{"errors": [{{"detail": "{"not " * 900_000}"}}], "title": "{" " * 900_000}"}}',
+    f'{{"data": [{{"id": "1", "text": "{"x" * 900_000}", "created_at": "{"1" * 900_000}"}}]}}',
+    f'{{"meta": {{"next_token": "{"x" * 900_000}"}}, "data": []}}',
+]
+
+
+@pytest.mark.parametrize("which", range(len(RESPONSES)))
+def test_any_response_of_the_x_api(tmp_path: Path, which: int):
+    (tmp_path / "body").write_text(RESPONSES[which], encoding="utf-8")
+    read_bounded(read_x_response, tmp_path / "body", Limits(bytes_per_byte=40))
+
+
+@pytest.mark.parametrize("embed", [DEEP, '"x"', "[" + "{}," * 900_000 + "{}]"])
+def test_any_element_of_a_bluesky_feed(tmp_path: Path, embed: str):
+    stamp = '"2025-01-01T00:00:00Z"'
+    record = f'{{"text": "{"x" * 500_000}", "langs": {embed}, "embed": {embed}}}'
+    post = f'{{"author": {{"did": "did:plc:alice"}}, "uri": "at://{"x" * 500_000}"'
+    element = f'{{"post": {post}, "indexedAt": {stamp}, "record": {record}}}}}'
+    (tmp_path / "body").write_text(element, encoding="utf-8")
+    read_bounded(read_bluesky_element, tmp_path / "body", Limits(bytes_per_byte=40))
 
 
 LETTERS = list('[]{}",:;x0 \n\r\t\\é日…')
