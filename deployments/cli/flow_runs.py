@@ -9,9 +9,20 @@ from deployments import console
 
 
 def start_prefect() -> None:
-    """Announce the seconds that Prefect takes to start, and show the log from here on."""
+    """Import Prefect, which takes seconds, and show the log from here on."""
     console.show_progress()
     console.err.print("Starting Prefect …")
+    prepare_server()
+
+
+def prepare_server() -> None:
+    """If no Prefect server is configured, make Prefect start ours when it needs one."""
+    from prefect.settings import get_current_settings
+
+    if get_current_settings().api.url is None:
+        from deployments.server.temporary_server import use_temporary_server
+
+        use_temporary_server()
 
 
 def run_flow(flow: Any, *arguments: Any, **parameters: Any) -> Any:

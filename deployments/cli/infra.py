@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from deployments import console
+from deployments.cli.flow_runs import prepare_server
 from deployments.cli.options import Json
 from tasks.core.errors import BadInput, NetworkTrouble
 
@@ -37,6 +38,7 @@ def apply(
     """Create work pools, limits and automations, or bring them up to date; safe to repeat."""
     if docker and kubernetes:
         raise BadInput("--docker and --kubernetes: choose one")
+    prepare_server()
     from deployments.server.apply import apply_infra
 
     kind = "docker" if docker else "kubernetes" if kubernetes else None

@@ -1,26 +1,32 @@
-"""Prefect's server for one machine: on SQLite its transactions wait for each other.
+"""Prefect's server as our commands and containers start it.
 
-    python -m deployments.server.prefect_server server start [OPTION…]
+    python -m deployments.server.prefect_server [--host HOST] [--port PORT] [--no-services]
 
-takes the arguments of `prefect`. Prefect begins a transaction without SQLite's write lock. If it
-has read and finds that another transaction has written meanwhile, it must give up: the server
-answers 503, and the client waits two seconds or more before it asks again. Among 12 bots that
-happened 9 to 15 times in 300 requests, mostly when a training slot was taken, and cost a bot 0.6 to
-1.6 s (`python -m tests.benchmarks.orchestration`). Here each transaction takes the lock when it
-begins, and waits for it: Prefect lets a connection wait for a minute.
+serves Prefect's application behind a guard against foreign web pages. On SQLite its transactions
+wait for each other: Prefect begins a transaction without SQLite's write lock. If it has read and
+finds that another transaction has written meanwhile, it must give up: the server answers 503, and
+the client waits two seconds or more before it asks again. Among 12 bots that happened 9 to 15 times
+in 300 requests, mostly when a training slot was taken, and cost a bot 0.6 to 1.6 s
+(`python -m tests.benchmarks.orchestration`). Here each transaction takes the lock when it begins,
+and waits for it: Prefect lets a connection wait for a minute.
 """
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from prefect.cli import app
+import uvicorn
+from prefect.server.api.server import create_app
 from prefect.server.database.configurations import AioSqliteConfiguration
 from prefect.server.database.dependencies import set_database_config
 from prefect.server.utilities.database import get_dialect
-from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
+from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, get_current_settings
 from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
+
+from deployments.server.request_guard import RequestGuard
+from tasks.core.settings import settings
 
 
 class WaitingSqlite(AioSqliteConfiguration):
@@ -44,6 +50,30 @@ def use_waiting_sqlite() -> None:
         set_database_config(WaitingSqlite(url))
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Serve until SIGINT or SIGTERM."""
+    server = get_current_settings().server
+    parser = argparse.ArgumentParser(prog="python -m deployments.server.prefect_server")
+    parser.add_argument("--host", default=server.api.host, help="address to listen on")
+    parser.add_argument("--port", default=server.api.port, type=int)
+    parser.add_argument("--no-services", action="store_true", help="API and UI only")
+    given = parser.parse_args()
     use_waiting_sqlite()
-    app()
+    uvicorn.run(
+        RequestGuard(
+            create_app(final=True, webserver_only=given.no_services),
+            given.host,
+            given.port,
+            settings().hosts,
+        ),
+        host=given.host,
+        port=given.port,
+        log_level=server.logging_level.lower(),
+        timeout_keep_alive=server.api.keepalive_timeout,
+        ws_ping_interval=server.api.websocket_ping_interval,
+        ws_ping_timeout=server.api.websocket_ping_timeout,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 
 # Starts the server; `--host` and `--port` follow.
-SERVER_COMMAND = [sys.executable, "-m", "deployments.server.prefect_server", "server", "start"]
+SERVER_COMMAND = [sys.executable, "-m", "deployments.server.prefect_server"]
+# No usage data to anybody, from servers and from clients.
+NO_TELEMETRY = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
 PREFECT_SETTINGS = {
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    **NO_TELEMETRY,
     # In memory, the default, slots would stay held after a restart of the server.
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
         "prefect.server.concurrency.lease_storage.filesystem"

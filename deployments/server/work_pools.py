@@ -18,15 +18,18 @@ POOLS = {
     "train": "Flows that train bots: retrain, account, sweep.",
 }
 PROCESS = "process"
+KINDS = (PROCESS, "docker", "kubernetes")
 TEMPLATES = Path(__file__).parents[2] / "infra" / "work-pools"
 
 
-def template(kind: str, name: str) -> dict[str, Any] | None:
-    """The base job template of a pool; None for processes, whose workers bring their own."""
-    if kind == PROCESS:
-        return None
-    text = (TEMPLATES / f"{name}-{kind}.json").read_text(encoding="utf-8")
-    found: dict[str, Any] = json.loads(text)
+def template(kind: str, name: str) -> dict[str, Any]:
+    """The base job template of a pool.
+
+    It has no variable by which a run or a deployment could choose other code: no command, image,
+    environment, folder or volume.
+    """
+    file = "process.json" if kind == PROCESS else f"{name}-{kind}.json"
+    found: dict[str, Any] = json.loads((TEMPLATES / file).read_text(encoding="utf-8"))
     return found
 
 
@@ -45,8 +48,10 @@ def apply_pool(client: SyncPrefectClient, name: str, kind: str | None) -> Change
             f"work pool {name} is of type {pool.type}, not {kind}: when none of its runs is under "
             f"way, delete it with `prefect work-pool delete {name}`, then apply and deploy again"
         )
-    wanted = template(pool.type, name) if pool.type in ("docker", "kubernetes") else None
-    if wanted is None or pool.base_job_template == wanted:
+    if pool.type not in KINDS:
+        return Change("work pool", name, "unchanged")
+    wanted = template(pool.type, name)
+    if pool.base_job_template == wanted:
         return Change("work pool", name, "unchanged")
     client.update_work_pool(name, WorkPoolUpdate(base_job_template=wanted))
     return Change("work pool", name, "changed")
@@ -58,7 +63,7 @@ def _create(client: SyncPrefectClient, name: str, kind: str) -> Change:
             name=name,
             type=kind,
             description=POOLS[name],
-            base_job_template=template(kind, name) or {},
+            base_job_template=template(kind, name),
         )
     )
     return Change("work pool", name, "made")

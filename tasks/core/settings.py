@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 # Container engines put each secret here, in a file named like the variable, such as
 # `HUGGINGTWEETS_HUB_TOKEN`. The environment and `.env` take precedence.
 SECRETS = Path("/run/secrets")
+HostName = Annotated[str, Field(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?$")]
 
 
 def _user_cache() -> Path:
@@ -69,6 +70,10 @@ class Settings(BaseSettings):
     )
     checkpoint_seconds: float = Field(
         60.0, ge=0, description="Seconds between two saves of a training for resuming; 0: never"
+    )
+
+    hosts: tuple[HostName, ...] = Field(
+        (), description="Further names that the Prefect server is reached by: `name` or `name:port`"
     )
 
     hub_token: SecretStr | None = Field(None, description="Write token of the Hugging Face Hub")

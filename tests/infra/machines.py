@@ -19,6 +19,7 @@ from typing import Any
 
 import httpx
 
+from deployments.server.prefect_settings import NO_TELEMETRY, SERVER_COMMAND
 from tests.servers.s3 import free_port, wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -154,7 +155,7 @@ def server_settings(database: str, redis: str) -> dict[str, str]:
         "PREFECT_SERVER_DOCKET_URL": redis,
         "PREFECT_SERVER_API_AUTH_STRING": LOGIN,
         "PREFECT_API_AUTH_STRING": LOGIN,
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        **NO_TELEMETRY,
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
         "PREFECT_CLIENT_MAX_RETRIES": "8",
         "PREFECT_WORKER_QUERY_SECONDS": "2",
@@ -164,10 +165,8 @@ def server_settings(database: str, redis: str) -> dict[str, str]:
 def start_server(machines: Machines, name: str) -> None:
     """One more API server."""
     port = free_port()
-    machines.start(
-        name, PREFECT, "server", "start", "--no-services", "--host", "127.0.0.1",
-        "--port", str(port),
-    )  # fmt: skip
+    address = ("--host", "127.0.0.1", "--port", str(port))
+    machines.start(name, *SERVER_COMMAND, "--no-services", *address)
     machines.servers.append(port)
     end = time.monotonic() + 90
     while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import stat
@@ -16,6 +17,7 @@ from prefect.settings import Settings as PrefectSettings
 from prefect.settings.legacy import _get_settings_fields
 from prefect_redis.client import RedisMessagingSettings
 
+from deployments.server.prefect_settings import NO_TELEMETRY, SERVER_COMMAND
 from tasks.core.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -123,6 +125,28 @@ def test_several_servers_share_all_that_they_must(compose: dict[str, Any]) -> No
         targets = {each["target"] for each in services(compose)[name]["secrets"]}
         assert {"PREFECT_SERVER_DOCKET_URL", "PREFECT_SERVER_API_AUTH_STRING"} <= targets
     assert "--no-services" in services(compose)["server"]["command"]
+
+
+def test_servers_are_guarded_and_know_the_names_that_they_are_reached_by(
+    compose: dict[str, Any],
+) -> None:
+    server = services(compose)["server"]
+    assert server["command"][1:3] == SERVER_COMMAND[1:3]
+    published, _, inner = server["ports"][0].rpartition(":")
+    first, _, last = published.rpartition(":")[2].partition("-")
+    others = [port for port in range(int(first), int(last) + 1) if port != int(inner)]
+    wanted = {
+        "server",
+        *(f"{name}:{port}" for name in ("localhost", "127.0.0.1") for port in others),
+    }
+    assert set(json.loads(server["environment"]["HUGGINGTWEETS_HOSTS"])) == wanted
+    assert server["environment"]["PREFECT_API_URL"] == f"http://server:{inner}/api"
+
+
+def test_nothing_in_the_image_sends_usage_data() -> None:
+    text = (INFRA / "Dockerfile").read_text()
+    for name, value in NO_TELEMETRY.items():
+        assert f"{name}={value}" in text
 
 
 def test_the_image_is_installed_as_locked() -> None:

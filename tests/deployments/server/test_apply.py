@@ -10,8 +10,10 @@ from contextlib import contextmanager, suppress
 
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolUpdate
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.workers.process import ProcessWorker
 
 from deployments.server import automations
 from deployments.server.apply import apply_infra
@@ -22,6 +24,7 @@ from deployments.server.automations import (
     UNSTARTED_RUNS,
 )
 from deployments.server.notification import BLOCK
+from deployments.server.work_pools import template
 from tasks.core.errors import BadInput
 from tasks.core.settings import settings
 from tests.servers.s3 import KEYS, free_port, running_s3
@@ -103,6 +106,17 @@ def test_a_double_is_removed(client: SyncPrefectClient) -> None:
     assert len(client.read_automations_by_name(CRASHED_RUNS)) == 1
 
 
+def test_a_pool_of_processes_with_the_template_of_prefect_is_changed(
+    client: SyncPrefectClient,
+) -> None:
+    """Older versions left it to the worker, whose template lets a run choose its command."""
+    apply_infra()
+    of_prefect = ProcessWorker.get_default_base_job_template()
+    client.update_work_pool("train", WorkPoolUpdate(base_job_template=of_prefect))
+    assert [each.change for each in apply_infra() if each.name == "train"] == ["changed"]
+    assert client.read_work_pool("train").base_job_template == template("process", "train")
+
+
 @pytest.mark.parametrize("kind", ["docker", "kubernetes"])
 def test_pools_of_other_kinds(client: SyncPrefectClient, command: Command, kind: str) -> None:
     made = changes(command, f"--{kind}")
@@ -111,8 +125,6 @@ def test_pools_of_other_kinds(client: SyncPrefectClient, command: Command, kind:
     assert pool.type == kind
     assert "variables" in pool.base_job_template
     assert changes(command)["train"] == "unchanged", "it stays what it is"
-    from prefect.client.schemas.actions import WorkPoolUpdate
-
     client.update_work_pool("train", WorkPoolUpdate(base_job_template={}))
     assert changes(command)["train"] == "changed"
     with pytest.raises(BadInput, match=f"work pool cpu is of type {kind}, not process"):
