@@ -83,7 +83,7 @@ def publish(
     refuse_opted_out(storage, *bot.handles)
     now = datetime.now(UTC)
     profiles = tuple(load_profile(storage, h) or Profile(h, h.name) for h in bot.handles)
-    context = ReleaseContents(
+    contents = ReleaseContents(
         bot=bot,
         revision=revision_of(now, checkpoint.fingerprint),
         created_at=now,
@@ -100,7 +100,7 @@ def publish(
         languages=corpus.languages or (),
         avatars=_avatars(storage, profiles, now),
     )
-    return publish_locally(storage, checkpoint.uri, context, keep=settings().keep_releases)
+    return publish_locally(storage, checkpoint.uri, contents, keep=settings().keep_releases)
 
 
 def _avatars(storage: Storage, profiles: Sequence[Profile], now: datetime) -> dict[str, bytes]:
