@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any
 
 from deployments import console
@@ -32,13 +34,21 @@ def run_flow(flow: Any, *arguments: Any, **parameters: Any) -> Any:
 
 
 def run_async_flow(flow: Any, *arguments: Any, **parameters: Any) -> Any:
-    """The same for a flow that is a coroutine function."""
+    """The same for a flow that is a coroutine function; signals stop it in order.
+
+    It runs in a thread, since in the main one Prefect would answer SIGTERM in its own way: by an
+    exception that leaves the threads that train behind.
+    """
+    from tasks.orchestration.signals import stop_on_signals
+    from tasks.outcome import record_interrupted
 
     async def result() -> Any:
         state = await flow(*arguments, **parameters, return_state=True)
         return await state.aresult(raise_on_failure=False)
 
-    return _returned_or_raised(asyncio.run(result()))
+    context = copy_context()
+    with ThreadPoolExecutor(1) as pool, stop_on_signals(record_interrupted):
+        return _returned_or_raised(pool.submit(context.run, asyncio.run, result()).result())
 
 
 def _returned_or_raised(result: Any) -> Any:

@@ -14,6 +14,11 @@ and waits for it: Prefect lets a connection wait for a minute.
 from __future__ import annotations
 
 import argparse
+import os
+import signal
+import sys
+import threading
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -25,8 +30,11 @@ from prefect.server.utilities.database import get_dialect
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, get_current_settings
 from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
 
+from deployments.server.prefect_settings import UNTIL_STDIN_CLOSES
 from deployments.server.request_guard import RequestGuard
 from tasks.core.settings import settings
+
+_GENTLE = 10.0  # seconds for requests under way
 
 
 class WaitingSqlite(AioSqliteConfiguration):
@@ -50,6 +58,15 @@ def use_waiting_sqlite() -> None:
         set_database_config(WaitingSqlite(url))
 
 
+def _end_with_stdin() -> None:
+    """Wait until nobody can write to standard input any more, then end, gently at first."""
+    while sys.stdin.buffer.read(1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_GENTLE)
+    os._exit(1)
+
+
 def main() -> None:
     """Serve until SIGINT or SIGTERM."""
     server = get_current_settings().server
@@ -57,7 +74,12 @@ def main() -> None:
     parser.add_argument("--host", default=server.api.host, help="address to listen on")
     parser.add_argument("--port", default=server.api.port, type=int)
     parser.add_argument("--no-services", action="store_true", help="API and UI only")
+    parser.add_argument(
+        UNTIL_STDIN_CLOSES, action="store_true", help="end with the process that started it"
+    )
     given = parser.parse_args()
+    if given.until_stdin_closes:
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
     use_waiting_sqlite()
     uvicorn.run(
         RequestGuard(

@@ -8,6 +8,7 @@ import sys
 SERVER_COMMAND = [sys.executable, "-m", "deployments.server.prefect_server"]
 # No usage data to anybody, from servers and from clients.
 NO_TELEMETRY = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+UNTIL_STDIN_CLOSES = "--until-stdin-closes"
 PREFECT_SETTINGS = {
     **NO_TELEMETRY,
     # In memory, the default, slots would stay held after a restart of the server.

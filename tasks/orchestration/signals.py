@@ -7,16 +7,14 @@ look for, and the flow ends with an outcome for each bot.
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tasks.core import interruption
-
-log = logging.getLogger("huggingtweets")
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # Seconds until a process that has not stopped by itself, in a download perhaps, is ended.
@@ -42,7 +40,8 @@ def stop_on_signals(leave: Callable[[], object]) -> Iterator[None]:
         if end is not None:
             os._exit(EXIT_CODE)
         interruption.request_stop()
-        log.warning("stopping; Ctrl-C again ends at once, without storing how far it is")
+        # Not by a logger: Prefect's handlers want to know which run it is of.
+        sys.stderr.write("\nhuggingtweets: stopping; Ctrl-C again ends at once, storing nothing\n")
         end = threading.Timer(PATIENCE, _end_by_force, (leave,))
         end.daemon = True
         end.start()

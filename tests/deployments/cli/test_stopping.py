@@ -1,0 +1,110 @@
+"""Ctrl-C in a terminal, and what a supervisor sends, while the command trains."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tasks.core.names import Bot
+from tasks.core.records import Status
+from tasks.registry.attempts import attempts_of
+from tasks.registry.outcomes import load_outcome
+from tasks.storage import Storage, open_storage
+from tests.sample_posts import write_table
+
+ALICE = Bot.parse("alice")
+COMMAND = Path(sys.executable).with_name("huggingtweets")
+PATIENCE = 15.0  # seconds; generous for a busy machine
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).parents[3]),
+        "PREFECT_HOME": str(tmp_path / "prefect"),
+        "HUGGINGTWEETS_STORAGE": str(tmp_path / "storage"),
+        "HUGGINGTWEETS_CHECKPOINT_SECONDS": "3600",
+        "HUGGINGTWEETS_AVATARS": "off",
+        "HUGGINGTWEETS_TRACKING": "false",
+    }
+
+
+@contextmanager
+def training(
+    environment: dict[str, str], base: Path, table: Path, log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """`retrain` in a process group of its own, as a shell starts it, in mid-training."""
+    words = ["retrain", "alice", "--source", table, "--base", base, "--epochs", "300"]
+    words += ["--learning-rate", "1e-6", "--json"]  # so that no early stop comes first
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [COMMAND, *words], env=environment, stdout=out, stderr=out, start_new_session=True
+        )
+    try:
+        until = time.monotonic() + 120
+        while b"tokens/s" not in log.read_bytes():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < until, log.read_text()
+            time.sleep(0.2)
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_training_is_stored_and_resumed(
+    number: signal.Signals,
+    environment: dict[str, str],
+    tiny_base: Path,
+    tmp_path: Path,
+) -> None:
+    log, table = tmp_path / "log", write_table(tmp_path / "posts.csv", posts=400)
+    storage = open_storage(environment["HUGGINGTWEETS_STORAGE"])
+    with training(environment, tiny_base, table, log) as process:
+        servers = psutil.Process(process.pid).children(recursive=True)
+        os.killpg(process.pid, number)  # as a terminal does: to all that the command started
+        assert process.wait(PATIENCE) == 130, log.read_text()
+    assert unfinished(storage)
+    outcome = load_outcome(storage, ALICE)
+    assert outcome is not None
+    assert (outcome.status, attempts_of(storage, ALICE)) == (Status.INTERRUPTED, 0)
+    assert "run it again to resume" in outcome.reason
+    _, left = psutil.wait_procs(servers, timeout=PATIENCE)
+    assert not left, "its server ends with it"
+
+    with training(environment, tiny_base, table, tmp_path / "again") as process:
+        until = time.monotonic() + 60
+        while b"resuming from step" not in (tmp_path / "again").read_bytes():
+            assert time.monotonic() < until, (tmp_path / "again").read_text()
+            time.sleep(0.2)
+
+
+def test_a_killed_command_leaves_no_server(
+    environment: dict[str, str], tiny_base: Path, tmp_path: Path
+) -> None:
+    table = write_table(tmp_path / "posts.csv", posts=200)
+    with training(environment, tiny_base, table, tmp_path / "log") as process:
+        servers = psutil.Process(process.pid).children(recursive=True)
+        assert servers
+        process.kill()
+        process.wait()
+        _, left = psutil.wait_procs(servers, timeout=PATIENCE)
+        assert not left
+
+
+def unfinished(storage: Storage) -> bool:
+    found = [key for folder in storage.folders("resume/alice") for key in storage.folders(folder)]
+    return any(json.loads(storage.read(f"{key}/manifest.json"))["state"]["steps"] for key in found)
