@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-import yaml  # type: ignore[import-untyped]  # its types are a package of their own
 from pydantic import ValidationError
 
 from deployments import console
 from deployments.cli.flow_runs import run_flow, start_prefect
 from deployments.cli.options import Base, Json
+from tasks.core.bounded_yaml import load_yaml
 from tasks.core.errors import BadInput
 from tasks.core.names import Bot
 
@@ -29,7 +29,7 @@ def sweep(
     from tasks.training.sweep_space import Space
 
     try:
-        parsed = Space.model_validate(_load_yaml(space))
+        parsed = Space.model_validate(load_yaml(space, "sweep")[0])
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file as a whole"
@@ -43,11 +43,3 @@ def sweep(
         console.print_json(rows)
     else:
         console.print_table(f"Settings tried on {', '.join(names)}, best first", rows)
-
-
-def _load_yaml(path: Path) -> Any:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise BadInput(f"{path}: not a readable YAML file ({reason})") from error

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import yaml  # type: ignore[import-untyped]  # its types are a package of their own
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from tasks.core.bounded_yaml import load_yaml
 from tasks.core.errors import BadInput
 from tasks.core.names import Bot, Handle
 from tasks.core.records import Spec
@@ -99,8 +100,7 @@ class _Fault:
 
 def load_registry(path: Path) -> tuple[Entry, ...]:
     """The bots of a registry. Raises BadInput that names every fault with its line."""
-    root = _composed(path)
-    tree = _tree(path)
+    tree, root = load_yaml(path, "registry")
     faults = list(_shape(tree))
     entries: list[Entry] = []
     if not faults:
@@ -121,26 +121,6 @@ def load_registry(path: Path) -> tuple[Entry, ...]:
     if faults:
         raise BadInput(_report(path, faults))
     return tuple(entries)
-
-
-def _composed(path: Path) -> yaml.Node:
-    try:
-        return yaml.compose(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: the registry cannot be read ({error})") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f":{mark.line + 1}" if mark else ""
-        reason = getattr(error, "problem", None) or str(error)
-        raise BadInput(f"{path}{where}: the registry is not YAML ({reason}): correct it") from error
-
-
-def _tree(path: Path) -> Any:
-    return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a safe loader
-
-
-# The C loader, where there is one, reads thousands of bots in a fraction of a second.
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def _shape(tree: Any) -> Iterator[_Fault]:
