@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.table import Table
 
-from deployments.server.prefect_settings import NO_TELEMETRY
+from deployments.server.prefect_settings import HEARTBEAT_SECONDS, NO_TELEMETRY
 from tasks.core.records import Evaluation, Outcome, Status
 from tasks.publishing.escaping import plain, visible, visible_json
 
@@ -53,6 +53,8 @@ def prepare_environment() -> None:
     for name, value in NO_TELEMETRY.items():
         os.environ.setdefault(name, value)
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "60")
+    # Else the automations of a server would take a run that is alive for a crashed one.
+    os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", HEARTBEAT_SECONDS)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 

@@ -171,5 +171,7 @@ def command(
         out, err = capsys.readouterr()
         return int(ended.value.code or 0), out, err
 
+    umask = os.umask(0o022)
     yield run
+    os.umask(umask)  # the command sets its own
     logging.getLogger("huggingtweets").handlers.clear()

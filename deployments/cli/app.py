@@ -64,6 +64,7 @@ app.command()(tidy)
 
 def main() -> None:
     """Run the command. Errors are one line; exit codes: 0, 1 failed, 2 usage, 130 stopped."""
+    os.umask(0o077)  # what we write, and what our processes do, is for this user only
     console.prepare_environment()
     try:
         app()

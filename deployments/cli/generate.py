@@ -9,7 +9,7 @@ import typer
 
 from deployments import console
 from deployments.cli.options import BotName, Json
-from tasks.core.errors import PermanentError
+from tasks.core.errors import BadInput, PermanentError
 from tasks.core.names import Bot
 
 
@@ -31,6 +31,7 @@ def generate(
     from tasks.publishing.releases import latest_release
     from tasks.storage import storage_root
 
+    refuse_undecodable(start)
     parsed = Bot.parse(bot)
     storage = storage_root()
     if (release := latest_release(storage, parsed)) is None:
@@ -49,3 +50,11 @@ def generate(
         return
     for post in posts:
         console.out.print(console.for_terminal(post), soft_wrap=True)
+
+
+def refuse_undecodable(text: str) -> None:
+    """Raises BadInput for text of an argument that was not valid UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadInput("the start is not valid UTF-8: check the terminal's encoding") from error

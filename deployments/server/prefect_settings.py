@@ -8,6 +8,8 @@ import sys
 SERVER_COMMAND = [sys.executable, "-m", "deployments.server.prefect_server"]
 # No usage data to anybody, from servers and from clients.
 NO_TELEMETRY = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+# The shortest that Prefect takes; the automations of `automations.py` wait for five of them.
+HEARTBEAT_SECONDS = "30"
 UNTIL_STDIN_CLOSES = "--until-stdin-closes"
 PREFECT_SETTINGS = {
     **NO_TELEMETRY,
@@ -21,7 +23,7 @@ PREFECT_SETTINGS = {
     # Clients would ask first for a token that this server does not issue: every third request.
     "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "false",
     "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",
-    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": HEARTBEAT_SECONDS,
     # A flow waits eight minutes for a server that is away, instead of one.
     "PREFECT_CLIENT_MAX_RETRIES": "8",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "huggingtweets",

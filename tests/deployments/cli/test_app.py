@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from deployments.server.automations import HEARTBEAT_TIMEOUT
 from tasks.core.records import Evaluation, Outcome, Status
 from tasks.registry.outcomes import save_outcome
 from tasks.storage import Storage
@@ -119,3 +121,23 @@ def test_what_is_not_there_is_told(command: Command) -> None:
 def test_wrong_usage_is_code_2(command: Command) -> None:
     assert command("curate", "alice", "--filter", "none")[0] == 2
     assert command("nothing")[0] == 2
+
+
+def test_what_is_written_is_for_its_user_only(command: Command, tmp_path: Path) -> None:
+    table = write_table(tmp_path / "posts.csv", posts=20)
+    assert command("import", table, "--handle", "alice")[0] == 0
+    written = [path for path in (tmp_path / "storage").rglob("*") if not path.is_symlink()]
+    assert any(path.suffix == ".parquet" for path in written)
+    assert not [path for path in written if path.stat().st_mode & 0o077]
+
+
+def test_a_start_that_is_no_text_is_refused(command: Command) -> None:
+    code, _, err = command("generate", "bob", "\udcff\udcfe")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "not valid UTF-8" in err
+
+
+def test_runs_of_a_terminal_beat_in_time_for_whoever_watches(command: Command) -> None:
+    command("status")
+    beats = int(os.environ["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"])
+    assert beats * 4 < HEARTBEAT_TIMEOUT.total_seconds()
