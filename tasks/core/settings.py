@@ -59,6 +59,9 @@ class Settings(BaseSettings):
         "public", description="Hosts that avatars are fetched from: public ones, any, or none"
     )
     keep_releases: int = Field(3, ge=1, description="Releases of a bot kept locally")
+    keep_runs_days: int = Field(
+        30, ge=1, description="Days that the server of `serve` keeps runs, logs and artifacts"
+    )
 
     machine: str = Field(
         default_factory=_host_name,

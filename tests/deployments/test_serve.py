@@ -7,11 +7,13 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from prefect.settings.models.server.services import ServerServicesDBVacuumSettings
 
 from deployments.serve import process_environment
 from tasks.core.settings import settings
@@ -143,3 +145,15 @@ def test_a_port_that_is_taken_is_told(
         other.terminate()
     assert code == 2
     assert f"port {site.port}" in err
+
+
+def test_the_server_forgets_old_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUGGINGTWEETS_KEEP_RUNS_DAYS", "2")
+    settings.cache_clear()
+    environment = process_environment("127.0.0.1", 4200)
+    for name, value in environment.items():
+        if name.startswith("PREFECT_SERVER_SERVICES_DB_VACUUM"):
+            monkeypatch.setenv(name, value)
+    vacuum = ServerServicesDBVacuumSettings()
+    assert vacuum.retention_period == timedelta(days=2)
+    assert {"events", "flow_runs", "orphans"} == vacuum.enabled_vacuum_types
