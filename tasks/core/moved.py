@@ -23,8 +23,8 @@ MOVED = {
     "tasks.records.corpora": "tasks.core.records.corpora",
     "tasks.records.evaluations": "tasks.core.records.evaluations",
     "tasks.records.files": "tasks.core.records.files",
-    "tasks.records.outcomes": "tasks.core.records.outcomes",
-    "tasks.records.posts": "tasks.core.records.posts",
+    "tasks.records.outcomes": "tasks.core.records.bot_outcomes",
+    "tasks.records.posts": "tasks.core.records.account_posts",
     "tasks.records.trainings": "tasks.core.records.trainings",
 }
 

@@ -4,12 +4,12 @@ They refer to files (`FileRef`) and never contain tables or weights, so that the
 cache key.
 """
 
+from tasks.core.records.account_posts import Account, Kind, Post, Profile
+from tasks.core.records.bot_outcomes import Outcome, Release, Status, TrackedRun
 from tasks.core.records.corpora import Corpus, Counts
 from tasks.core.records.digests import digest
 from tasks.core.records.evaluations import Evaluation, Gate, GateFigures, Prediction
 from tasks.core.records.files import MANIFEST, FileRef
-from tasks.core.records.outcomes import Outcome, Release, Status, TrackedRun
-from tasks.core.records.posts import Account, Kind, Post, Profile
 from tasks.core.records.trainings import Base, Checkpoint, Progress, Spec
 
 __all__ = [
