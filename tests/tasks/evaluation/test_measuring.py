@@ -158,7 +158,7 @@ def test_an_adapter_of_another_base_is_measured_on_its_own(
         ({"id": "/no/such/folder"}, "no such folder"),
         ({"id": "somebody/base"}, "the Hub cannot be reached"),
         ({"revision": "of before"}, "an adapter of"),
-        (None, "does not tell the adapter's base"),
+        (None, "does not name the adapter's base"),
     ],
 )
 def test_an_adapter_whose_base_cannot_be_had_is_not_compared(
