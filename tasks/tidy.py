@@ -73,7 +73,7 @@ def _unneeded(storage: Storage, now: datetime) -> Iterator[tuple[str, str]]:
                 patience = RESUMABLE if folder == RESUME else IN_USE
                 if key not in needed and _last_change(storage, key) < now - patience:
                     yield folder, key
-    for key in storage.keys(NIGHTS):
+    for key in [*storage.folders(NIGHTS), *storage.keys(NIGHTS)]:
         if _last_change(storage, key) < now - REMEMBERED:
             yield NIGHTS, key
 

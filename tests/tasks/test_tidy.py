@@ -58,7 +58,8 @@ def test_what_releases_were_made_from_stays_and_the_rest_goes(storage: Storage) 
         (checkpoint(OLD), IN_USE),
         (corpus("old"), IN_USE),
         ("resume/alice/bbbb/000000009/manifest.json", RESUMABLE),
-        ("nights/2025-01-01-plan.json", REMEMBERED),
+        ("nights/2025-01-01/plan.json", REMEMBERED),
+        ("nights/backfill-1/plan.json", REMEMBERED),
     ],
 )
 def test_what_may_still_be_needed_stays(key: str, age: timedelta, storage: Storage) -> None:
