@@ -58,7 +58,7 @@ def test_the_better_rate_comes_first(
         ("parameters: {epochs: {distribution: uniform, min: 1, max: 2}}", "a grid needs values"),
         ("method: random\nparameters: {epochs: {distribution: uniform, min: 3, max: 2}}", "range"),
         ("parameters: {epochs: []}", "epochs"),
-        ("[", "not a readable YAML file"),
+        ("[", "is not YAML that can be used"),
     ],
 )
 def test_a_space_that_means_nothing_is_refused(

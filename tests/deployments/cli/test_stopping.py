@@ -64,7 +64,9 @@ def training(
         process.wait()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_a_stopped_training_is_stored_and_resumed(
     number: signal.Signals,
     environment: dict[str, str],
@@ -92,6 +94,7 @@ def test_a_stopped_training_is_stored_and_resumed(
             time.sleep(0.2)
 
 
+@pytest.mark.slow
 def test_a_killed_command_leaves_no_server(
     environment: dict[str, str], tiny_base: Path, tmp_path: Path
 ) -> None:
