@@ -57,7 +57,8 @@ def base_for(base_id: str) -> Base:
         return _prepared[key]
 
 
-def _uri(bot: Bot, fingerprint: str) -> str:
+def checkpoint_key(bot: Bot, fingerprint: str) -> str:
+    """Where the checkpoint of a fingerprint is, or would be."""
     return f"{CHECKPOINTS}/{bot}/{fingerprint[:16]}"
 
 
@@ -73,7 +74,7 @@ def finetune_task(bot: Bot, corpus: Corpus, base: Base, spec: Spec) -> Checkpoin
     storage = storage_root()
     texts = read_corpus(storage, corpus)
     fingerprint = fingerprint_of(corpus, base, spec)
-    uri = _uri(bot, fingerprint)
+    uri = checkpoint_key(bot, fingerprint)
     seconds = settings().checkpoint_seconds
     unfinished = Resume(storage, f"{RESUME}/{bot}/{fingerprint[:16]}", fingerprint, seconds)
     try:

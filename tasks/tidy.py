@@ -12,7 +12,7 @@ from prefect import task
 
 from tasks.core.names import Bot
 from tasks.curation.corpus_files import FOLDER as CORPORA
-from tasks.finetune import CHECKPOINTS, RESUME
+from tasks.finetune import CHECKPOINTS, RESUME, checkpoint_key
 from tasks.orchestration.policies import UNCACHED
 from tasks.publishing.releases import inputs_of_releases
 from tasks.registry.nights import FOLDER as NIGHTS
@@ -66,9 +66,10 @@ def tidy(storage: Storage, now: datetime) -> Freed:
 
 def _unneeded(storage: Storage, now: datetime) -> Iterator[tuple[str, str]]:
     """What can go: its kind and its key."""
-    for folder in (CHECKPOINTS, RESUME, CORPORA):
-        for bot in bots_in(storage, folder):
-            needed = _needed(storage, bot)
+    folders = (CHECKPOINTS, RESUME, CORPORA)
+    for bot in sorted({bot for folder in folders for bot in bots_in(storage, folder)}):
+        needed = _needed(storage, bot)
+        for folder in folders:
             for key in [*storage.folders(f"{folder}/{bot}"), *storage.keys(f"{folder}/{bot}")]:
                 patience = RESUMABLE if folder == RESUME else IN_USE
                 if key not in needed and _last_change(storage, key) < now - patience:
@@ -82,7 +83,7 @@ def _needed(storage: Storage, bot: Bot) -> set[str]:
     """The keys of all that kept releases, and the last outcome, were made from."""
     keys = {f"{CORPORA}/{bot}/all_posts.parquet"}
     for fingerprint, corpus in inputs_of_releases(storage, bot):
-        keys |= {f"{CHECKPOINTS}/{bot}/{fingerprint[:16]}", corpus}
+        keys |= {checkpoint_key(bot, fingerprint), corpus}
     outcome = load_outcome(storage, bot)
     if outcome is not None and outcome.corpus is not None:
         keys.add(outcome.corpus.file.uri)
