@@ -23,7 +23,6 @@ _WIDTH = None if sys.stdout.isatty() else 200
 out = Console(highlight=False, markup=False, emoji=False, width=_WIDTH)
 err = Console(stderr=True, highlight=False, markup=False, emoji=False, width=_WIDTH)
 
-STOPPED = 130  # exit code, as shells report a program that SIGINT has ended
 _MAX_LENGTH = 2_000  # characters of one text
 _SMALL = 0.01  # a smaller number, such as a learning rate, would show as zero with three decimals
 

@@ -25,6 +25,7 @@ from deployments.cli.tidy import tidy
 from deployments.serve import serve
 from tasks.core.errors import BadInput, HuggingtweetsError, Interrupted
 from tasks.core.settings import settings
+from tasks.orchestration.signals import EXIT_CODE
 
 app = typer.Typer(
     help="Turn an account's posts into a small language model that writes like it.",
@@ -71,11 +72,11 @@ def main() -> None:
     except BadInput as error:
         _exit(error, 2)
     except Interrupted as error:
-        _exit(error, console.STOPPED)
+        _exit(error, EXIT_CODE)
     except HuggingtweetsError as error:
         _exit(error, 1)
     except KeyboardInterrupt:
-        _exit("stopped; finished work is kept, run it again to continue", console.STOPPED)
+        _exit("stopped; finished work is kept, run it again to continue", EXIT_CODE)
 
 
 def _exit(error: object, code: int) -> None:

@@ -14,6 +14,7 @@ from deployments.cli.options import Base, Filter, Json, Languages, Push
 from tasks.core.errors import BadInput
 from tasks.core.names import Bot
 from tasks.core.records import Outcome, Spec, Status
+from tasks.orchestration.signals import EXIT_CODE
 
 
 class Mode(StrEnum):
@@ -64,7 +65,7 @@ def retrain(
         console.print_outcomes(outcomes)
     statuses = {outcome.status for outcome in outcomes}
     if Status.INTERRUPTED in statuses:
-        raise typer.Exit(console.STOPPED)
+        raise typer.Exit(EXIT_CODE)
     if Status.FAILED in statuses:
         raise typer.Exit(1)
 
