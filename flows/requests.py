@@ -11,16 +11,20 @@ from tasks.core.records import Spec
 from tasks.registry.entries import Entry
 
 # Looser than `Handle.parse`, which has the last word: what a form can refuse before a run exists.
-_HANDLE = r"@?([A-Za-z0-9_]{1,15}|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+)"
+_HANDLE = r"@?([A-Za-z0-9_]{1,20}|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+)"
+_ADDRESS = r"(https?://)?([A-Za-z0-9-]+\.)+[A-Za-z]+/\S+"
 
 HandleName = Annotated[
     str,
-    Field(pattern=rf"^\s*{_HANDLE}\s*$", description="`alice`, or `alice.bsky.social`"),
+    Field(
+        pattern=rf"^\s*({_HANDLE}|{_ADDRESS})\s*$",
+        description="`alice`, `alice.bsky.social`, or the address of a profile",
+    ),
     AfterValidator(lambda name: Handle.parse(name).name),
 ]
 
 
-_BOT = rf"^\s*{_HANDLE}([-_]{_HANDLE}){{0,2}}\s*$"
+_BOT = rf"^\s*({_HANDLE}([-_]{_HANDLE}){{0,2}}|{_ADDRESS})\s*$"
 BotName = Annotated[
     str,
     Field(pattern=_BOT, description="One to three handles joined by `-`: `alice`, `alice-bob`"),

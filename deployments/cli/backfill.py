@@ -14,7 +14,10 @@ from deployments.cli.options import Base, Chunk, Json, OnWorkers, Push
 
 def backfill(
     handles: Annotated[
-        list[str] | None, typer.Argument(metavar="HANDLE…", help="Accounts, each to be a bot")
+        list[str] | None,
+        typer.Argument(
+            metavar="HANDLE…", help="Accounts, each to be a bot; addresses of profiles too"
+        ),
     ] = None,
     file: Annotated[Path | None, typer.Option(help="A file with more of them, one a line")] = None,
     source: Annotated[

@@ -11,8 +11,8 @@ import typer
 from deployments import console
 from deployments.cli.flow_runs import run_async_flow, start_prefect
 from deployments.cli.options import Base, Filter, Json, Languages, Push
-from tasks.core.errors import BadInput
-from tasks.core.names import Bot
+from tasks.core.errors import BadInput, InvalidHandle
+from tasks.core.names import Bot, Handle
 from tasks.core.records import Outcome, Spec, Status
 from tasks.orchestration.signals import EXIT_CODE
 
@@ -102,10 +102,18 @@ def parse_sources(bots: list[Bot], given: list[str]) -> dict[str, str]:
         name, separator, path = text.partition("=")
         if not separator and len(handles) == 1:
             name, path = next(iter(handles)), text
-        if name.lower() not in handles:
+        if (handle := _handle_in(name)) not in handles:
             raise BadInput(
                 f"--source {text!r}: name the account that it belongs to, as HANDLE=PATH; "
                 f"handles here: {', '.join(sorted(handles))}"
             )
-        sources[name.lower()] = path if path in SERVICES else str(Path(path).absolute())
+        sources[handle] = path if path in SERVICES else str(Path(path).absolute())
     return sources
+
+
+def _handle_in(text: str) -> str:
+    """The name of the account that a text names, or empty."""
+    try:
+        return Handle.parse(text).name
+    except InvalidHandle:
+        return ""

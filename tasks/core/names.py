@@ -4,49 +4,62 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from tasks.core.errors import BadInput, InvalidHandle
 
 MAX_HANDLES = 3
-_X_JOINT, _BLUESKY_JOINT = "-", "_"
 MAX_NAME = 200  # characters; files are named after handles and bots, and a name ends at 255
-_HANDLE = re.compile(r"[a-z0-9_]{1,15}")
+_MAX_ADDRESS = 2_000  # characters
+_HANDLE = re.compile(r"[a-z0-9_]{1,20}")
+# Paths of X that are no profiles.
+_PAGES_OF_X = re.compile(
+    "compose|explore|hashtag|home|i|intent|login|messages|notifications|search|settings|share"
+)
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)+(?=[a-z]){_LABEL}")
 
 
 @dataclass(frozen=True)
 class Handle:
-    """An account's name on X, validated and lower-case.
+    """An account's name on X, validated and lower-case; each other service has a subclass.
 
-    name: one to fifteen of `a-z`, `0-9` and `_`, without the `@`.
+    name: one to twenty of `a-z`, `0-9` and `_`, without the `@`. New names have up to 15
+        characters, some of X's first years have more.
     """
+
+    service: ClassVar[str] = "X"
+    # No handle of the service contains it, so that it can join several in the name of a bot.
+    joint: ClassVar[str] = "-"
+    # The web addresses of profiles without `https://www.`, and in the group the handle.
+    profile: ClassVar[re.Pattern[str]] = re.compile(r"(?:mobile\.|m\.)?(?:x|twitter)\.com/(.*)")
 
     name: str
 
     def __post_init__(self) -> None:
-        if not self._is_valid(self.name):
-            raise InvalidHandle(
-                f"{self.name[:40]!r} is not a handle: use 1 to 15 letters, digits or underscores, "
-                "or a Bluesky handle such as alice.bsky.social"
-            )
+        if not self.is_valid(self.name):
+            raise not_a_handle(self.name)
 
     def __lt__(self, other: Handle) -> bool:
         # Not the dataclass's own: it compares within one kind only.
         return self.name < other.name
 
     @staticmethod
-    def _is_valid(name: str) -> bool:
+    def is_valid(name: str) -> bool:
+        """Whether an account of the service can have this name."""
         return _HANDLE.fullmatch(name) is not None
 
     @staticmethod
     def parse(text: str) -> Handle:
-        """The handle that a person typed; outer blanks, one leading `@` and case are ignored.
+        """The handle that a person typed, of the kind that its form shows.
 
-        A name with a dot is a BlueskyHandle. Raises InvalidHandle.
+        Outer blanks, one leading `@` and case are ignored. The web address of a profile, or of a
+        post below it, is a handle too. Raises InvalidHandle.
         """
-        name = text.strip().removeprefix("@").lower()
+        typed = text.strip().lower()
+        if is_address(typed):
+            return _of_address(typed)
+        name = typed.removeprefix("@")
         return BlueskyHandle(name) if "." in name else Handle(name)
 
     @classmethod
@@ -73,6 +86,10 @@ class BlueskyHandle(Handle):
         longer names are valid on Bluesky, but too long for files.
     """
 
+    service: ClassVar[str] = "Bluesky"
+    joint: ClassVar[str] = "_"
+    profile: ClassVar[re.Pattern[str]] = re.compile(r"bsky\.app/profile/(.*)")
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if len(self.name) > MAX_NAME:
@@ -82,8 +99,39 @@ class BlueskyHandle(Handle):
             )
 
     @staticmethod
-    def _is_valid(name: str) -> bool:
+    def is_valid(name: str) -> bool:
+        """Whether an account of the service can have this name."""
         return _DOMAIN.fullmatch(name) is not None
+
+
+# The services whose accounts can be used; a new one is a subclass of Handle in this list.
+KINDS: tuple[type[Handle], ...] = (Handle, BlueskyHandle)
+
+
+def is_address(text: str) -> bool:
+    """Whether a text would be a web address rather than a name."""
+    return "/" in text
+
+
+def not_a_handle(text: str) -> InvalidHandle:
+    """The error about a text that names no account."""
+    return InvalidHandle(
+        f"{text[:60]!r} is not a handle: use 1 to 20 letters, digits or underscores, a Bluesky "
+        "handle such as alice.bsky.social, or a profile's address such as https://x.com/alice"
+    )
+
+
+def _of_address(address: str) -> Handle:
+    """The handle in the address of a profile; what follows it, such as a post's, is ignored."""
+    if len(address) > _MAX_ADDRESS:
+        raise not_a_handle(address)
+    page = re.sub(r"^(?:https?://)?(?:www\.)?", "", address)
+    for kind in KINDS:
+        if found := kind.profile.match(page):
+            name = re.split(r"[/?#]", found[1].removeprefix("#!/"))[0].removeprefix("@")
+            if kind.is_valid(name) and not (kind is Handle and _PAGES_OF_X.fullmatch(name)):
+                return kind(name)
+    raise not_a_handle(address)
 
 
 @dataclass(frozen=True, order=True)
@@ -97,7 +145,8 @@ class Bot:
             raise BadInput(f"a bot has 1 to {MAX_HANDLES} handles, not {len(self.handles)}")
         if len({type(handle) for handle in self.handles}) > 1:
             mixed = ", ".join(f"@{handle}"[:40] for handle in self.handles)
-            raise BadInput(f"{mixed}: handles of X and of Bluesky are mixed: make one bot of each")
+            services = " and of ".join(sorted({handle.service for handle in self.handles}))
+            raise BadInput(f"{mixed}: handles of {services} are mixed: make one bot of each")
         if list(self.handles) != sorted(set(self.handles)):
             raise BadInput(f"the handles of {self.name} must be sorted and different")
         if len(self.name) > MAX_NAME:
@@ -110,16 +159,17 @@ class Bot:
     def parse(cls, text: str) -> Self:
         """The bot with this name, as `alice`, `bob-alice` or `alice.bsky.social_bob.example.com`.
 
-        Raises BadInput, InvalidHandle.
+        Or of the one account whose profile has this web address. Raises BadInput, InvalidHandle.
         """
-        joint = _BLUESKY_JOINT if "." in text else _X_JOINT
+        if is_address(text):
+            return cls((Handle.parse(text),))
+        joint = BlueskyHandle.joint if "." in text else Handle.joint
         return cls(tuple(sorted({Handle.parse(part) for part in text.split(joint)})))
 
     @property
     def name(self) -> str:
         """The handles joined by a character that none contains: `-` for X, `_` for Bluesky."""
-        is_bluesky = isinstance(self.handles[0], BlueskyHandle)
-        return (_BLUESKY_JOINT if is_bluesky else _X_JOINT).join(map(str, self.handles))
+        return self.handles[0].joint.join(map(str, self.handles))
 
     def __str__(self) -> str:
         return self.name

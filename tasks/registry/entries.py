@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml  # type: ignore[import-untyped]  # its types are a package of their own
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from tasks.core.bounded_yaml import load_yaml
 from tasks.core.errors import BadInput
@@ -55,6 +63,13 @@ class Entry(BaseModel):
     visibility: Literal["private", "public"] | None = None
     gated: Literal["auto", "manual"] | None = None
     training: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("source")
+    @classmethod
+    def _by_handle(cls, source: str | dict[str, str] | None) -> str | dict[str, str] | None:
+        if not isinstance(source, dict):
+            return source
+        return {Handle.parse(name).name: where for name, where in source.items()}
 
     @model_validator(mode="after")
     def _usable(self) -> Entry:

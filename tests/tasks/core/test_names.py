@@ -17,7 +17,7 @@ bots = st.one_of(
 )
 
 
-@pytest.mark.parametrize("text", ["../../etc", "a" * 16, "", "a b", "a-b", "é", "a/b", "@@a"])
+@pytest.mark.parametrize("text", ["../../etc", "a" * 21, "", "a b", "a-b", "é", "a/b", "@@a"])
 def test_what_no_account_can_be_called_is_refused(text: str) -> None:
     with pytest.raises(InvalidHandle, match="letters, digits or underscores"):
         Handle.parse(text)
@@ -29,7 +29,61 @@ def test_a_handle_is_forgiven_its_at_sign_blanks_and_capitals() -> None:
     assert Handle.parse(" @ElonMusk ") == Handle("elonmusk")
 
 
-@given(st.text() | st.from_regex(r"[@a-z0-9_.-]{0,300}", fullmatch=True))
+def test_a_handle_of_the_first_years_may_have_20_characters() -> None:
+    assert Handle.parse("GardenDiaryOf2007").name == "gardendiaryof2007"
+    assert Handle.parse("a" * 20) == Handle("a" * 20)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("https://x.com/alice", "http://x.com/Alice/", "x.com/alice", "x.com/@alice"),
+        *("https://twitter.com/alice/status/1234?s=20", "https://mobile.twitter.com/alice?lang=en"),
+        *("https://www.x.com/alice#top", "https://twitter.com/#!/alice", " HTTPS://X.COM/ALICE "),
+    ],
+)
+def test_the_address_of_a_profile_on_x_is_a_handle(address: str) -> None:
+    assert Handle.parse(address) == Handle("alice")
+    assert Bot.parse(address) == Bot((Handle("alice"),))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://bsky.app/profile/alice.bsky.social",
+        "bsky.app/profile/@Alice.bsky.social/post/3kabc",
+        "https://www.bsky.app/profile/alice.bsky.social?x=y",
+    ],
+)
+def test_the_address_of_a_profile_on_bluesky_is_a_handle(address: str) -> None:
+    assert Handle.parse(address) == BlueskyHandle("alice.bsky.social")
+    assert Bot.parse(address) == Bot((BlueskyHandle("alice.bsky.social"),))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("https://x.com/", "https://x.com", "https://x.com/home", "x.com/i/web/status/1"),
+        *("https://x.com/search?q=alice", "x.com/alice.bsky.social", "x.com/../alice"),
+        *("https://bsky.app/profile/did:plc:abc", "bsky.app/profile/alice", "bsky.app/alice"),
+        *("https://example.com/alice", "https://evil.com/x.com/alice", "https://xx.com/alice"),
+        *("https://x.com/" + "a" * 21, "https://x.com/alice?" + "a" * 5_000, "ftp://x.com/alice"),
+    ],
+)
+def test_an_address_that_is_no_profile_of_a_known_service_is_refused(address: str) -> None:
+    with pytest.raises(InvalidHandle, match=r"is not a handle: .* such as https://x\.com/alice"):
+        Handle.parse(address)
+    with pytest.raises(InvalidHandle):
+        Bot.parse(address)
+
+
+hostile = st.from_regex(r"[@a-z0-9_.-]{0,300}", fullmatch=True)
+addresses = st.tuples(
+    st.sampled_from(["x.com/", "https://twitter.com/", "bsky.app/profile/"]), st.text() | hostile
+).map("".join)
+
+
+@given(st.text() | hostile | addresses)
 def test_a_parsed_handle_is_always_a_safe_file_name(text: str) -> None:
     try:
         name = Handle.parse(text).name
@@ -88,7 +142,7 @@ def test_a_bluesky_bot_joins_its_handles_by_an_underscore() -> None:
 
 
 def test_a_bot_is_all_x_or_all_bluesky() -> None:
-    with pytest.raises(BadInput, match=r"^@alice, @bob\.com: handles of X and of Bluesky"):
+    with pytest.raises(BadInput, match=r"^@alice, @bob\.com: handles of Bluesky and of X"):
         Bot.parse("bob.com_alice")
     with pytest.raises(BadInput, match="mixed"):
         Bot((Handle("alice"), BlueskyHandle("bob.com")))
