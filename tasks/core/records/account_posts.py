@@ -22,11 +22,12 @@ class Kind(StrEnum):
 class Post:
     """One tweet as scraped; raw, never edited.
 
-    id: the service's id, or one made from the file's digest and the row's number.
+    id: the service's id, or one made from the text, see `made_ids`.
     created_at: aware, UTC; None where the source has none.
     lang: BCP 47 code from the source, or None.
     source: `table`, `x_archive`, `x_api` …
     raw: the source's record, as a JSON object.
+    replaces: the ids of earlier versions, if the post was edited; each version has its own.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Post:
     kind: Kind
     source: str
     raw: str
+    replaces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

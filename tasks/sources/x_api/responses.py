@@ -11,9 +11,9 @@ from typing import Any
 
 from tasks.core.errors import HuggingtweetsError, ServerTrouble
 from tasks.core.names import Handle
-from tasks.core.records import Account, Kind, Post, Profile
+from tasks.core.records import Account, Post, Profile
 from tasks.sources.dates import parse_date
-from tasks.sources.post_fields import language_of
+from tasks.sources.post_fields import earlier_versions, kind_of, language_of, text_of
 from tasks.sources.x_api.refusals import error_of, refusal_in
 
 SOURCE = "x_api"
@@ -82,18 +82,20 @@ def _next_token(meta: Mapping[str, Any], handle: Handle) -> str | None:
 def _post(entry: object, handle: Handle) -> Post:
     if not isinstance(entry, dict):
         raise _unknown_format(handle, "a post")
-    text = _text(entry)
+    text = text_of(entry)
     if text is None:
         raise _unknown_format(handle, "a post's text")
+    post_id = _exact_id(entry.get("id"), handle)
     return Post(
-        id=_exact_id(entry.get("id"), handle),
+        id=post_id,
         handle=handle,
         created_at=_instant(entry.get("created_at")),
         text=text,
         lang=language_of(entry.get("lang")),
-        kind=_kind(entry),
+        kind=kind_of(entry, text, is_retweet=False),  # the text of a retweet proves nothing
         source=SOURCE,
         raw=_json(entry, handle),
+        replaces=earlier_versions(entry, post_id),
     )
 
 
@@ -103,32 +105,8 @@ def _exact_id(value: object, handle: Handle) -> str:
     return value
 
 
-def _text(entry: Mapping[str, Any]) -> str | None:
-    """The full text: that of a long post is in its note, and `text` is cut."""
-    note = entry.get("note_tweet")
-    full = note.get("text") if isinstance(note, dict) else None
-    text = full if isinstance(full, str) and full else entry.get("text")
-    return text if isinstance(text, str) else None
-
-
 def _instant(value: object) -> datetime | None:
     return parse_date(value) if isinstance(value, str) else None
-
-
-def _kind(entry: Mapping[str, Any]) -> Kind:
-    """By the posts that it refers to, since the text of a retweet is cut and proves nothing."""
-    listed = entry.get("referenced_tweets")
-    references = listed if isinstance(listed, list) else []
-    types = {
-        reference.get("type")
-        for reference in references
-        if isinstance(reference, dict) and isinstance(reference.get("type"), str)
-    }
-    if "retweeted" in types:
-        return Kind.RETWEET
-    if "replied_to" in types or entry.get("in_reply_to_user_id"):
-        return Kind.REPLY
-    return Kind.QUOTE if "quoted" in types else Kind.POST
 
 
 def _earlier_versions(entry: Mapping[str, Any], handle: Handle) -> set[str]:

@@ -63,8 +63,9 @@ class LongPosts:
         second, start = int(created_at.timestamp()), _compared(_without_ending(text))
         near = range(second - _SECONDS, second + _SECONDS + 1)
         found = (_closest(self._by_second.get(at, []), start) for at in near)
-        common, note = max(filter(None, found), default=(0, text))
-        return note if common >= _PREFIX and len(note) > len(text) else text
+        common, note = max(filter(None, found), default=(0, ""))
+        # Not longer than the text: what was cut off may be shorter than the link in its place.
+        return note if common >= _PREFIX and len(_compared(note)) > len(start) else text
 
 
 def _closest(notes: list[_Note], start: str) -> tuple[int, str] | None:

@@ -11,7 +11,7 @@ from tasks.core.errors import UnreadableSource
 from tasks.core.names import Handle
 from tasks.core.records import Post, Profile
 from tasks.sources.dates import parse_date
-from tasks.sources.post_fields import kind_of, language_of
+from tasks.sources.post_fields import earlier_versions, kind_of, language_of, text_of
 from tasks.sources.source import in_batches
 from tasks.sources.x_archive.index import index_archive
 from tasks.sources.x_archive.javascript import list_elements
@@ -81,6 +81,7 @@ class XArchiveSource:
             kind=kind_of(tweet, text),
             source=self.name,
             raw=raw,
+            replaces=earlier_versions(tweet, post_id),
         )
 
 
@@ -88,7 +89,7 @@ def _id_and_text(tweet: Any) -> tuple[str, str] | None:
     if not isinstance(tweet, dict):
         return None
     post_id = str(tweet.get("id_str") or tweet.get("id"))
-    text = tweet.get("full_text", tweet.get("text"))
-    if not (_ID.fullmatch(post_id) and isinstance(text, str)):
+    text = text_of(tweet)
+    if text is None or not _ID.fullmatch(post_id):
         return None
     return post_id, text

@@ -133,6 +133,24 @@ def test_an_archive_larger_than_a_chunk_is_read_whole(tmp_path: Path):
     assert max(map(len, batches)) == 1_000
 
 
+def test_a_note_shorter_than_the_cut_text_with_its_link_is_the_whole_text(tmp_path: Path):
+    whole = LONG[:296]
+    cut = f"{whole[:275]}… https://t.co/abcdefghij"
+    assert len(whole) < len(cut)
+    entry = note(core={"text": whole}, createdAt="2018-10-10T20:19:24.000Z")
+    path = zipped(tmp_path, [tweet(1, cut)], note_tweet=script("note_tweet", [entry]))
+    assert [post.text for post in posts_of(path)] == [whole]
+
+
+def test_an_edit_says_which_versions_it_replaces(tmp_path: Path):
+    versions = ["17", "18"]
+    first = tweet(17, "a tpyo", edit_info={"initial": {"editTweetIds": versions}})
+    control = {"initialTweetId": "17", "editControlInitial": {"editTweetIds": versions}}
+    second = tweet(18, "a typo", edit_info={"edit": control})
+    posts = posts_of(zipped(tmp_path, [first, second]))
+    assert [(post.id, post.replaces) for post in posts] == [("17", ()), ("18", ("17",))]
+
+
 def note(**fields: Any) -> dict[str, Any]:
     return {"noteTweet": {"noteTweetId": "99", **fields}}
 
