@@ -1,51 +1,78 @@
-"""Output of the command line: progress lines, tables, JSON."""
+"""Output of the command line: text, tables and JSON on standard output, notes on standard error.
+
+What is printed here acts on no terminal, whoever wrote it. Libraries are imported when they are
+used, since most commands need none of them.
+"""
 
 from __future__ import annotations
 
 import json
-import logging
+import math
 import os
+import shutil
 import sys
 from collections.abc import Sequence
-from typing import Any
-
-from pydantic import TypeAdapter
-from rich.console import Console
-from rich.logging import RichHandler
-from rich.table import Table
+from typing import TYPE_CHECKING, Any
 
 from deployments.server.prefect_settings import HEARTBEAT_SECONDS, NO_TELEMETRY
-from tasks.core.records import Evaluation, Outcome, Status
-from tasks.publishing.escaping import plain, visible, visible_json
 
-# In a pipe or a file, tables are not folded to the 80 columns of a terminal that is not there.
-_WIDTH = None if sys.stdout.isatty() else 200
-out = Console(highlight=False, markup=False, emoji=False, width=_WIDTH)
-err = Console(stderr=True, highlight=False, markup=False, emoji=False, width=_WIDTH)
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from tasks.core.records import Evaluation, Outcome
 
 _MAX_LENGTH = 2_000  # characters of one text
 _SMALL = 0.01  # a smaller number, such as a learning rate, would show as zero with three decimals
+_UNBOUNDED = 10_000  # columns where nothing says how many there are: rows are not folded in a pipe
+NONE = "–"  # in a table, for what is not there
 
 _COLOURS = {
-    Status.RELEASED: "green",
-    Status.UNCHANGED: "cyan",
-    Status.HELD_BACK: "yellow",
-    Status.FAILED: "red",
-    Status.SKIPPED: "yellow",
-    Status.INTERRUPTED: "yellow",
+    "released": "green",
+    "unchanged": "cyan",
+    "held back": "yellow",
+    "failed": "red",
+    "skipped": "yellow",
+    "interrupted": "yellow",
 }
+# From the start of the terminal's line: what stands there is cleared first.
+_CLEAR = "\r\x1b[2K"
+_verbosity = 0
+_line_is_open = False
+
+
+def set_verbosity(verbosity: int) -> None:
+    """How much is printed on standard error: -1 errors only, 0 the usual, 1 everything."""
+    global _verbosity  # noqa: PLW0603 - of the process, as its streams are
+    _verbosity = verbosity
+
+
+def verbosity() -> int:
+    """As `set_verbosity` was called last."""
+    return _verbosity
 
 
 def for_terminal(text: str) -> str:
-    """Text without what a terminal would act on, at most 2,000 characters long."""
+    """Text on one line without what a terminal would act on, at most 2,000 characters long."""
+    from tasks.publishing.escaping import plain
+
     return plain(text, _MAX_LENGTH)
+
+
+def harmless(text: str) -> str:
+    """Text with whatever a terminal would act on as escapes; lines and their ends stay."""
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return text
+    from tasks.publishing.escaping import visible
+
+    return "\n".join(visible(line) for line in text.split("\n"))
 
 
 def prepare_environment() -> None:
     """Set what Prefect and other libraries read when they are imported.
 
     Their console output would repeat ours, with tracebacks for errors that we print in one line.
-    All of it stays in the logs of the run's page.
+    All of it stays in the logs of the run's page, and `--verbose` shows it.
     """
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "huggingtweets")
@@ -58,94 +85,167 @@ def prepare_environment() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 
-class TerminalFormatter(logging.Formatter):
-    """Escapes whatever in a log line a terminal would act on: names and answers are from outside.
-
-    A message stays on one line; a traceback keeps its lines.
-    """
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        """The escaped message, shortened: Rich takes a second for 10,000 characters."""
-        message = visible(super().formatMessage(record))
-        return message if len(message) <= _MAX_LENGTH else f"{message[: _MAX_LENGTH - 1]}…"
-
-    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
-        """The traceback, escaped line by line."""
-        return _line_by_line(super().formatException(ei))
-
-    def formatStack(self, stack_info: str) -> str:  # noqa: N802 - logging's name
-        """The stack, escaped line by line."""
-        return _line_by_line(super().formatStack(stack_info))
+def say(text: str = "") -> None:
+    """Print to standard output, at once; long lines are the terminal's to wrap."""
+    close_line()
+    sys.stdout.write(f"{harmless(text)}\n")
+    sys.stdout.flush()
 
 
-def _line_by_line(text: str) -> str:
-    return "\n".join(visible(line) for line in text.split("\n"))
+def note(text: str) -> None:
+    """Print to standard error what is not a result, unless `--quiet` was given."""
+    if _verbosity >= 0:
+        complain(text)
 
 
-def show_progress() -> None:
-    """Print the project's log lines to standard error, with the time of day."""
-    logger = logging.getLogger("huggingtweets")
-    logger.setLevel(logging.INFO)
-    if not any(isinstance(handler, RichHandler) for handler in logger.handlers):
-        handler = RichHandler(
-            console=err, show_path=False, show_level=False, log_time_format="%H:%M:%S"
-        )
-        handler.setFormatter(TerminalFormatter())
-        logger.addHandler(handler)
+def complain(text: str) -> None:
+    """Print to standard error, in any case."""
+    sys.stdout.flush()  # so that both come in order where they go to one place
+    close_line()
+    sys.stderr.write(f"{harmless(text)}\n")
+    sys.stderr.flush()
+
+
+def show_line(text: str) -> None:
+    """Print a line to the terminal of standard error that whatever is printed next replaces."""
+    global _line_is_open  # noqa: PLW0603 - of the process, as the terminal is
+    close_line()
+    sys.stderr.write(harmless(text)[: width() - 1])
+    sys.stderr.flush()
+    _line_is_open = True
+
+
+def close_line() -> None:
+    """Clear the line that `show_line` has printed, if one stands there."""
+    global _line_is_open  # noqa: PLW0603 - as above
+    if _line_is_open:
+        sys.stderr.write(_CLEAR)
+        sys.stderr.flush()
+        _line_is_open = False
+
+
+def width() -> int:
+    """Columns of the output: of `COLUMNS`, or of the terminal; in a pipe there is no bound."""
+    if os.environ.get("COLUMNS", "").isdigit() or sys.stdout.isatty():
+        return max(shutil.get_terminal_size().columns, 20)
+    return _UNBOUNDED
 
 
 def print_json(value: Any) -> None:
-    """Print records or plain values as JSON to standard output."""
-    plain_value = TypeAdapter(Any).dump_python(value, mode="json")
-    sys.stdout.write(visible_json(json.dumps(plain_value, indent=2, ensure_ascii=False)) + "\n")
+    """Print records or plain values as JSON to standard output; what is no number is null."""
+    from pydantic import TypeAdapter
+
+    from tasks.publishing.escaping import visible_json
+
+    plain_value = _finite(TypeAdapter(Any).dump_python(value, mode="json"))
+    text = json.dumps(plain_value, indent=2, ensure_ascii=False, allow_nan=False)
+    close_line()
+    sys.stdout.write(visible_json(text) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None  # JSON has no NaN
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    return [_finite(each) for each in value] if isinstance(value, list) else value
 
 
 def print_row(row: dict[str, Any], title: str, *, as_json: bool) -> None:
-    """Print a single row, as JSON or as a table."""
+    """Print a single row, as JSON or as a list of its fields."""
     if as_json:
         print_json(row)
-    else:
-        print_table(title, [row])
+        return
+    say(for_terminal(title))
+    print_fields(row)
+
+
+def print_fields(row: dict[str, Any]) -> None:
+    """Print names and values, a line each; a value of several lines is indented below its first."""
+    longest = max(map(len, row), default=0)
+    for name, value in row.items():
+        lines = [_cell(each) for each in (value if isinstance(value, list) else [value])]
+        for place, line in enumerate(lines or [NONE]):
+            say(f"  {name if place == 0 else '':{longest}}  {line}".rstrip())
 
 
 def print_table(title: str, rows: Sequence[dict[str, Any]]) -> None:
-    """Print rows that have the same keys, with numbers aligned to the right."""
-    table = Table(title=title, title_justify="left")
+    """Print rows that have the same keys, with numbers aligned to the right.
+
+    A title of several words is printed above; an empty one is not.
+    """
+    table = _table()
     for column in rows[0] if rows else ():
         numbers = all(isinstance(row[column], int | float) for row in rows)
         table.add_column(column, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
-    out.print(table)
+        style = _COLOURS.get(str(row.get("outcome")))
+        table.add_row(*(_cell(value) for value in row.values()), style=style)
+    if title:
+        say(for_terminal(title))
+    _print(table)
 
 
 def print_outcomes(outcomes: Sequence[Outcome]) -> None:
     """Print a line for each bot: its outcome, and why."""
-    table = Table(title="Outcomes", title_justify="left")
-    for column in ("bot", "outcome", "reason", "release"):
-        table.add_column(column, overflow="fold")
-    for outcome in outcomes:
-        release = outcome.release.hub or outcome.release.folder if outcome.release else "–"
-        table.add_row(
-            f"@{outcome.bot}",
-            outcome.status.value,
-            for_terminal(outcome.reason),
-            for_terminal(release),
-            style=_COLOURS[outcome.status],
-        )
-    out.print(table)
+    rows = [
+        {"bot": f"@{each.bot}", "outcome": each.status.value, "reason": _without_name(each)}
+        for each in outcomes
+    ]
+    print_table("", rows)
+
+
+def _without_name(outcome: Outcome) -> str:
+    """The reason; the bot is named beside it."""
+    return outcome.reason.removeprefix(f"@{outcome.bot}: ")
 
 
 def print_predictions(evaluation: Evaluation, start: str) -> None:
     """Print what the bot wrote for one start, a line for each post."""
     for prediction in evaluation.predictions:
         if prediction.start == start:
-            out.print(f"  · {for_terminal(prediction.text)}", soft_wrap=True)
+            say(f"  · {for_terminal(prediction.text)}")
+
+
+def _table() -> Table:
+    from rich.table import Table
+
+    return Table(box=None, pad_edge=False, header_style="bold")
+
+
+def _print(table: Table) -> None:
+    """Print a table without the blanks that fill its lines."""
+    screen = _console()
+    with screen.capture() as capture:
+        screen.print(table)
+    close_line()
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
+    sys.stdout.flush()
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False, width=width())
 
 
 def _cell(value: Any) -> str:
+    if value is None:
+        return NONE
     if isinstance(value, float):
         return f"{value:.3g}" if 0 < abs(value) < _SMALL else f"{value:.3f}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
     return for_terminal(str(value))
+
+
+def human_size(size: float) -> str:
+    """A number of bytes as people read it: `93 MB`."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 999.5 or unit == "GB":
+            break
+        size /= 1000
+    digits = 0 if unit == "bytes" or size >= 9.95 else 1
+    return f"{size:,.{digits}f} {unit}"

@@ -29,12 +29,12 @@ def main() -> None:
     try:
         outcomes = _retrain(seed)
     except HuggingtweetsError as error:
-        console.err.print(f"demo: {error}", soft_wrap=True)
+        console.complain(f"demo: {error}")
         sys.exit(1)
     for outcome in outcomes:
         _report(outcome)
     console.print_outcomes(outcomes)
-    console.out.print(f"Took {time.monotonic() - started:.0f} s.")
+    console.say(f"Took {time.monotonic() - started:.0f} s.")
     sys.exit(int(any(outcome.status is Status.FAILED for outcome in outcomes)))
 
 
@@ -42,14 +42,14 @@ def _retrain(seed: int) -> list[Outcome]:
     from deployments.cli.retrain import run_retrain
     from deployments.samples import sample_tables
 
-    console.err.print("Fetching the sample posts …")
+    console.note("Fetching the sample posts …")
     sources = {name: str(path) for name, path in sample_tables(settings().cache).items()}
     bots = [Bot.parse(name) for name in sources]
     return run_retrain(bots, sources, base="embedded", training=Spec(seed=seed))
 
 
 def _report(outcome: Outcome) -> None:
-    say = console.out.print
+    say = console.say
     say(f"\n@{outcome.bot}: {outcome.status.value}")
     for handle, counts in (outcome.corpus.counts if outcome.corpus else {}).items():
         dropped = ", ".join(f"{number} {reason}" for reason, number in counts.dropped.items())
@@ -64,9 +64,9 @@ def _report(outcome: Outcome) -> None:
         console.print_predictions(losses, START)
     if outcome.release:
         folder = f"{storage_root().url}/{outcome.release.folder}"
-        say(f"  release: {folder}", soft_wrap=True)
-        say(f"  card:    {folder}/README.md", soft_wrap=True)
-        say(f"  picture: {folder}/predictions.png", soft_wrap=True)
+        say(f"  release: {folder}")
+        say(f"  card:    {folder}/README.md")
+        say(f"  picture: {folder}/predictions.png")
 
 
 if __name__ == "__main__":

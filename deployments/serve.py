@@ -18,9 +18,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from deployments import console
 from deployments.server.prefect_settings import PREFECT_SETTINGS, SERVER_COMMAND
@@ -35,12 +32,7 @@ _START = 120.0  # seconds that the server may take to answer
 _CRASHED_RUNS_INTERVAL = 30.0  # seconds between two searches for missed crashed runs
 
 
-def serve(
-    port: Annotated[
-        int, typer.Option(min=1, max=65_535, help="Port of the server and its UI")
-    ] = 4200,
-    host: Annotated[str, typer.Option(help="Address that the server listens on")] = "127.0.0.1",
-) -> None:
+def serve(port: int, host: str) -> None:
     """Run server, schedules and workers on this machine, until Ctrl-C."""
     _refuse_used_port(host, port)
     storage = storage_root()  # an unusable one is reported now, not in the middle of a night
@@ -55,7 +47,7 @@ def serve(
             worker = [str(BIN / "prefect"), "worker", "start", "--pool", pool]
             worker += ["--name", f"serve-{pool}", "--type", "process"]
             supervisor.start(f"{pool} worker", worker, environment)
-        console.err.print(
+        console.note(
             f"Ready: http://{host}:{port}. Bots: {settings().registry}, storage: {storage.url}. "
             "Press Ctrl-C to stop."
         )
@@ -78,7 +70,7 @@ def _until_interrupted() -> Iterator[Supervisor]:
     try:
         yield supervisor
     except KeyboardInterrupt:
-        console.err.print("Stopping …")
+        console.note("Stopping …")
     finally:
         # A second Ctrl-C must not leave half of the processes behind.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -156,9 +148,9 @@ def retry_crashed_runs(url: str) -> None:
     try:
         with temporary_settings({PREFECT_API_URL: url}), get_client(sync_client=True) as client:
             for name in restart_crashed(client, datetime.now(UTC)):
-                console.err.print(f"Retrying the run {name}: it crashed, and the server missed it.")
+                console.note(f"Retrying the run {name}: it crashed, and the server missed it.")
     except httpx.HTTPError as error:
-        console.err.print(f"The server does not answer ({error!r}); asking again soon.")
+        console.note(f"The server does not answer ({error!r}); asking again soon.")
 
 
 def _refuse_used_port(host: str, port: int) -> None:

@@ -43,7 +43,7 @@ class _Service:
 
     def start(self) -> None:
         """Start the process in a session of its own, which Ctrl-C does not reach."""
-        console.err.print(f"Starting the {self.name} …")
+        console.note(f"Starting the {self.name} …")
         self.process = subprocess.Popen(  # noqa: S603 - our own command
             self.command,
             env=self.environment,
@@ -67,7 +67,7 @@ class _Service:
         """End the descendants of the exited process; returns when to restart it."""
         self.backoff = next_backoff(time.monotonic() - self._started_at, self.backoff)
         restart = f" Restarting in {self.backoff:.0f} s." if self.backoff else ""
-        console.err.print(f"The {self.name} exited with code {self.process.returncode}.{restart}")
+        console.note(f"The {self.name} exited with code {self.process.returncode}.{restart}")
         _terminate(self.descendants)
         self.descendants.clear()
         return time.monotonic() + self.backoff

@@ -16,16 +16,17 @@ from pydantic import Field
 from flows.chunks import in_chunks, run_chunks
 from flows.requests import BotRequest, HandleName, RetrainOptions
 from tasks.artifacts import show_outcomes, show_table
-from tasks.backfill import fresh_bots, read_list
+from tasks.backfill import fresh_bots
 from tasks.core.records import Status
 from tasks.night import (
     collect_outcomes,
-    count_statuses,
     delete_plan,
     last_outcome_times,
     load_plan,
     save_plan,
 )
+from tasks.operations.night_plan import count_statuses
+from tasks.registry.handle_lists import read_list
 
 log = logging.getLogger("huggingtweets")
 

@@ -21,18 +21,18 @@ from tasks.core.settings import settings
 from tasks.curate import curate
 from tasks.evaluate import evaluate
 from tasks.evaluation.gate import verdict_on
-from tasks.finetune import base_for, finetune, fingerprint_of
-from tasks.orchestration.limits import bot_place, training_place
-from tasks.outcome import (
+from tasks.finetune import base_for, finetune
+from tasks.operations.checkpoint_keys import fingerprint_of
+from tasks.operations.retrain_record import (
     INPUTS,
     Inputs,
     begin_retrain,
     now,
-    outcome_of_error,
     record,
-    record_outcome,
     unchanged_outcome,
 )
+from tasks.orchestration.limits import bot_place, training_place
+from tasks.outcome import outcome_of_error, record_outcome
 from tasks.publish import (
     hub_access,
     hub_url,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 from prefect import flow
 from prefect.context import FlowRunContext
@@ -21,15 +20,15 @@ from tasks.core.records import Status
 from tasks.core.settings import settings
 from tasks.night import (
     collect_outcomes,
-    counts_text,
     last_outcome_times,
     load_plan,
     load_summary,
     save_plan,
     save_summary,
     select_due,
-    summary_of,
 )
+from tasks.operations.idle_nights import night_of
+from tasks.operations.night_plan import counts_text, summary_of
 from tasks.registry.due import NightBudget, Selection
 from tasks.tidy import tidy_storage
 
@@ -98,7 +97,7 @@ def _tonight() -> str:
     context = FlowRunContext.get()
     first = context.flow_run.start_time if context and context.flow_run else None
     began = first or datetime.now(UTC)
-    return f"{began.astimezone(ZoneInfo(settings().timezone)):%Y-%m-%d}"
+    return night_of(began)
 
 
 def _plan(due: Selection) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from tasks.artifacts import show_outcomes
 from tasks.core import interruption
 from tasks.core.records import Outcome, Status
 from tasks.forget import remove_opted_out_here
-from tasks.outcome import has_crashed, now
+from tasks.operations.retrain_record import has_crashed, now
 
 NAMED = 3  # so many bots are named in the title of a batch's run
 

@@ -10,8 +10,8 @@ from prefect.exceptions import TerminationSignal
 from prefect.runtime import deployment
 
 from tasks.core import interruption
+from tasks.operations.retrain_record import record_interrupted
 from tasks.orchestration.signals import stop_on_signals
-from tasks.outcome import record_interrupted
 
 
 @contextmanager

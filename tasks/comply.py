@@ -11,12 +11,13 @@ from tasks.core.names import Handle
 from tasks.core.settings import settings
 from tasks.curation.corpus_dropping import bots_with, drop_corpora
 from tasks.ingest.ledger import ScrapeBudget
+from tasks.ingest.services import X_API
 from tasks.ingest.x_comply import drop_gone
 from tasks.ingest.x_scrape import open_budget, open_client
 from tasks.orchestration.limits import ensure_limits, scraping_place
 from tasks.orchestration.policies import RETRY
 from tasks.registry.due_marks import mark_due
-from tasks.scrape import X_API, run_with_budget, x_pace
+from tasks.scrape import run_with_budget, x_pace
 from tasks.sources.x_api.client import XApiClient
 from tasks.storage import storage_root
 

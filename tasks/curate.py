@@ -10,29 +10,14 @@ from tasks.core.errors import BadInput
 from tasks.core.names import Bot, Handle
 from tasks.core.records import Corpus
 from tasks.core.settings import settings
-from tasks.curation.corpus import Curated, build_corpus
 from tasks.curation.corpus_files import write_corpus
-from tasks.lake.posts import LakeState, read, state
+from tasks.lake.posts import LakeState, state
+from tasks.operations.curating import curate_posts
 from tasks.orchestration.policies import RETRY, UNCACHED, cached
 from tasks.storage import storage_root
 from tasks.storage.opt_outs import refuse_opted_out
 
 log = logging.getLogger("huggingtweets")
-
-
-def curate_posts(bot: Bot, filter_name: str, languages: tuple[str, ...]) -> Curated:
-    """What the bot would be trained on. Raises NotEnoughPosts, BadInput."""
-    storage = storage_root()
-    posts = {handle: read(storage, handle) for handle in bot.handles}
-    limits = settings()
-    return build_corpus(
-        bot,
-        posts,
-        filter_name=filter_name,
-        languages=languages,
-        floor=limits.min_characters,
-        warn_below=limits.warn_characters,
-    )
 
 
 @task(name="curate", task_run_name="curate @{bot}", **RETRY, **cached("curate"))

@@ -9,28 +9,14 @@ from prefect.runtime import flow_run
 
 from tasks.core.errors import OptedOut
 from tasks.core.names import Bot
-from tasks.core.records import MANIFEST, Base, Checkpoint, Corpus, Spec, digest
+from tasks.core.records import MANIFEST, Base, Checkpoint, Corpus, Spec
 from tasks.core.settings import settings
 from tasks.curation.corpus_files import read_corpus
+from tasks.operations.checkpoint_keys import RESUME, checkpoint_key, fingerprint_of
 from tasks.orchestration.policies import RETRY, cached
 from tasks.orchestration.progress import reporter
 from tasks.storage import storage_root
 from tasks.storage.opt_outs import refuse_opted_out
-
-# Of each mode, raised whenever the same corpus, base and spec would give other weights than before.
-RECIPES = {"full": 4, "adapter": 5}
-# The storage's folders of trained weights and of unfinished trainings, by bot and fingerprint.
-CHECKPOINTS, RESUME = "checkpoints", "resume"
-
-
-def recipe_of(spec: Spec) -> int:
-    """Which recipe a spec is trained by: a part of whatever digests what goes into a bot."""
-    return RECIPES[spec.mode]
-
-
-def fingerprint_of(corpus: Corpus, base: Base, spec: Spec) -> str:
-    """The digest of all that goes into a checkpoint, so that equal ones need no training."""
-    return digest(recipe_of(spec), corpus.bot, corpus.file.sha256, base.id, base.revision, spec)
 
 
 @task(name="prepare base", task_run_name="base {base_id}", **RETRY)
@@ -55,11 +41,6 @@ def base_for(base_id: str) -> Base:
         if key not in _prepared:
             _prepared[key] = prepare_base(base_id)
         return _prepared[key]
-
-
-def checkpoint_key(bot: Bot, fingerprint: str) -> str:
-    """Where the checkpoint of a fingerprint is, or would be."""
-    return f"{CHECKPOINTS}/{bot}/{fingerprint[:16]}"
 
 
 @task(name="finetune", task_run_name="finetune @{bot}", **RETRY, **cached("finetune"))

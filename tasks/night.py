@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,20 +12,14 @@ from prefect.events import emit_event
 
 from tasks.core.names import Bot
 from tasks.core.records import Outcome, Status
-from tasks.core.settings import settings
-from tasks.ingest.x_scrape import expected_posts
-from tasks.lake.posts import rows_stored
+from tasks.operations.night_plan import select
+from tasks.operations.retrain_record import now
 from tasks.orchestration.policies import UNCACHED
-from tasks.outcome import now
 from tasks.registry import nights
-from tasks.registry.due import Cost, Due, NightBudget, Selection, by_urgency, due, within
-from tasks.registry.due_marks import due_marks
-from tasks.registry.entries import Entry, load_registry
+from tasks.registry.due import NightBudget, Selection
+from tasks.registry.entries import load_registry
 from tasks.registry.outcomes import load_outcome
-from tasks.registry.state import BotState, load_states
-from tasks.scrape import SERVICES, X_API
-from tasks.storage import Storage, storage_root
-from tasks.storage.opt_outs import opted_out
+from tasks.storage import storage_root
 
 EVENT = "huggingtweets.night.finished"
 
@@ -35,49 +28,6 @@ EVENT = "huggingtweets.night.finished"
 def select_due(registry: str, budget: NightBudget) -> Selection:
     """The bots to retrain now, the most urgent first. Raises BadInput, StorageUnusable."""
     return select(storage_root(), load_registry(Path(registry)), budget, datetime.now(UTC))
-
-
-def select(
-    storage: Storage, entries: tuple[Entry, ...], budget: NightBudget, at: datetime
-) -> Selection:
-    """The bots that are due, as many as the budget bears; none whose handle has opted out."""
-    states, marks, out = load_states(storage), due_marks(storage), set(opted_out(storage))
-    found: list[Due] = []
-    for entry in entries:
-        if out.intersection(handle.name for handle in entry.bot.handles):
-            continue
-        if error := states.damaged.get(entry.bot.name):
-            found.append(Due(entry, str(error), 0.0))  # its own run fails for it
-            continue
-        state = states.values.get(entry.bot.name, BotState())
-        mark = marks.get(entry.bot.name)
-        each = due(
-            entry,
-            state,
-            at,
-            mark=mark.reason if mark else None,
-            new_posts=_new_posts(storage, entry, state),
-            enough=settings().due_posts,
-        )
-        if each is not None:
-            found.append(each)
-    ordered = by_urgency(found)
-    costs = [_cost(storage, each.entry, states.values.get(each.entry.bot.name)) for each in ordered]
-    return within(ordered, costs, budget)
-
-
-def _new_posts(storage: Storage, entry: Entry, state: BotState) -> int:
-    """Posts imported since the last success; those of a service come only with a retrain."""
-    if state.last_success is None or set(entry.sources.values()) & set(SERVICES):
-        return 0
-    return sum(rows_stored(storage, handle) for handle in entry.bot.handles) - state.posts
-
-
-def _cost(storage: Storage, entry: Entry, state: BotState | None) -> Cost:
-    paid = [handle for handle in entry.bot.handles if entry.sources.get(handle.name) == X_API]
-    posts = sum(expected_posts(storage, handle) for handle in paid)
-    seconds = state.seconds if state and state.seconds else Cost.seconds
-    return Cost(posts, posts * settings().x_price_post, seconds)
 
 
 @task(name="plan of the night", task_run_name="plan of {night}", **UNCACHED)
@@ -142,29 +92,3 @@ def collect_outcomes(
             outcome = Outcome(name, Status.FAILED, f"@{name}: {why}", now())
         found.append(outcome)
     return found
-
-
-def summary_of(night: str, plan: dict[str, Any], outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """What came of a night: of each bot, and of each status how many."""
-    return {
-        "night": night,
-        "began": plan["began"],
-        "ended": datetime.now(UTC).isoformat(),
-        "counts": count_statuses(outcomes),
-        "bots": [
-            {"bot": each.bot, "outcome": each.status.value, "reason": each.reason}
-            for each in outcomes
-        ],
-        "left": [{"bot": each["bot"], "why": each["why"]} for each in plan["left"]],
-    }
-
-
-def count_statuses(outcomes: Sequence[Outcome]) -> dict[str, int]:
-    """How many bots have each status."""
-    return dict(Counter(outcome.status.value for outcome in outcomes))
-
-
-def counts_text(summary: dict[str, Any]) -> str:
-    """The counts of a night's summary in words."""
-    counts = summary["counts"].items()
-    return ", ".join(f"{number} {status}" for status, number in counts) or "none was due"

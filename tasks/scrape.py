@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -18,49 +17,19 @@ from tasks.core.records import Post
 from tasks.core.settings import settings
 from tasks.ingest.accounts import known_watermark, move_watermark, save_profile
 from tasks.ingest.imported_files import is_imported, save_import
+from tasks.ingest.importing import Scraped, import_posts
+from tasks.ingest.services import BLUESKY, SERVICES, X_API
 from tasks.ingest.x_scrape import open_budget, open_client, scrape_account
 from tasks.lake.posts import append, state
 from tasks.orchestration.limits import ensure_limits, permit, scraping_place
 from tasks.orchestration.policies import RETRY, UNCACHED
 from tasks.sources.bluesky.source import BlueskySource
 from tasks.sources.file_sources import file_digest, open_file_source
-from tasks.sources.source import Source
 from tasks.sources.x_api.pace import Pace
 from tasks.storage import storage_root
 from tasks.storage.opt_outs import refuse_opted_out
 
 log = logging.getLogger("huggingtweets")
-X_API, BLUESKY = "x_api", "bluesky"
-SERVICES = (X_API, BLUESKY)
-
-
-@dataclass(frozen=True)
-class Scraped:
-    """What a scrape brought.
-
-    source: the kind of source; new: posts not stored before; seen: posts it offered.
-    stored: posts of the handle in the lake afterwards.
-    """
-
-    handle: Handle
-    source: str
-    new: int
-    seen: int
-    stored: int
-
-
-def import_posts(handle: Handle, source: Source) -> Scraped:
-    """Append all posts of a source to the lake, and keep the account's profile.
-
-    Raises OptedOut, and what the source raises.
-    """
-    storage = storage_root()
-    refuse_opted_out(storage, handle)
-    appended = append(storage, handle, source.batches(None), scraped_at=datetime.now(UTC))
-    if (profile := source.profile()) is not None:
-        save_profile(storage, profile)
-    stored = state(storage, handle).rows
-    return Scraped(handle, source.name, appended.new, appended.seen, stored)
 
 
 @task(name="scrape", task_run_name="scrape @{handle}", **UNCACHED)

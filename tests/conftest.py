@@ -37,7 +37,7 @@ hypothesis.settings.load_profile("ci")
 CACHES = {
     "tasks.finetune": "_prepared",
     "tasks.orchestration.limits": "_ensured",
-    "tasks.outcome": "_under_way",
+    "tasks.operations.retrain_record": "_under_way",
     "tasks.training.engine": "_warm",
 }
 

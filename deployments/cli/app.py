@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
+from typer.exceptions import TyperException
 
 from deployments import console
-from deployments.cli import infra
+from deployments.cli import common, infra
 from deployments.cli.backfill import backfill
 from deployments.cli.comply import comply
 from deployments.cli.curate import curate
@@ -18,67 +21,102 @@ from deployments.cli.generate import generate
 from deployments.cli.import_posts import import_posts
 from deployments.cli.nightly import nightly
 from deployments.cli.retrain import retrain
+from deployments.cli.serve import serve
 from deployments.cli.status import status
 from deployments.cli.sweep import sweep
 from deployments.cli.sync import sync
 from deployments.cli.tidy import tidy
-from deployments.serve import serve
 from tasks.core.errors import BadInput, HuggingtweetsError, Interrupted
-from tasks.core.settings import settings
 from tasks.orchestration.signals import EXIT_CODE
 
 app = typer.Typer(
     help="Turn an account's posts into a small language model that writes like it.",
-    no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,  # plain text, which pipes, and needs no library
     pretty_exceptions_enable=False,
 )
+
+# In the order of `huggingtweets --help`.
+COMMANDS: dict[str, Callable[..., object]] = {
+    "import": import_posts,
+    "curate": curate,
+    "retrain": retrain,
+    "generate": generate,
+    "status": status,
+    "serve": serve,
+    "nightly": nightly,
+    "backfill": backfill,
+    "sweep": sweep,
+    "comply": comply,
+    "forget": forget,
+    "sync": sync,
+    "tidy": tidy,
+}
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        console.say(f"huggingtweets {version('huggingtweets')}")
+        raise typer.Exit
 
 
 @app.callback()
 def _common(
-    storage: Annotated[
-        str | None, typer.Option(help="Storage root: a folder, or a URL such as s3://…")
-    ] = None,
+    storage: common.Storage = None,
+    quiet: common.Quiet = False,
+    verbose: common.Verbose = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it")
+    ] = False,
 ) -> None:
-    if storage is not None:
-        os.environ["HUGGINGTWEETS_STORAGE"] = storage
-        settings.cache_clear()
+    del version
+    common.apply_common(storage, quiet=quiet, verbose=verbose)
 
 
-# In the order of `huggingtweets --help`.
-app.command()(retrain)
-app.command("import")(import_posts)
-app.command()(curate)
-app.command()(generate)
-app.command()(status)
-app.command()(serve)
-app.command()(nightly)
-app.command()(backfill)
-app.command()(sweep)
-app.command()(comply)
-app.command()(forget)
+for _name, _command in COMMANDS.items():
+    app.command(_name)(common.with_common_options(_command))
 app.add_typer(infra.app, name="infra")
-app.command()(sync)
-app.command()(tidy)
 
 
 def main() -> None:
     """Run the command. Errors are one line; exit codes: 0, 1 failed, 2 usage, 130 stopped."""
     os.umask(0o077)  # what we write, and what our processes do, is for this user only
     console.prepare_environment()
+    console.set_verbosity(0)
+    sys.exit(_run(sys.argv[1:] or ["--help"]))
+
+
+def _run(words: list[str]) -> int:
     try:
-        app()
+        _refuse_unsupported_system()
+        return int(app(words, prog_name="huggingtweets", standalone_mode=False) or 0)
+    except TyperException as error:
+        return _report(_usage(error), 2)
     except BadInput as error:
-        _exit(error, 2)
+        return _report(error, 2)
     except Interrupted as error:
-        _exit(error, EXIT_CODE)
+        return _report(error, EXIT_CODE)
     except HuggingtweetsError as error:
-        _exit(error, 1)
-    except KeyboardInterrupt:
-        _exit("stopped; finished work is kept, run it again to continue", EXIT_CODE)
+        return _report(error, 1)
 
 
-def _exit(error: object, code: int) -> None:
-    console.err.print(console.for_terminal(f"huggingtweets: {error}"), soft_wrap=True)
-    sys.exit(code)
+def _refuse_unsupported_system() -> None:
+    if sys.platform == "win32":
+        raise BadInput("Windows is not supported: install huggingtweets in WSL (`wsl --install`)")
+
+
+def _usage(error: TyperException) -> str:
+    """The parser's message, in one line, with where to read on."""
+    context = getattr(error, "ctx", None)
+    where = context.command_path if context else "huggingtweets"
+    message = " ".join(error.format_message().split()).rstrip(".")
+    return f"{message} (see `{where} --help`)"
+
+
+def _report(error: object, code: int) -> int:
+    if console.verbosity() > 0:
+        traceback.print_exc()
+    console.complain(console.for_terminal(f"huggingtweets: {error}"))
+    return code

@@ -8,8 +8,16 @@ from typing import Annotated
 import typer
 
 from deployments import console
+from deployments.cli.checks import (
+    check_base,
+    check_push,
+    check_service,
+    check_workers,
+    refuse_missing,
+)
 from deployments.cli.flow_runs import run_async_flow, start_prefect
 from deployments.cli.options import Base, Chunk, Json, OnWorkers, Push
+from tasks.core.errors import BadInput
 
 
 def backfill(
@@ -34,12 +42,22 @@ def backfill(
     as_json: Json = False,
 ) -> None:
     """Retrain a long list of accounts; if interrupted, start it again."""
-    from tasks.backfill import read_list
+    check_base(base)
+    if not handles and file is None:
+        raise BadInput("no accounts: name some, or a --file with one a line")
+    if file is not None:
+        refuse_missing(file, "check the path")
+    from tasks.registry.handle_lists import read_list
 
     listed = read_list(handles or [], file)
     for line in listed.wrong:
         text = f"line {line['line']}: {line['text']!r}: {line['why']}"
-        console.err.print(console.for_terminal(text), soft_wrap=True)
+        console.note(text)
+    if not listed.names:
+        raise BadInput("the list names no account that can be used")
+    check_service(source, listed.names)
+    check_push(push=push)
+    check_workers(on_workers=on_workers)
     start_prefect()
     from flows.backfill import backfill as flow
     from flows.requests import RetrainOptions

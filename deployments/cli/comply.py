@@ -30,6 +30,6 @@ def comply(
     elif rows := [each.row() for each in checked]:
         console.print_table("Posts that X no longer shows", rows)
     else:
-        console.out.print("The lake holds no posts from the X API.")
+        console.say("The lake holds no posts from the X API.")
     if any(each.trouble for each in checked):
         raise typer.Exit(1)

@@ -8,12 +8,13 @@ from contextvars import copy_context
 from typing import Any
 
 from deployments import console
+from deployments.console_log import show_progress
 
 
 def start_prefect() -> None:
     """Import Prefect, which takes seconds, and show the log from here on."""
-    console.show_progress()
-    console.err.print("Starting Prefect …")
+    show_progress()
+    console.note("Starting Prefect …")
     prepare_server()
 
 
@@ -39,8 +40,8 @@ def run_async_flow(flow: Any, *arguments: Any, **parameters: Any) -> Any:
     It runs in a thread, since in the main one Prefect would answer SIGTERM in its own way: by an
     exception that leaves the threads that train behind.
     """
+    from tasks.operations.retrain_record import record_interrupted
     from tasks.orchestration.signals import stop_on_signals
-    from tasks.outcome import record_interrupted
 
     async def result() -> Any:
         state = await flow(*arguments, **parameters, return_state=True)

@@ -34,12 +34,12 @@ def forget(
 
 
 def _print_receipt(account: Handle, receipt: Any) -> None:
-    console.out.print(
+    console.say(
         f"@{account} is forgotten: removed {len(receipt.removed)} things of {len(receipt.bots)} "
         f"bots and opted the account out. Receipt: {receipt.key}"
     )
     for sentence in receipt.left:
-        console.out.print(f"Left: {console.for_terminal(sentence)}.", soft_wrap=True)
+        console.say(f"Left: {sentence}.")
 
 
 def _print_plan(account: Handle, plan: Any) -> None:
@@ -47,7 +47,7 @@ def _print_plan(account: Handle, plan: Any) -> None:
 
     if rows := rows_of(plan):
         console.print_table(f"What would be removed of @{account}", rows)
-    console.out.print(f"Nothing is removed yet: `huggingtweets forget {account} --yes` does it.")
+    console.say(f"Nothing is removed yet: `huggingtweets forget {account} --yes` does it.")
 
 
 def _plan_or_receipt(account: Handle, *, yes: bool) -> Any:
@@ -58,10 +58,8 @@ def _plan_or_receipt(account: Handle, *, yes: bool) -> Any:
         return run_flow(flow, account.name, confirmed=yes)
     from tasks.forget import plan_without_server, remove_without_server
 
-    console.err.print(
-        f"No Prefect server answers at {console.for_terminal(url)}: what it stores of the account "
-        "stays for now.",
-        soft_wrap=True,
+    console.note(
+        f"No Prefect server answers at {url}: what it stores of the account stays for now."
     )
     return (remove_without_server if yes else plan_without_server)(account, url)
 

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from deployments import console
+from deployments.cli.checks import released_bot
 from deployments.cli.options import BotName, Json
-from tasks.core.errors import BadInput, PermanentError
-from tasks.core.names import Bot
+from tasks.core.errors import BadInput
 
 
 def generate(
@@ -28,16 +28,8 @@ def generate(
     as_json: Json = False,
 ) -> None:
     """Write posts with the latest release of a bot."""
-    from tasks.publishing.releases import latest_release
-    from tasks.storage import storage_root
-
     refuse_undecodable(start)
-    parsed = Bot.parse(bot)
-    storage = storage_root()
-    if (release := latest_release(storage, parsed)) is None:
-        raise PermanentError(
-            f"@{parsed} has no release in {storage.url}: `huggingtweets retrain {parsed}` makes one"
-        )
+    storage, release = released_bot(bot)
     from tasks.generation.sampling import generate as write_posts
 
     with storage.folder(release.folder) as folder:
@@ -49,7 +41,7 @@ def generate(
         console.print_json(posts)
         return
     for post in posts:
-        console.out.print(console.for_terminal(post), soft_wrap=True)
+        console.say(post)
 
 
 def refuse_undecodable(text: str) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from deployments import console
+from deployments.cli.checks import refuse_missing_source
 from deployments.cli.options import Json
 from tasks.core.names import Handle
 
@@ -20,12 +21,14 @@ def import_posts(
     as_json: Json = False,
 ) -> None:
     """Store the posts of an archive or a table."""
-    from tasks import scrape
+    refuse_missing_source(file)
+    from deployments.console_log import show_progress
+    from tasks.ingest.importing import import_posts as store_posts
     from tasks.sources.file_sources import open_file_source
 
-    console.show_progress()
+    show_progress()
     source = open_file_source(file, Handle.parse(handle) if handle else None)
-    scraped = scrape.import_posts(source.handle, source)
+    scraped = store_posts(source.handle, source)
     row = {
         "handle": scraped.handle.name,
         "source": scraped.source,

@@ -9,19 +9,21 @@ from typing import Annotated
 import typer
 
 from deployments import console
+from deployments.cli.common import with_common_options
 from deployments.cli.flow_runs import prepare_server
 from deployments.cli.options import Json
 from tasks.core.errors import BadInput, NetworkTrouble
 
-app = typer.Typer(help="What the flows run on.", no_args_is_help=True)
+app = typer.Typer(help="What the flows run on.")
 
 
-@app.callback()
-def _infra() -> None:
+@app.callback(invoke_without_command=True)
+def _infra(context: typer.Context) -> None:
     """What the flows run on."""
+    if context.invoked_subcommand is None:
+        console.say(context.get_help())
 
 
-@app.command()
 def apply(
     docker: Annotated[
         bool, typer.Option("--docker", help="Workers start a container for each run")
@@ -49,6 +51,9 @@ def apply(
     else:
         rows = [{"what": each.kind, "name": each.name, "": each.change} for each in changes]
         console.print_table("Infrastructure", rows)
+
+
+app.command("apply")(with_common_options(apply))
 
 
 @contextmanager

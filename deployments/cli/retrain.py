@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from deployments import console
+from deployments.cli.checks import (
+    check_base,
+    check_push,
+    check_service,
+    parse_bot,
+    refuse_missing_source,
+    refuse_without_posts,
+)
 from deployments.cli.flow_runs import run_async_flow, start_prefect
 from deployments.cli.options import Base, Filter, Json, Languages, Push
 from tasks.core.errors import BadInput, InvalidHandle
 from tasks.core.names import Bot, Handle
-from tasks.core.records import Outcome, Spec, Status
 from tasks.orchestration.signals import EXIT_CODE
+
+if TYPE_CHECKING:
+    from tasks.core.records import Outcome
 
 
 class Mode(StrEnum):
@@ -35,12 +45,12 @@ def retrain(
     base: Base = None,
     filter_name: Filter = None,
     language: Languages = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Maximum number of epochs")] = Spec.epochs,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Maximum number of epochs")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate")] = None,
     mode: Annotated[
-        Mode, typer.Option(help="Train all weights, or a LoRA adapter on the base")
-    ] = Mode.FULL,
-    seed: Annotated[int, typer.Option(help="Seed of training and predictions")] = 0,
+        Mode | None, typer.Option(help="Train all weights (default), or a LoRA adapter on the base")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of training and predictions")] = None,
     push: Push = False,
     force: Annotated[
         bool, typer.Option("--force", help="Release even if unchanged or held back")
@@ -48,16 +58,25 @@ def retrain(
     as_json: Json = False,
 ) -> None:
     """Bring bots up to date: import, curate, train, evaluate, track, publish."""
-    names = [Bot.parse(name) for name in bots]
+    names = list(dict.fromkeys(map(parse_bot, bots)))
+    check_base(base)
+    sources = parse_sources(names, source or [])
+    from tasks.core.records import Spec, Status
+
+    given: dict[str, Any] = {"learning_rate": learning_rate, "epochs": epochs, "seed": seed}
+    given |= {"mode": mode.value if mode else None}
+    spec = Spec(**{name: value for name, value in given.items() if value is not None})
+    check_push(push=push)
+    refuse_without_posts(names, sources)
     outcomes = run_retrain(
         names,
-        parse_sources(names, source or []),
+        sources,
         base=base,
         filter=filter_name.value if filter_name else None,
         languages=tuple(language or ()),
         push=push,
         force=force,
-        training=Spec(learning_rate=learning_rate, seed=seed, epochs=epochs, mode=mode.value),
+        training=spec,
     )
     if as_json:
         console.print_json(outcomes)
@@ -71,10 +90,35 @@ def retrain(
 
 
 def run_retrain(bots: list[Bot], sources: dict[str, str], **options: Any) -> list[Outcome]:
-    """Run the `retrain` flow in this process.
+    """The outcome of each bot; the `retrain` flow is run, in this process, if one has work.
 
     sources: by handle, a file's path or the name of a service. options: `RetrainOptions`' fields.
     """
+    outcomes = {bot.name: _unchanged(bot, sources, **options) for bot in bots}
+    if with_work := [bot for bot in bots if outcomes[bot.name] is None]:
+        outcomes |= {each.bot: each for each in _run_flow(with_work, sources, **options)}
+    return [each for each in outcomes.values() if each is not None]
+
+
+def _unchanged(bot: Bot, sources: dict[str, str], **options: Any) -> Outcome | None:
+    """The bot's outcome where nothing is new for it, found without Prefect; else None."""
+    if options.get("force"):
+        return None
+    from tasks.core.settings import settings
+    from tasks.operations.unchanged_bots import unchanged_bot
+
+    return unchanged_bot(
+        bot,
+        {handle.name: sources[handle.name] for handle in bot.handles if handle.name in sources},
+        filter_name=options.get("filter") or settings().filter,
+        languages=options.get("languages") or settings().languages,
+        base_id=options.get("base") or settings().base,
+        spec=options["training"],
+        push=options.get("push", False),
+    )
+
+
+def _run_flow(bots: list[Bot], sources: dict[str, str], **options: Any) -> list[Outcome]:
     start_prefect()
     from flows.requests import BotRequest, RetrainOptions
     from flows.retrain import retrain as flow
@@ -92,22 +136,30 @@ def run_retrain(bots: list[Bot], sources: dict[str, str], **options: Any) -> lis
 def parse_sources(bots: list[Bot], given: list[str]) -> dict[str, str]:
     """The values of `--source` by handle: services by name, files by absolute path.
 
-    Raises BadInput for a handle that none of the bots is made of.
+    Raises BadInput for a handle that none of the bots is made of, a file that is not there, and
+    a service that is not the handle's; what using the service would raise, too.
     """
-    from tasks.scrape import SERVICES
+    from tasks.ingest.services import SERVICES
 
     handles = {handle.name for bot in bots for handle in bot.handles}
     sources: dict[str, str] = {}
     for text in given:
         name, separator, path = text.partition("=")
-        if not separator and len(handles) == 1:
-            name, path = next(iter(handles)), text
-        if (handle := _handle_in(name)) not in handles:
-            raise BadInput(
-                f"--source {text!r}: name the account that it belongs to, as HANDLE=PATH; "
-                f"handles here: {', '.join(sorted(handles))}"
-            )
-        sources[handle] = path if path in SERVICES else str(Path(path).absolute())
+        if not separator and (len(handles) == 1 or text in SERVICES):
+            accounts, path = sorted(handles), text
+        else:
+            accounts = [_handle_in(name)]
+        for account in accounts:
+            if account not in handles:
+                raise BadInput(
+                    f"--source {text!r}: name the account that it belongs to, as HANDLE=PATH; "
+                    f"handles here: {', '.join(sorted(handles))}"
+                )
+            if path in SERVICES:
+                check_service(path, [account])
+            else:
+                refuse_missing_source(Path(path))
+            sources[account] = path if path in SERVICES else str(Path(path).absolute())
     return sources
 
 

@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 from deployments import console
 from deployments.cli.options import Json
-from tasks.core.errors import HuggingtweetsError
-from tasks.core.names import Bot
-from tasks.core.records import Outcome
-from tasks.registry.state import BotState
-from tasks.storage import Storage
 
 
 def status(as_json: Json = False) -> None:
     """Show every bot: posts, last release, held-out loss, outcome, and whether it is parked."""
-    from tasks.registry.outcomes import load_outcomes
-    from tasks.registry.state import load_states
+    from tasks.operations.bot_status import statuses
     from tasks.storage import storage_root
 
-    storage = storage_root()
-    outcomes, states = load_outcomes(storage), load_states(storage)
-    damaged = {**outcomes.damaged, **states.damaged}
-    rows = [
-        _row(
-            storage,
-            name,
-            outcomes.values.get(name),
-            states.values.get(name, BotState()),
-            damaged.get(name),
-        )
-        for name in sorted({*outcomes.values, *damaged})
-    ]
+    rows = statuses(storage_root())
     if as_json:
         console.print_json(rows)
     elif rows:
@@ -40,38 +19,4 @@ def status(as_json: Json = False) -> None:
             "Bots", [row | {"parked": "parked" if row["parked"] else "–"} for row in rows]
         )
     else:
-        console.out.print("No bot has been retrained here yet.")
-
-
-def _row(
-    storage: Storage,
-    name: str,
-    outcome: Outcome | None,
-    state: BotState,
-    error: HuggingtweetsError | None,
-) -> dict[str, Any]:
-    """One bot; error: a damaged file of it, which is shown instead of the outcome's reason."""
-    from tasks.publishing.releases import evaluation_of, latest_release
-
-    counts = outcome.corpus.counts.values() if outcome and outcome.corpus else ()
-    release, evaluation = None, outcome.evaluation if outcome else None
-    try:
-        # Not the outcome's release: after a failed retrain the earlier one is still in force.
-        if release := latest_release(storage, Bot.parse(name)):
-            evaluation = evaluation_of(storage, release)
-    except HuggingtweetsError as unreadable:
-        error = error or unreadable
-    loss = evaluation.bot_loss if evaluation else math.nan
-    until = state.next_attempt_at
-    return {
-        "bot": f"@{name}",
-        "posts": sum(c.downloaded for c in counts),
-        "kept": sum(c.kept for c in counts),
-        "release": release.revision if release else "–",
-        "held-out loss": loss if math.isfinite(loss) else "–",
-        "outcome": outcome.status.value if outcome else "–",
-        "when": outcome.finished_at if outcome else "–",
-        "not before": until.isoformat(timespec="minutes") if until else "–",
-        "parked": bool(state.parked),
-        "reason": str(error) if error else outcome.reason if outcome else "–",
-    }
+        console.say("No bot has been retrained here yet.")

@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
 from deployments import console
+from deployments.cli.checks import check_base, parse_bot, refuse_missing, refuse_without_posts
 from deployments.cli.flow_runs import run_flow, start_prefect
 from deployments.cli.options import Base, Json
-from tasks.core.bounded_yaml import load_yaml
 from tasks.core.errors import BadInput
-from tasks.core.names import Bot
 
 
 def sweep(
@@ -25,7 +23,14 @@ def sweep(
     as_json: Json = False,
 ) -> None:
     """Try training settings on stored posts, and rank them by held-out loss."""
-    names = [Bot.parse(name).name for name in bots]
+    parsed_bots = [parse_bot(name) for name in bots]
+    names = [each.name for each in parsed_bots]
+    check_base(base)
+    refuse_missing(space, "name a YAML file such as deployments/sweeps/quick.yaml")
+    refuse_without_posts(parsed_bots)
+    from pydantic import ValidationError
+
+    from tasks.core.bounded_yaml import load_yaml
     from tasks.training.sweep_space import Space
 
     try:

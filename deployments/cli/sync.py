@@ -6,11 +6,11 @@ import typer
 
 from deployments import console
 from deployments.cli.options import Json
-from tasks.core.settings import settings
 
 
 def sync(as_json: Json = False) -> None:
     """Send the runs that were tracked offline to Weights & Biases, each once."""
+    from tasks.core.settings import settings
     from tasks.forget import remove_opted_out_here
     from tasks.storage import storage_root
     from tasks.tracking.offline_runs import send_offline_runs
@@ -32,6 +32,6 @@ def sync(as_json: Json = False) -> None:
         ]
         console.print_table("Runs", rows)
     else:
-        console.out.print("No offline runs to send.")
+        console.say("No offline runs to send.")
     if any(each.trouble for each in results):
         raise typer.Exit(1)

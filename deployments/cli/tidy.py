@@ -10,8 +10,8 @@ from deployments.cli.options import Json
 
 def tidy(as_json: Json = False) -> None:
     """Remove what no release or unfinished training needs; every night ends with it."""
+    from tasks.operations.tidying import tidy as tidy_up
     from tasks.storage import storage_root
-    from tasks.tidy import tidy as tidy_up
 
     freed = tidy_up(storage_root(), datetime.now(UTC))
     if as_json:
@@ -23,4 +23,4 @@ def tidy(as_json: Json = False) -> None:
         ]
         console.print_table("Removed", rows)
     else:
-        console.out.print("Nothing to remove.")
+        console.say("Nothing to remove.")

@@ -50,7 +50,9 @@ def load_yaml(path: Path, what: str) -> tuple[Any, yaml.Node | None]:
             data = stream.read(MAX_BYTES + 1)
         text = data.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: the {what} cannot be read ({error}): check the path") from error
+        raise BadInput(
+            f"{path}: the {what} cannot be read ({_reason(error)}): check the path"
+        ) from error
     if len(data) > MAX_BYTES:
         raise BadInput(f"{path}: over {MAX_BYTES // 1_000_000} MB, too large for a {what}")
     try:
@@ -65,6 +67,12 @@ def load_yaml(path: Path, what: str) -> tuple[Any, yaml.Node | None]:
         raise BadInput(_unusable(f"{path}{line}", what, error.problem or error.context)) from error
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # such as a date in month 99
         raise BadInput(_unusable(str(path), what, _first_line(error))) from error
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    if isinstance(error, OSError):
+        return (error.strerror or type(error).__name__).lower()
+    return "it is not UTF-8 text"
 
 
 def _unusable(where: str, what: str, problem: str) -> str:

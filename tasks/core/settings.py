@@ -7,8 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from tasks.core.errors import BadInput
 
 # Container engines put each secret here, in a file named like the variable, such as
 # `HUGGINGTWEETS_HUB_TOKEN`. The environment and `.env` take precedence.
@@ -128,6 +130,22 @@ class Settings(BaseSettings):
 
 @cache
 def settings() -> Settings:
-    """The settings, read once a process; `settings.cache_clear()` reads them again."""
-    # pydantic-settings warns of a missing folder.
-    return Settings(_secrets_dir=SECRETS if SECRETS.is_dir() else None)
+    """The settings, read once a process; `settings.cache_clear()` reads them again.
+
+    Raises BadInput for one that cannot be used.
+    """
+    try:
+        # pydantic-settings warns of a missing folder.
+        return Settings(_secrets_dir=SECRETS if SECRETS.is_dir() else None)
+    except (ValidationError, SettingsError) as error:
+        raise BadInput(_unusable(error)) from None  # the cause would show values, secrets too
+
+
+def _unusable(error: Exception) -> str:
+    """Which setting cannot be used, and why, without its value: it may be a secret."""
+    if not isinstance(error, ValidationError):
+        return f'settings: {error}: lists are JSON, such as ["en"]'
+    first = error.errors(include_url=False, include_input=False)[0]
+    name = str(first["loc"][0]).upper() if first["loc"] else "settings"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"HUGGINGTWEETS_{name}: {message[:1].lower()}{message[1:]}: correct it"

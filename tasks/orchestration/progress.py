@@ -45,8 +45,8 @@ def reporter(bot: Bot) -> Callable[[Progress], None]:
         if not finished and time.monotonic() - last < SECONDS_BETWEEN:
             return
         last = time.monotonic()
-        log.info("%s", describe(bot, progress))
         percent = 100 * progress.done / max(progress.total, 1)
+        log.info("%s", describe(bot, progress), extra={"percent": percent, "subject": f"@{bot}"})
         if percent != drawn:  # the end is reported after the last step, and after its evaluation
             _draw(artifact, percent)
         drawn = percent

@@ -144,7 +144,7 @@ def _plainly(folder: Path, tables: dict[str, Path], base_folder: str) -> None:
 def _select(folder: Path) -> float:
     """The seconds of a night's selection among 1,000 bots, 10 of them due."""
     from tasks.core.names import Bot
-    from tasks.night import select
+    from tasks.operations.night_plan import select
     from tasks.registry.due import NightBudget
     from tasks.registry.entries import load_registry
     from tasks.registry.state import BotState, save_state

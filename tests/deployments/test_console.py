@@ -7,12 +7,15 @@ import logging
 import sys
 import unicodedata
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments import console
+from deployments.console_log import TerminalFormatter, TerminalHandler, show_progress
 from tasks.core.records import Evaluation, Outcome, Prediction, Status
 from tasks.publishing.escaping import plain, visible_json
 from tests.tasks.publishing.examples import HOSTILE, names
@@ -21,9 +24,9 @@ BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u
 
 
 def printed(prints: Callable[[], None]) -> str:
-    with console.out.capture() as capture:
+    with redirect_stdout(StringIO()) as out:
         prints()
-    return capture.get()
+    return out.getvalue()
 
 
 def acts(text: str) -> set[str]:
@@ -47,6 +50,61 @@ def test_nothing_that_an_account_writes_acts(text: str) -> None:
     assert not acts(predicted(text))
 
 
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1_000, "1.0 kB"),
+        (93_400_000, "93 MB"),
+        (2.5e12, "2,500 GB"),
+    ],
+)
+def test_sizes_are_as_people_read_them(size: float, shown: str) -> None:
+    assert console.human_size(size) == shown
+
+
+def test_no_line_of_a_table_is_padded_and_columns_are_honoured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows: list[dict[str, object]] = [{"bot": "@a", "reason": "word " * 40, "n": 1}]
+    assert max(map(len, printed(lambda: console.print_table("", rows)).splitlines())) > 150
+    monkeypatch.setenv("COLUMNS", "60")
+    lines = printed(lambda: console.print_table("", rows)).splitlines()
+    assert max(map(len, lines)) <= 60
+    assert all(line == line.rstrip() for line in lines)
+
+
+def progress(percent: float) -> logging.LogRecord:
+    record = logging.LogRecord("h", logging.INFO, "f", 1, f"training {percent} %", (), None)
+    record.percent, record.subject = percent, "@alice"
+    return record
+
+
+def test_a_training_is_a_line_each_ten_percent_without_a_terminal() -> None:
+    handler = TerminalHandler()
+    with redirect_stderr(StringIO()) as err:
+        for percent in (0, 1, 9, 10, 19, 55, 56, 100):
+            handler.handle(progress(percent))
+    shown = [line.split()[-2] for line in err.getvalue().splitlines()]
+    assert shown == ["0", "10", "55", "100"]
+
+
+class Screen(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_it_is_one_line_that_the_next_output_replaces() -> None:
+    handler = TerminalHandler()
+    with redirect_stderr(Screen()) as screen, redirect_stdout(StringIO()):
+        handler.handle(progress(3))
+        handler.handle(progress(4))
+        console.say("done")
+    assert "\n" not in screen.getvalue()
+    assert screen.getvalue().endswith("training 4 %\r\x1b[2K")
+
+
 def test_a_small_number_keeps_its_digits() -> None:
     table = printed(
         lambda: console.print_table("Rates", [{"rate": 2e-4, "loss": 4.5, "none": 0.0}])
@@ -54,7 +112,7 @@ def test_a_small_number_keeps_its_digits() -> None:
 
     assert "0.0002" in table
     assert "4.500" in table
-    assert "0.000 " in table
+    assert "0.000" in table
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -66,11 +124,11 @@ def logged(*words: object, **more: object) -> str:
     """What the terminal gets of a line in the log."""
     logger = logging.getLogger("huggingtweets")
     before, logger.handlers = logger.handlers, []
-    console.show_progress()
+    show_progress()
     try:
-        with console.err.capture() as capture:
+        with redirect_stderr(StringIO()) as err:
             logger.warning(*words, **more)
-        return capture.get()
+        return err.getvalue()
     finally:
         logger.handlers = before
 
@@ -86,7 +144,7 @@ def test_no_line_of_the_log_acts(text: str) -> None:
 @given(names)
 def test_a_message_stays_one_line_and_a_traceback_has_its_own(text: str) -> None:
     record = logging.LogRecord("huggingtweets", logging.ERROR, "f", 1, "%s", (text,), None)
-    formatter = console.TerminalFormatter()
+    formatter = TerminalFormatter()
     assert len(formatter.format(record).splitlines()) <= 1
     try:
         int(f"none{text}")
@@ -128,7 +186,7 @@ def test_what_acts_is_shown_as_its_escape(text: str, shown: str) -> None:
 
 def test_a_long_message_is_shortened_and_no_traceback_is() -> None:
     line = logged("x" * 10_000)
-    assert line.count("x") == 1_999
+    assert line.count("x") == 2_000 - len("00:00:00 …")
     assert "…" in line
 
 

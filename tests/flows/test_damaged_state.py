@@ -12,7 +12,7 @@ import pytest
 from flows.requests import BotRequest
 from tasks.core.names import Bot
 from tasks.core.records import Status
-from tasks.night import select
+from tasks.operations.night_plan import select
 from tasks.registry.attempts import attempts_of
 from tasks.registry.due import NightBudget
 from tasks.registry.entries import load_registry

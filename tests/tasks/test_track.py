@@ -10,9 +10,9 @@ import pytest
 from tasks.core.names import Bot, Handle
 from tasks.core.records import Kind, Post
 from tasks.core.settings import settings
-from tasks.curate import curate_posts
 from tasks.curation.corpus_files import write_corpus
 from tasks.lake.posts import append
+from tasks.operations.curating import curate_posts
 from tasks.storage import Storage
 from tasks.track import _tables
 from tests.sample_posts import sentences

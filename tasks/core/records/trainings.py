@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
+from annotated_types import Ge, Gt, Le, Lt
+
+from tasks.core.bounds import bounds_of
 from tasks.core.errors import BadInput
 from tasks.core.records.files import FileRef
 
@@ -46,37 +50,27 @@ class Spec:
     adapter_rank: LoRA's rank.
     """
 
-    learning_rate: float | None = None
-    epochs: int = 2
-    batch_tokens: int = 512
-    max_tokens: int = 512
-    schedule: str = "linear"
-    warmup: float = 0.05
-    clip: float = 1.0
-    weight_decay: float = 0.0
-    patience: int = 1
-    evaluations: int = 2
-    precision: str = "auto"
+    learning_rate: Annotated[float, Gt(0), Le(1)] | None = None
+    epochs: Annotated[int, Ge(1), Le(1_000)] = 2
+    batch_tokens: Annotated[int, Ge(1), Le(1_000_000)] = 512
+    max_tokens: Annotated[int, Ge(1), Le(100_000)] = 512
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    warmup: Annotated[float, Ge(0), Lt(1)] = 0.05
+    clip: Annotated[float, Gt(0)] = 1.0
+    weight_decay: Annotated[float, Ge(0)] = 0.0
+    patience: Annotated[int, Ge(0)] = 1
+    evaluations: Annotated[int, Ge(1), Le(1_000)] = 2
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
     seed: int = 0
-    dropout: float = 0.0
-    mode: str = "full"
-    adapter_rank: int = 64
+    dropout: Annotated[float, Ge(0), Lt(1)] = 0.0
+    mode: Literal["full", "adapter"] = "full"
+    adapter_rank: Annotated[int, Ge(1), Le(10_000)] = 64
 
     def __post_init__(self) -> None:
-        sizes = (self.epochs, self.batch_tokens, self.max_tokens, self.evaluations)
-        positive = (*sizes, self.clip, self.adapter_rank)
-        if min(positive) <= 0 or (self.learning_rate is not None and self.learning_rate <= 0):
-            raise BadInput(f"training sizes and rates must be positive: {self}")
-        if self.schedule not in ("linear", "cosine", "constant"):
-            raise BadInput(f"schedule {self.schedule!r} is unknown: use linear, cosine, constant")
-        if self.precision not in ("auto", "bf16", "fp32"):
-            raise BadInput(f"precision {self.precision!r} is unknown: use auto, bf16 or fp32")
-        if self.mode not in ("full", "adapter"):
-            raise BadInput(f"mode {self.mode!r} is unknown: use full or adapter")
-        if not 0 <= self.dropout < 1:
-            raise BadInput(f"dropout must be at least 0 and below 1: {self}")
-        if not 0 <= self.warmup < 1 or self.weight_decay < 0 or self.patience < 0:
-            raise BadInput(f"warmup must be below 1, decay and patience not negative: {self}")
+        for name, bounds in bounds_of(Spec).items():
+            value = getattr(self, name)
+            if value is not None and not bounds.allow(value):
+                raise BadInput(f"training: {name} is {value!r}: use {bounds}")
 
 
 @dataclass(frozen=True)

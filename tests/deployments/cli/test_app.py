@@ -114,7 +114,7 @@ def test_a_storage_that_cannot_be_is_one_line(command: Command, tmp_path: Path) 
 
 def test_what_is_not_there_is_told(command: Command) -> None:
     code, _, err = command("generate", "alice", "My dream is")
-    assert code == 1
+    assert code == 2
     assert "huggingtweets retrain alice" in err
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from tasks.core.names import Bot
 from tasks.core.records import Corpus, FileRef, Outcome, Status
+from tasks.operations.tidying import IN_USE, REMEMBERED, RESUMABLE, tidy
 from tasks.registry.outcomes import save_outcome
 from tasks.storage import Storage
-from tasks.tidy import IN_USE, REMEMBERED, RESUMABLE, tidy
 
 ALICE = Bot.parse("alice")
 NOW = datetime.now(UTC)

@@ -1,0 +1,163 @@
+"""What can be known to be wrong at once, before a server is started or a library loaded."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterable
+from datetime import date
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks.core.errors import BadInput
+from tasks.core.names import Bot, Handle
+
+if TYPE_CHECKING:
+    from tasks.core.records import Release
+    from tasks.storage import Storage
+
+_EMBEDDED = "embedded"
+_NIGHT = re.compile(r"(\d{4}-\d{2}-\d{2})(-\d{1,2})?")
+
+
+def parse_bot(text: str) -> Bot:
+    """The bot that a person named. Raises BadInput."""
+    return Bot.parse(text)
+
+
+def released_bot(text: str) -> tuple[Storage, Release]:
+    """The latest release of the bot that a person named. Raises BadInput."""
+    from tasks.publishing.releases import latest_release
+    from tasks.storage import storage_root
+    from tasks.storage.bot_folders import bots_in
+
+    bot, storage = parse_bot(text), storage_root()
+    release = latest_release(storage, bot)
+    if release is None:
+        known = [each.name for each in bots_in(storage, "releases")]
+        raise BadInput(
+            f"@{bot} has no release in {storage.url}"
+            f"{_near(bot.name, known) or f': `huggingtweets retrain {bot}` makes one'}"
+        )
+    return storage, release
+
+
+def refuse_without_posts(bots: Iterable[Bot], sources: Collection[str] = ()) -> None:
+    """Raises BadInput for a handle without stored posts that is not among those of `sources`."""
+    from tasks.lake.posts import handles, rows_stored
+    from tasks.storage import storage_root
+
+    storage = storage_root()
+    for handle in {each: None for bot in bots for each in bot.handles}:
+        if handle.name not in sources and not rows_stored(storage, handle):
+            known = [each.name for each in handles(storage)]
+            raise BadInput(
+                f"@{handle}: no posts are stored{_near(handle.name, known) or _how(handle)}"
+            )
+
+
+def _how(handle: Handle) -> str:
+    return f": import some with `huggingtweets import FILE --handle {handle}`, or name a --source"
+
+
+def _near(name: str, known: Collection[str]) -> str:
+    """A question about names that the given one resembles, or nothing."""
+    found = get_close_matches(name, known, n=3, cutoff=0.75)
+    return f"; did you mean {' or '.join(found)}?" if found else ""
+
+
+def check_base(base: str | None) -> None:
+    """Raises BadInput for a base that is a typo of `embedded`, or a path that leads nowhere."""
+    if base is None or base == _EMBEDDED or Path(base).expanduser().is_dir():
+        return
+    if get_close_matches(base.lower(), [_EMBEDDED], cutoff=0.75):
+        raise BadInput(f"--base {base}: did you mean {_EMBEDDED}?")
+    if base.startswith((".", "/", "~")) or base.count("/") > 1 or not base.strip():
+        raise BadInput(
+            f"--base {base}: there is no such folder: give a folder, a Hub id or `{_EMBEDDED}`"
+        )
+
+
+def refuse_missing_source(file: Path) -> None:
+    """Raises BadInput where there is neither a file nor a folder of this path."""
+    if not file.exists():
+        near = get_close_matches(file.name, _names_beside(file), n=1, cutoff=0.75)
+        hint = f"did you mean {file.with_name(near[0])}?" if near else "check the path"
+        raise BadInput(f"{file}: there is no such file: {hint}")
+
+
+def _names_beside(file: Path) -> list[str]:
+    try:
+        return [each.name for each in file.parent.iterdir()]
+    except OSError:
+        return []
+
+
+def refuse_missing(file: Path, what: str) -> None:
+    """Raises BadInput where there is no file, or a folder, of this path."""
+    if not file.is_file():
+        seen = "is a folder" if file.is_dir() else "there is no such file"
+        raise BadInput(f"{file}: {seen}: {what}")
+
+
+def check_service(service: str, names: Collection[str]) -> None:
+    """Raises what using a service for these handles would: that it is off, or not theirs."""
+    from tasks.core.settings import settings
+    from tasks.ingest.services import BLUESKY, SERVICES, X_API
+
+    if service not in (*SERVICES, "stored"):
+        raise BadInput(f"--source {service}: choose {', '.join(SERVICES)} or stored")
+    for name in names:
+        if service == X_API and "." in name:
+            raise BadInput(f"@{name} is a Bluesky handle, which X does not know: use {BLUESKY}")
+        if service == BLUESKY and "." not in name:
+            raise BadInput(
+                f"@{name} is not a Bluesky handle: these have a dot, as alice.bsky.social"
+            )
+    if service == X_API:
+        from tasks.ingest.x_scrape import open_client
+
+        open_client(settings())
+
+
+def check_push(*, push: bool) -> None:
+    """Raises BadInput where something is to be pushed and the settings do not say where."""
+    from tasks.core.settings import settings
+
+    missing = [name for name in ("hub_token", "hub_namespace") if not getattr(settings(), name)]
+    if push and missing:
+        names = " and ".join(f"HUGGINGTWEETS_{name.upper()}" for name in missing)
+        raise BadInput(f"--push: set {names}")
+
+
+def check_workers(*, on_workers: bool) -> None:
+    """Raises BadInput where workers are to train and no server is named that could have any."""
+    if not on_workers or os.environ.get("PREFECT_API_URL"):
+        return
+    from prefect.settings import get_current_settings  # it may be in a profile of Prefect's
+
+    if get_current_settings().api.url is None:
+        raise BadInput(
+            "--on-workers: no server is named: set PREFECT_API_URL, such as "
+            "http://127.0.0.1:4200/api beside `huggingtweets serve`"
+        )
+
+
+def check_night(text: str) -> str:
+    """The name of a night, as it was given. Raises BadInput."""
+    found = _NIGHT.fullmatch(text)
+    if found is None or not _is_date(found[1]):
+        raise BadInput(
+            f"{text!r} is not the date of a night: write it as 2026-01-31, or as 2026-01-31-2 for "
+            "a second one"
+        )
+    return text
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,19 @@
+"""`huggingtweets serve`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def serve(
+    port: Annotated[
+        int, typer.Option(min=1, max=65_535, help="Port of the server and its UI")
+    ] = 4200,
+    host: Annotated[str, typer.Option(help="Address that the server listens on")] = "127.0.0.1",
+) -> None:
+    """Run server, schedules and workers on this machine, until Ctrl-C."""
+    from deployments.serve import serve as run_until_stopped
+
+    run_until_stopped(port, host)

@@ -1,0 +1,26 @@
+"""What a checkpoint is known by, and where it lies in the storage."""
+
+from __future__ import annotations
+
+from tasks.core.names import Bot
+from tasks.core.records import Base, Corpus, Spec, digest
+
+# Of each mode, raised whenever the same corpus, base and spec would give other weights than before.
+RECIPES = {"full": 4, "adapter": 5}
+# The storage's folders of trained weights and of unfinished trainings, by bot and fingerprint.
+CHECKPOINTS, RESUME = "checkpoints", "resume"
+
+
+def recipe_of(spec: Spec) -> int:
+    """Which recipe a spec is trained by: a part of whatever digests what goes into a bot."""
+    return RECIPES[spec.mode]
+
+
+def fingerprint_of(corpus: Corpus, base: Base, spec: Spec) -> str:
+    """The digest of all that goes into a checkpoint, so that equal ones need no training."""
+    return digest(recipe_of(spec), corpus.bot, corpus.file.sha256, base.id, base.revision, spec)
+
+
+def checkpoint_key(bot: Bot, fingerprint: str) -> str:
+    """Where the checkpoint of a fingerprint is, or would be."""
+    return f"{CHECKPOINTS}/{bot}/{fingerprint[:16]}"

@@ -1,0 +1,87 @@
+"""Removes from the storage what no release, and no training under way, needs any more."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from tasks.core.names import Bot
+from tasks.curation.corpus_files import FOLDER as CORPORA
+from tasks.operations.checkpoint_keys import CHECKPOINTS, RESUME, checkpoint_key
+from tasks.publishing.releases import inputs_of_releases
+from tasks.registry.nights import FOLDER as NIGHTS
+from tasks.registry.outcomes import load_outcome
+from tasks.storage import Storage
+from tasks.storage.bot_folders import bots_in
+
+log = logging.getLogger("huggingtweets")
+
+# What is younger may be on its way into a release.
+IN_USE = timedelta(days=1)
+# An unfinished training that nobody has resumed by then begins anew.
+RESUMABLE = timedelta(days=7)
+# Plans and summaries of nights and backfills.
+REMEMBERED = timedelta(days=90)
+
+
+@dataclass(frozen=True)
+class Freed:
+    """How many files went, and how many bytes they had, by what they were.
+
+    A file of which a release has a hard link counts though its bytes stay.
+    """
+
+    files: dict[str, int]
+    bytes: dict[str, int]
+
+
+def tidy(storage: Storage, now: datetime) -> Freed:
+    """Remove checkpoints, unfinished trainings and corpora that nothing needs, and old nights.
+
+    What kept releases were made from stays, and so does the last outcome's corpus, and whatever is
+    younger than a day. Returns what was freed. Raises StorageUnusable.
+    """
+    files: dict[str, int] = defaultdict(int)
+    freed: dict[str, int] = defaultdict(int)
+    for kind, key in [*_unneeded(storage, now)]:
+        sizes = storage.files(key)
+        storage.delete(key)
+        files[kind] += len(sizes)
+        freed[kind] += sum(sizes.values())
+        log.info("removed %s: nothing needs it any more", key)
+    return Freed(dict(files), dict(freed))
+
+
+def _unneeded(storage: Storage, now: datetime) -> Iterator[tuple[str, str]]:
+    """What can go: its kind and its key."""
+    folders = (CHECKPOINTS, RESUME, CORPORA)
+    for bot in sorted({bot for folder in folders for bot in bots_in(storage, folder)}):
+        needed = _needed(storage, bot)
+        for folder in folders:
+            for key in [*storage.folders(f"{folder}/{bot}"), *storage.keys(f"{folder}/{bot}")]:
+                patience = RESUMABLE if folder == RESUME else IN_USE
+                if key not in needed and _last_change(storage, key) < now - patience:
+                    yield folder, key
+    for key in [*storage.folders(NIGHTS), *storage.keys(NIGHTS)]:
+        if _last_change(storage, key) < now - REMEMBERED:
+            yield NIGHTS, key
+
+
+def _needed(storage: Storage, bot: Bot) -> set[str]:
+    """The keys of all that kept releases, and the last outcome, were made from."""
+    keys = {f"{CORPORA}/{bot}/all_posts.parquet"}
+    for fingerprint, corpus in inputs_of_releases(storage, bot):
+        keys |= {checkpoint_key(bot, fingerprint), corpus}
+    outcome = load_outcome(storage, bot)
+    if outcome is not None and outcome.corpus is not None:
+        keys.add(outcome.corpus.file.uri)
+    return keys
+
+
+def _last_change(storage: Storage, key: str) -> datetime:
+    """When the newest file at or below a key was written."""
+    times = [storage.modified_at(file) for file in storage.files(key)]
+    return max((time for time in times if time is not None), default=datetime.now(UTC))
