@@ -1,32 +1,33 @@
-"""Which source a file is, by what is in it."""
+"""Which source a file is, by what is in it.
+
+Nothing is taken for text because it is nothing else: see `RECOGNISERS`.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from tasks.core.errors import BadInput, UnreadableSource
+from tasks.core.errors import UnreadableSource
 from tasks.core.names import Handle
-from tasks.sources.read_errors import as_unreadable
+from tasks.sources.files.containers import SourceFiles, open_files
+from tasks.sources.files.content import content_of, office_file
+from tasks.sources.recognised import Reading, Recognised, Recogniser
 from tasks.sources.source import Source
-from tasks.sources.table.source import TableSource
-from tasks.sources.x_archive.index import index_archive
-from tasks.sources.x_archive.source import XArchiveSource
-from tasks.storage import sha256_of
+from tasks.sources.table.recognition import recognise_table
+from tasks.sources.x_archive.recognition import recognise_x_archive
 
-_ZIPS = (b"PK\x03\x04", b"PK\x05\x06")  # with files in it, and empty
+# The kinds of file sources, each asked in turn. A new one is a function here.
+RECOGNISERS: tuple[Recogniser, ...] = (recognise_x_archive, recognise_table)
+_SHOWN = 8  # names of files in a message
 
 
-def open_file_source(path: Path, handle: Handle | None) -> Source:
-    """The X archive (a folder or a zip) or the table at a path.
+def open_file_source(path: Path, handle: Handle | None, reading: Reading | None = None) -> Source:
+    """The X archive or the table at a path: a file, a folder, a zip or a tar.
 
     An archive names its handle; a table needs one. Raises BadInput if the handle is missing or is
-    not the archive's, UnreadableSource if the file is neither.
+    not the archive's, UnreadableSource if the file is of no known kind, saying what it is.
     """
-    if _is_archive(path):
-        return XArchiveSource(path, handle)
-    if handle is None:
-        raise BadInput(f"{path}: a table does not say whose posts it holds: give --handle")
-    return TableSource(path, handle)
+    return _recognised(path, reading or Reading()).open(handle)
 
 
 def file_digest(path: Path) -> str:
@@ -34,17 +35,33 @@ def file_digest(path: Path) -> str:
 
     Of a table's bytes, or of those files of an archive that are read. Raises UnreadableSource.
     """
-    if _is_archive(path):
-        index = index_archive(path)
-        return index.files.digest(index.names)
-    with as_unreadable(str(path)):
-        return sha256_of(path)
+    found = _recognised(path, Reading())
+    return found.files.digest(found.names)
 
 
-def _is_archive(path: Path) -> bool:
-    if path.is_dir():
-        return True
-    if not path.is_file():
-        raise UnreadableSource(f"{path}: there is no such file: check the path")
-    with as_unreadable(str(path)), path.open("rb") as stream:
-        return stream.read(4) in _ZIPS or path.suffix.lower() == ".zip"
+def _recognised(path: Path, reading: Reading) -> Recognised:
+    files = open_files(path)
+    if what := office_file(files.names()):
+        raise UnreadableSource(f"{path}: is {what}, which is not read: save it as CSV (UTF-8)")
+    found = (recognise(files, reading) for recognise in RECOGNISERS)
+    known = next((each for each in found if each is not None), None)
+    if known is None:
+        raise _unknown(files)
+    return known
+
+
+def _unknown(files: SourceFiles) -> UnreadableSource:
+    names = files.names()
+    if files.alone:
+        what = content_of(files, names[0]).name
+        return UnreadableSource(
+            f"{files.path}: is {what}, not posts of a known kind: give an X archive, CSV, JSON, "
+            "JSON lines or Parquet; if it is text with one post on each line, --format text"
+        )
+    shown = ", ".join(name[:60] for name in names[:_SHOWN])
+    rest = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return UnreadableSource(
+        f"{files.path}: no posts of an X archive in it (data/tweets.js or data/js/tweets/), and no "
+        f"table of posts, but {shown or 'nothing'}{rest}: give the archive as it was downloaded, "
+        "or the file with the posts"
+    )

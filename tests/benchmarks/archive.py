@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.lake.posts import append, state
-from tasks.sources.x_archive.source import XArchiveSource
+from tasks.sources.file_sources import open_file_source
 from tasks.storage import open_storage
 
 POSTS_PER_PART = 200_000
@@ -76,7 +76,7 @@ def write_archive(path: Path, posts: int) -> None:
 def import_archive(path: Path, root: str) -> None:
     """Import on one core, and print seconds, rows and peak bytes as JSON."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    storage, source = open_storage(root), XArchiveSource(path)
+    storage, source = open_storage(root), open_file_source(path, None)
     begun = time.perf_counter()
     append(storage, source.handle, source.batches(None), scraped_at=datetime.now(UTC))
     seconds = time.perf_counter() - begun

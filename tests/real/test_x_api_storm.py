@@ -24,7 +24,7 @@ from tasks.ingest.ledger import spent
 from tasks.ingest.scrape_state import load_position
 from tasks.ingest.x_scrape import open_budget, scrape_account
 from tasks.lake.posts import append, read
-from tasks.sources.table.source import TableSource
+from tasks.sources.file_sources import open_file_source
 from tasks.sources.x_api.client import PAGE
 from tasks.storage import Storage, open_storage
 from tests.servers.x_api import TOKEN, Account, Fault, XApi, as_api_posts, running_x_api
@@ -38,7 +38,7 @@ KILLS = 10
 
 @pytest.fixture(scope="module")
 def table_posts(real_posts: Path) -> list[Post]:
-    source = TableSource(real_posts / "drob.csv", DROB)
+    source = open_file_source(real_posts / "drob.csv", DROB)
     return sorted((p for batch in source.batches(None) for p in batch), key=lambda p: int(p.id))
 
 

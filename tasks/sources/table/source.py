@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, lru_cache
 from itertools import chain
-from pathlib import Path
 
 from tasks.core.errors import BadInput, UnreadableSource
 from tasks.core.names import Handle
 from tasks.core.records import Post
-from tasks.sources.read_errors import as_unreadable
+from tasks.sources.recognised import Reading
 from tasks.sources.source import in_batches
 from tasks.sources.table.columns import KNOWN, Columns, find_columns
-from tasks.sources.table.parquet_rows import parquet_rows
-from tasks.sources.table.text_rows import Row, csv_rows, header, jsonl_rows, lines, text_rows
-from tasks.storage import sha256_of
+from tasks.sources.table.table_files import TableFile
 
-_TEXT_BY_SUFFIX: dict[str, Callable[[Path], Iterator[Row]]] = {
-    ".csv": csv_rows,
-    ".tsv": csv_rows,
-    ".jsonl": jsonl_rows,
-    ".ndjson": jsonl_rows,
-    ".txt": text_rows,
-}
 _SHOWN_NAMES = 12
 # JSONL may have other keys on every line: what they mean is remembered for this many sets of keys,
 # if all names of a set together have at most this many characters.
@@ -32,22 +22,29 @@ _REMEMBERED_CHARACTERS = 4_000
 
 
 class TableSource:
-    """The posts of one account in a file.
+    """The posts of one account in one or several tables.
 
     handle: whose posts these are, which a table does not say.
-    columns: names of columns by their meaning (`id`, `text`, `created_at`, `lang`,
+    reading: with names of columns by their meaning (`id`, `text`, `created_at`, `lang`,
         `retweet_flag`, `retweet_of`, `reply_to`, `reply_to_user`, `quote_of`), if they are not
         the usual ones.
+    notices: what is to be said of how the files were recognised.
     Raises BadInput for an unknown meaning.
     """
 
     name = "table"
 
     def __init__(
-        self, path: Path, handle: Handle, columns: Mapping[str, str] | None = None
+        self,
+        tables: Sequence[TableFile],
+        handle: Handle,
+        reading: Reading,
+        notices: Sequence[str] = (),
     ) -> None:
-        self._path = path
-        self._given = dict(columns or {})
+        self._tables = tables
+        self._path = tables[0].files.path
+        self._given = dict(reading.columns)
+        self._notices = notices
         self.handle = handle
         if unknown := sorted(set(self._given) - set(KNOWN)):
             raise BadInput(f"unknown meanings of columns {unknown}: use {', '.join(KNOWN)}")
@@ -70,17 +67,17 @@ class TableSource:
         yield from in_batches(chain([first], posts))
 
     def _posts(self) -> Iterator[Post]:
-        for number, row, raw in self._rows():
+        for table in self._tables:
+            yield from self._posts_of(table)
+
+    def _posts_of(self, table: TableFile) -> Iterator[Post]:
+        prefix = table.digest()[:16]
+        for number, row, raw in table.rows(self._columns):
             columns = self._columns_of(tuple(row))
             try:
-                yield columns.post(row, self.handle, f"{self._prefix}-{number}", raw)
+                yield columns.post(row, self.handle, f"{prefix}-{number}", raw)
             except UnreadableSource as error:
-                raise UnreadableSource(f"{self._path}: row {number}: {error}") from error
-
-    def _rows(self) -> Iterator[Row]:
-        if _is_parquet(self._path):
-            return parquet_rows(self._path, self._columns)
-        return text_reader(self._path)(self._path)
+                raise UnreadableSource(f"{table.label}: row {number}: {error}") from error
 
     def _columns_of(self, names: tuple[str, ...]) -> Columns:
         if sum(map(len, names)) > _REMEMBERED_CHARACTERS:
@@ -101,33 +98,6 @@ class TableSource:
             )
         return found
 
-    @cached_property
-    def _prefix(self) -> str:
-        with as_unreadable(str(self._path)):
-            return sha256_of(self._path)[:16]
-
 
 def _shown(name: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in name[:40])
-
-
-def _is_parquet(path: Path) -> bool:
-    if (suffix := path.suffix.lower()) == ".parquet" or suffix in _TEXT_BY_SUFFIX:
-        return suffix == ".parquet"
-    with as_unreadable(str(path)), path.open("rb") as stream:
-        return stream.read(4) == b"PAR1"
-
-
-def text_reader(path: Path) -> Callable[[Path], Iterator[Row]]:
-    """The reader of a text file's rows, by its suffix or else by what is in it.
-
-    Raises UnreadableSource.
-    """
-    return _TEXT_BY_SUFFIX.get(path.suffix.lower()) or _by_content(path)
-
-
-def _by_content(path: Path) -> Callable[[Path], Iterator[Row]]:
-    first = next((line for _, line in lines(path) if line.strip()), "")
-    if first.lstrip().startswith("{"):
-        return jsonl_rows
-    return csv_rows if find_columns(header(path), {}) else text_rows

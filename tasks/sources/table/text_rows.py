@@ -7,99 +7,117 @@ Ids stay as they are written: nothing here turns digits into floats.
 from __future__ import annotations
 
 import csv
+import io
 import json
+import re
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from tasks.core.errors import UnreadableSource
-from tasks.sources.read_errors import as_unreadable
 
 Row = tuple[int, dict[str, Any], str]
 MAX_LINE = 1 << 20  # bytes
+_DELIMITERS = ",\t;|"
+_SEPARATOR = re.compile(r"sep=(.)\r?\n?")  # what Excel understands as a first line
 
 
-def lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of a text file with their ends, numbered from 1. Raises UnreadableSource."""
-    with as_unreadable(str(path)), path.open("rb") as stream:
-        number = 0
-        while line := stream.readline(MAX_LINE):
-            number += 1
-            yield number, _line(path, number, line)
-        if number == 0:
-            raise UnreadableSource(f"{path}: is empty: give a file with posts")
+def lines(stream: BinaryIO, label: str) -> Iterator[tuple[int, str]]:
+    """The lines of a text in UTF-8 with their ends, numbered from 1. Raises UnreadableSource."""
+    number = 0
+    while line := stream.readline(MAX_LINE):
+        number += 1
+        yield number, _line(label, number, line)
+    if number == 0:
+        raise UnreadableSource(f"{label}: is empty: give a file with posts")
 
 
-def _line(path: Path, number: int, line: bytes) -> str:
+def _line(label: str, number: int, line: bytes) -> str:
     if len(line) == MAX_LINE:
-        raise UnreadableSource(f"{path}: line {number} is over {MAX_LINE:,} bytes: not a table")
+        raise UnreadableSource(f"{label}: line {number} is over {MAX_LINE:,} bytes: not a table")
     if b"\0" in line:
         raise UnreadableSource(
-            f"{path}: line {number} holds a NUL byte: not text, or not UTF-8: save it as UTF-8"
+            f"{label}: line {number} holds a NUL byte: not text, or not UTF-8: save it as UTF-8"
         )
     try:
         return line.decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError as error:
         raise UnreadableSource(
-            f"{path}: line {number} is not UTF-8 ({error.reason}): save the file as UTF-8"
+            f"{label}: line {number} is not UTF-8 ({error.reason}): save the file as UTF-8"
         ) from error
 
 
-def text_rows(path: Path) -> Iterator[Row]:
+def text_rows(stream: BinaryIO, label: str) -> Iterator[Row]:
     """One post on each line, verbatim; blank lines are skipped. Raises UnreadableSource."""
-    for number, line in lines(path):
+    for number, line in lines(stream, label):
         text = line.rstrip("\r\n")
         if text.strip():
             yield number, {"text": text}, json.dumps({"text": text})
 
 
-def csv_rows(path: Path) -> Iterator[Row]:
+def csv_rows(stream: BinaryIO, label: str) -> Iterator[Row]:
     """The rows below the header; quoted cells may span lines. Raises UnreadableSource."""
-    delimiter = _delimiter(next(lines(path))[1])
-    reader = csv.reader((line for _, line in lines(path)), delimiter=delimiter, strict=True)
+    numbered = lines(stream, label)
+    first = next(numbered)[1]
+    before = 0
+    if marked := _SEPARATOR.fullmatch(first):
+        delimiter, before = marked[1], 1
+        first = next(numbered, (2, ""))[1]
+    else:
+        delimiter = _delimiter(first)
+    texts = (line for _, line in _after(first, numbered))
+    reader = csv.reader(texts, delimiter=delimiter, strict=True)
     try:
         names = next(reader)
         for number, cells in enumerate(reader, 1):
             if len(cells) > len(names):
                 raise UnreadableSource(
-                    f"{path}: line {reader.line_num} has {len(cells)} cells, the first line "
-                    f"{len(names)}: quote texts that hold {delimiter!r}"
+                    f"{label}: line {reader.line_num + before} has {len(cells)} cells, the first "
+                    f"line {len(names)}: quote texts that hold {delimiter!r}"
                 )
             if cells:
                 row = dict(zip(names, cells, strict=False))
                 yield number, row, json.dumps({name: cell for name, cell in row.items() if cell})
     except csv.Error as error:
         raise UnreadableSource(
-            f"{path}: line {reader.line_num} is not CSV ({error}): export the table again"
+            f"{label}: line {reader.line_num + before} is not CSV ({error}): export the table again"
         ) from error
 
 
-def header(path: Path) -> list[str]:
-    """The names in the first line of a CSV, empty if it is not one. Raises UnreadableSource."""
-    first = next(lines(path))[1]
+def _after(first: str, rest: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    yield 1, first
+    yield from rest
+
+
+def header_of(head: str) -> list[str]:
+    """The names in the first line of the start of a CSV, empty if it is not one."""
+    first, _, rest = head.partition("\n")
+    if marked := _SEPARATOR.fullmatch(first.rstrip("\r")):
+        first, delimiter = rest.partition("\n")[0], marked[1]
+    else:
+        delimiter = _delimiter(first)
     try:
-        return next(csv.reader([first], delimiter=_delimiter(first)), [])
+        return next(csv.reader(io.StringIO(first), delimiter=delimiter), [])
     except csv.Error:
         return []
 
 
 def _delimiter(first: str) -> str:
-    return max(",\t;", key=first.count)
+    return max(_DELIMITERS, key=first.count)
 
 
-def jsonl_rows(path: Path) -> Iterator[Row]:
+def jsonl_rows(stream: BinaryIO, label: str) -> Iterator[Row]:
     """One JSON object on each line; blank lines are skipped. Raises UnreadableSource."""
-    for number, line in lines(path):
+    for number, line in lines(stream, label):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise UnreadableSource(
-                f"{path}: line {number} is not JSON ({error}): give one object on each line"
+                f"{label}: line {number} is not JSON ({error}): give one object on each line"
             ) from error
         if not isinstance(row, dict):
             raise UnreadableSource(
-                f"{path}: line {number} is not a JSON object: give one on each line"
+                f"{label}: line {number} is not a JSON object: give one on each line"
             )
         yield number, row, line.strip()

@@ -8,8 +8,8 @@ from typing import Any
 from tasks.core.errors import BadInput, InvalidHandle, UnreadableSource
 from tasks.core.names import Handle
 from tasks.core.records import Profile
+from tasks.sources.files.javascript import read_value
 from tasks.sources.x_archive.index import ArchiveIndex
-from tasks.sources.x_archive.javascript import read_value
 
 # Of each file: the keys that lead to the object, then those of the handle and the display name.
 # `account.js` holds an e-mail address and a phone number too, which are not read.
@@ -57,11 +57,11 @@ def _avatar(index: ArchiveIndex) -> str | None:
 
 def _object(index: ArchiveIndex, file: str, path: tuple[str, ...]) -> Mapping[str, Any]:
     """The object in a file, empty if the file is absent or has another shape."""
-    name = f"{index.root}{file}"
-    if name not in index.about:
+    name = next((each for each in index.about if f"/{each}".endswith(f"/{file}")), None)
+    if name is None:
         return {}
     with index.files.open(name) as stream:
-        value = read_value(stream, f"{index.path}/{name}")
+        value = read_value(stream, index.files.label(name))
     if isinstance(value, list) and value:
         value = value[0]
     for key in path:

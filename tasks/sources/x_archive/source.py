@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from tasks.core.errors import UnreadableSource
 from tasks.core.names import Handle
 from tasks.core.records import Post, Profile
 from tasks.sources.dates import parse_date
+from tasks.sources.files.javascript import list_elements
 from tasks.sources.post_fields import earlier_versions, kind_of, language_of, text_of
 from tasks.sources.source import in_batches
-from tasks.sources.x_archive.index import index_archive
-from tasks.sources.x_archive.javascript import list_elements
+from tasks.sources.x_archive.index import ArchiveIndex
 from tasks.sources.x_archive.long_posts import LongPosts
 from tasks.sources.x_archive.owner import read_profile
 
@@ -22,16 +21,16 @@ _ID = re.compile(r"\d{1,20}", re.ASCII)
 
 
 class XArchiveSource:
-    """The posts of an X archive, read from the folder or straight from the zip.
+    """The posts of an X archive, read in place.
 
-    handle: whose archive it should be, or None to accept any; needed only if the archive does not
-    name its owner. Raises UnreadableSource, BadInput.
+    index: its files. handle: whose archive it should be, or None to accept any; needed only if the
+    archive does not name its owner. Raises UnreadableSource, BadInput.
     """
 
     name = "x_archive"
 
-    def __init__(self, path: Path, handle: Handle | None = None) -> None:
-        self._index = index_archive(path)
+    def __init__(self, index: ArchiveIndex, handle: Handle | None = None) -> None:
+        self._index = index
         self._profile = read_profile(self._index, handle)
 
     @property
@@ -56,7 +55,7 @@ class XArchiveSource:
 
     def _elements(self, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
         with self._index.files.open(name) as stream:
-            yield from list_elements(stream, f"{self._index.path}/{name}")
+            yield from list_elements(stream, self._index.files.label(name))
 
     def _posts(self, name: str, long_posts: LongPosts) -> Iterator[Post]:
         for raw, element in self._elements(name):
@@ -64,7 +63,7 @@ class XArchiveSource:
             found = _id_and_text(tweet)
             if found is None:
                 raise UnreadableSource(
-                    f"{self._index.path}/{name}: a post without a decimal id and a text "
+                    f"{self._index.files.label(name)}: a post without a decimal id and a text "
                     f"({raw[:60]!r}): download the archive again"
                 )
             if "deleted_at" not in tweet:

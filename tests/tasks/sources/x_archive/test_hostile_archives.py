@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tasks.core.errors import HuggingtweetsError, UnreadableSource
 from tasks.core.names import Handle
 from tasks.sources.file_sources import file_digest, open_file_source
+from tasks.sources.files.javascript import CHUNK, MAX_ELEMENT, MAX_SMALL
 from tasks.sources.x_archive.index import MAX_LONG_POSTS
-from tasks.sources.x_archive.javascript import CHUNK, MAX_ELEMENT, MAX_SMALL
 from tests.strategies import fixture_shared_by_examples
 from tests.tasks.sources.x_archive.archives import (
     archive_files,

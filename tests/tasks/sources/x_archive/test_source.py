@@ -11,8 +11,8 @@ import pytest
 from tasks.core.errors import BadInput, UnreadableSource
 from tasks.core.names import Handle
 from tasks.core.records import Kind, Post
-from tasks.sources.x_archive.javascript import CHUNK
-from tasks.sources.x_archive.source import XArchiveSource
+from tasks.sources.file_sources import open_file_source
+from tasks.sources.files.javascript import CHUNK
 from tests.tasks.sources.x_archive.archives import (
     archive_files,
     script,
@@ -27,7 +27,7 @@ CUT = LONG[:270] + "… https://t.co/abc"
 
 
 def posts_of(path: Path, handle: Handle | None = None) -> list[Post]:
-    return list(chain.from_iterable(XArchiveSource(path, handle).batches(None)))
+    return list(chain.from_iterable(open_file_source(path, handle).batches(None)))
 
 
 def zipped(tmp_path: Path, *parts: list[dict[str, Any]], **more: str) -> Path:
@@ -92,7 +92,7 @@ def test_the_posts_are_found_wherever_the_archive_was_packed(tmp_path: Path, roo
         f"{root}account.js": script("account", [{"account": {"username": "Alice"}}]),
     }
     for path in (write_zip(tmp_path / "a.zip", files), write_folder(tmp_path / "a", files)):
-        source = XArchiveSource(path)
+        source = open_file_source(path, None)
         assert source.handle == ALICE
         assert source.profile().display_name == "alice"
         assert [post.text for batch in source.batches(None) for post in batch] == ["old"]
@@ -122,13 +122,13 @@ def test_the_older_format(tmp_path: Path):
         Kind.RETWEET,
         datetime(2014, 7, 31, 22, 18, 55, tzinfo=UTC),
     )
-    assert XArchiveSource(path).profile().display_name == "A. L."
+    assert open_file_source(path, None).profile().display_name == "A. L."
 
 
 def test_an_archive_larger_than_a_chunk_is_read_whole(tmp_path: Path):
     count = 2 * CHUNK // 1_000
     path = zipped(tmp_path, [tweet(n, "ぁ" * 400) for n in range(count)])
-    batches = list(XArchiveSource(path).batches(None))
+    batches = list(open_file_source(path, None).batches(None))
     assert [post.id for batch in batches for post in batch] == [str(n) for n in range(count)]
     assert max(map(len, batches)) == 1_000
 
@@ -187,7 +187,7 @@ def test_a_note_leaves_other_posts_alone(tmp_path: Path):
 
 def test_the_profile_has_name_and_avatar(tmp_path: Path):
     avatar = {"profile": {"avatarMediaUrl": "https://pbs.twimg.com/profile_images/1/a.jpg"}}
-    source = XArchiveSource(zipped(tmp_path, [], profile=script("profile", [avatar])))
+    source = open_file_source(zipped(tmp_path, [], profile=script("profile", [avatar])), None)
     assert source.name == "x_archive"
     assert source.profile().display_name == "Alice & Söhne"
     assert source.profile().avatar_url == "https://pbs.twimg.com/profile_images/1/a.jpg"
@@ -197,22 +197,24 @@ def test_the_profile_has_name_and_avatar(tmp_path: Path):
     "profile", ["[]", '[{"profile": {"avatarMediaUrl": "file:///etc/passwd"}}]', '"x"', "[3]"]
 )
 def test_what_is_no_avatar_is_none(tmp_path: Path, profile: str):
-    source = XArchiveSource(zipped(tmp_path, [], profile="window.YTD.profile.part0 = " + profile))
+    source = open_file_source(
+        zipped(tmp_path, [], profile="window.YTD.profile.part0 = " + profile), None
+    )
     assert source.profile().avatar_url is None
 
 
 def test_a_handle_has_to_be_the_archives(tmp_path: Path):
     path = zipped(tmp_path, [])
-    assert XArchiveSource(path, ALICE).handle == ALICE
+    assert open_file_source(path, ALICE).handle == ALICE
     with pytest.raises(BadInput, match="@alice's, not @bob's"):
-        XArchiveSource(path, Handle("bob"))
+        open_file_source(path, Handle("bob"))
 
 
 def test_an_archive_that_does_not_say_whose_it_is_needs_a_handle(tmp_path: Path):
     path = write_zip(tmp_path / "a.zip", {"data/tweets.js": script("tweets", [tweet(1, "x")])})
     with pytest.raises(BadInput, match="--handle"):
-        XArchiveSource(path)
-    assert XArchiveSource(path, Handle("bob")).profile().display_name == "bob"
+        open_file_source(path, None)
+    assert open_file_source(path, Handle("bob")).profile().display_name == "bob"
 
 
 def test_a_handle_that_leads_elsewhere_is_refused(tmp_path: Path):
@@ -220,7 +222,7 @@ def test_a_handle_that_leads_elsewhere_is_refused(tmp_path: Path):
         "data/manifest.js": 'window.__THAR_CONFIG = {"userInfo": {"userName": "../../etc"}}'
     }
     with pytest.raises(UnreadableSource, match="is not a handle"):
-        XArchiveSource(write_zip(tmp_path / "a.zip", files))
+        open_file_source(write_zip(tmp_path / "a.zip", files), None)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The `.js` files of X archives: an assignment, then JSON; read in chunks."""
+"""JSON, and the `.js` files of X archives (an assignment, then JSON), read in chunks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from tasks.core.errors import UnreadableSource
 CHUNK = 1 << 20
 MAX_ELEMENT = 512 << 10  # characters; a post of 25,000, each as an escape, takes 150,000
 MAX_SMALL = 4 << 20  # bytes
-_ASSIGNMENT = re.compile(r"\s*(?:(?:window|Grailbird)\.[\w.]+|var\s+\w+)\s*=\s*", re.ASCII)
+# What X writes, and what people replace it with to load the file as a module.
+ASSIGNMENT = re.compile(
+    r"\s*(?:(?:(?:window|Grailbird|module|exports)\.[\w.]+|(?:var|let|const)\s+\w+)\s*=|export\s+default\b)\s*",
+    re.ASCII,
+)
 _BLANK = re.compile(r"[ \t\n\r]*")
 _LONGEST_ASSIGNMENT = 1_000
 _decode = json.JSONDecoder().raw_decode
@@ -39,13 +43,38 @@ def list_elements(stream: BinaryIO, label: str) -> Iterator[tuple[str, dict[str,
     """
     reader = _JsonReader(stream, label)
     reader.skip_assignment()
-    reader.expect("[")
-    if reader.peek() != "]":
-        yield reader.object()
-    while reader.peek() != "]":
-        reader.expect(",")
-        yield reader.object()
+    yield from reader.objects()
     reader.finish()
+
+
+def listed_elements(stream: BinaryIO, label: str, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The objects of the list under a key of the object that a file is, as `list_elements`.
+
+    What precedes the list may have at most `MAX_SMALL` characters in each value; what follows it
+    is not read. Nothing if there is no such key. Raises UnreadableSource.
+    """
+    reader = _JsonReader(stream, label)
+    reader.skip_assignment()
+    reader.expect("{")
+    while reader.peek() == '"':
+        name = reader.value(MAX_SMALL)[1]
+        reader.expect(":")
+        if name == key:
+            yield from reader.objects()
+            return
+        reader.value(MAX_SMALL)
+        if reader.peek() == ",":
+            reader.expect(",")
+
+
+def values(stream: BinaryIO, label: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The objects that follow one another in a file, as `list_elements`, each of `MAX_SMALL`."""
+    reader = _JsonReader(stream, label)
+    reader.skip_assignment()
+    while reader.peek():
+        yield reader.object(MAX_SMALL)
+        if reader.peek() == ",":
+            reader.expect(",")
 
 
 class _JsonReader:
@@ -65,13 +94,18 @@ class _JsonReader:
         return self._dropped + self.at
 
     def skip_assignment(self) -> None:
-        """Skip `window.YTD.tweets.part0 = ` and the like. Raises UnreadableSource."""
+        """Skip `window.YTD.tweets.part0 = ` and the like, if there is one.
+
+        Raises UnreadableSource for what begins neither so nor as JSON.
+        """
         self._more()
-        found = _ASSIGNMENT.match(self.buffer[:_LONGEST_ASSIGNMENT])
+        if self.peek() in ("[", "{"):
+            return
+        found = ASSIGNMENT.match(self.buffer[:_LONGEST_ASSIGNMENT])
         if found is None:
             raise UnreadableSource(
                 f"{self._label}: does not begin as a file of an X archive "
-                f"({self.buffer[:30]!r}): download the archive again"
+                f"({self.buffer[:30]!r}): give the file as it is in the archive"
             )
         self.at = found.end()
 
@@ -91,11 +125,20 @@ class _JsonReader:
             raise self._invalid(f"{seen!r} instead of {character!r}", self.position)
         self.at += 1
 
-    def object(self) -> tuple[str, dict[str, Any]]:
+    def objects(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The objects of the list that comes next, up to its `]`. Raises UnreadableSource."""
+        self.expect("[")
+        if self.peek() != "]":
+            yield self.object()
+        while self.peek() != "]":
+            self.expect(",")
+            yield self.object()
+
+    def object(self, longest: int = MAX_ELEMENT) -> tuple[str, dict[str, Any]]:
         """The next JSON object, with its source text before it. Raises UnreadableSource."""
         if self.peek() != "{":
             raise self._invalid("an object is expected", self.position)
-        return self.value(MAX_ELEMENT)
+        return self.value(longest)
 
     def finish(self) -> None:
         """Read past the `]` to the end of the file, where zipfile compares the checksum."""
