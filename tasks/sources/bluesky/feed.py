@@ -10,6 +10,7 @@ from typing import Any
 
 from tasks.core.names import BlueskyHandle
 from tasks.core.records import Kind, Post
+from tasks.sources.bluesky.facets import without_links
 from tasks.sources.dates import parse_date
 from tasks.sources.post_fields import language_of
 
@@ -43,7 +44,7 @@ def post_of(element: Any, handle: BlueskyHandle, did: str, source: str) -> Post:
         id=_post_id(str(uri), indexed_at),
         handle=handle,
         created_at=indexed_at if repost is not None else _created(record, indexed_at),
-        text=text,
+        text=without_links(text, record.get("facets")),
         lang=_language(record),
         kind=kind,
         source=source,
