@@ -20,6 +20,7 @@ MIN_TOKENS = 10
 MAX_TOKENS = 160
 # Posts written together. More are hardly faster on a CPU, and a thousand would take gigabytes.
 BATCH = 100
+_BLANKS = " \t\u00a0\u3000"
 
 
 def sample(
@@ -84,6 +85,12 @@ def _vocabulary(model: Any) -> int:
 
 
 def _prompt(tokenizer: Any, start: str, most: int) -> list[int]:
+    """The tokens of a start, without blanks at its end.
+
+    In a post the blank belongs to the token of the word after it; a blank by itself comes before
+    hardly anything but digits.
+    """
+    start = start.rstrip(_BLANKS)
     ids = tokenizer(start, add_special_tokens=False, split_special_tokens=True)["input_ids"]
     return list(ids[:most])
 

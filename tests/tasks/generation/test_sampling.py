@@ -57,6 +57,16 @@ def test_a_start_without_end_leaves_room_for_a_post(engine: Engine) -> None:
     assert not text.startswith(start)
 
 
+def test_blanks_at_the_end_of_a_start_are_left_to_the_next_word(engine: Engine) -> None:
+    """As a token of its own a blank comes before hardly anything but digits."""
+    engine.restore()
+    starts = ["my cat", "my cat ", "my cat \t\u3000"]
+    written = [sample(engine.model, engine.tokenizer, [start], 5, seed=0) for start in starts]
+    assert written[0] == written[1] == written[2]
+    (texts,) = sample(engine.model, engine.tokenizer, ["   "], 2, seed=0)
+    assert len(texts) == 2
+
+
 def test_an_empty_start_is_a_start(engine: Engine) -> None:
     engine.restore()
     (texts,) = sample(engine.model, engine.tokenizer, [""], 2, seed=0)
