@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from tasks.core.names import Handle
 from tasks.ingest.ledger import ScrapeBudget
 from tasks.lake.post_dropping import drop_posts
-from tasks.lake.posts import handles, read, state
+from tasks.lake.posts import handles, ids_from, state
 from tasks.sources.x_api.client import PAGE, XApiClient
 from tasks.sources.x_api.responses import SOURCE
 from tasks.storage import Storage
@@ -37,7 +37,7 @@ def drop_gone(
     Returns how many posts were checked and dropped.
     Raises BudgetExceeded, SourceStopped, StorageUnusable or a transient error.
     """
-    ids = _ids_from_x(budget.storage, handle)
+    ids = ids_from(budget.storage, handle, SOURCE)
     cost = budget.estimate(handle, len(ids))
     _log.info("@%s: asking X for %d posts, for $%.2f at most", handle, cost.posts, cost.dollars)
     dropped = 0
@@ -52,9 +52,3 @@ def drop_gone(
         dropped += len(found.gone)
         _log.info("@%s: %d of %d posts checked", handle, at + len(asked), len(ids))
     return len(ids), dropped
-
-
-def _ids_from_x(storage: Storage, handle: Handle) -> list[str]:
-    table = read(storage, handle)
-    sources = table["source"].to_pylist()
-    return [str(i) for i, s in zip(table["id"].to_pylist(), sources, strict=True) if s == SOURCE]

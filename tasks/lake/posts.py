@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from itertools import chain
@@ -18,10 +18,12 @@ from tasks.core.names import Handle
 from tasks.core.records import Post, digest
 from tasks.lake.compaction import compact
 from tasks.lake.data_files import FOLDER, data_file_keys, segment_name, write_segment
-from tasks.lake.reading import read_table, scan_rows
+from tasks.lake.edits import replaced_ids, save_edits
+from tasks.lake.new_posts import NewPosts, scan
+from tasks.lake.reading import read_table
 from tasks.lake.schema import SCHEMA, WITHOUT_RAW
 from tasks.lake.snapshot import Snapshot, locations, tombstone_key, with_snapshot
-from tasks.lake.surrogates import replace_surrogates
+from tasks.lake.versions import richest
 from tasks.storage import Storage
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "append",
     "dataset_digest",
     "handles",
+    "ids_from",
     "read",
     "rows_stored",
     "state",
@@ -40,12 +43,14 @@ __all__ = [
 class Appended:
     """What an append did.
 
-    new: rows written: posts not stored before, or stored with another text or kind.
+    new: posts that were not stored before, or only in a poorer version.
     seen: posts that were given, repetitions included.
+    repeats: fingerprints of given versions that another import had stored, if asked for.
     """
 
     new: int
     seen: int
+    repeats: frozenset[int] = field(default=frozenset(), repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -64,66 +69,43 @@ class LakeState:
 
 
 def append(
-    storage: Storage, handle: Handle, posts: Iterable[list[Post]], *, scraped_at: datetime
+    storage: Storage,
+    handle: Handle,
+    posts: Iterable[list[Post]],
+    *,
+    scraped_at: datetime,
+    own: Collection[datetime] | None = None,
 ) -> Appended:
     """Store the posts that are not stored yet: all of them, or none if anything fails.
 
-    A post counts as stored if the latest row with its id has the same text and kind; so the same
-    import done twice writes nothing. Of posts with the same id in one append, the first counts.
+    A version of a post is stored once from each source, so that the same import done twice writes
+    nothing; `read` gives the richest (see `versions`). Posts with made ids are known by their
+    texts, also those that an earlier version of this program stored with other ids.
     Lone surrogates are replaced, see `replace_surrogates`.
-    `scraped_at` is aware. Raises StorageUnusable, OptedOut, and whatever `posts` raises.
+    scraped_at: aware; the append is known by it, see `imports`.
+    own: instants of earlier appends of the same import; with them, `repeats` are found.
+    Raises StorageUnusable, OptedOut, and whatever `posts` raises.
     """
-    selector = _NewPosts(with_snapshot(storage, handle, partial(_stored_versions, storage)))
+    stored = with_snapshot(storage, handle, partial(scan, storage, own or ()))
+    selector = NewPosts(stored, with_repeats=own is not None)
     batches = selector.select(posts)
     first = next(batches, None)
+    key = None
     if first is not None:
         key = write_segment(storage, handle, chain([first], batches), scraped_at)
         # The same rows may have been stored and deleted before.
         storage.delete(tombstone_key(handle, segment_name(key)))
+    if selector.replaced - stored.replaced:
+        save_edits(storage, handle, selector.replaced, scraped_at)
+    if key is not None:
         compact(storage, handle)
-    return Appended(selector.new, selector.seen)
-
-
-@dataclass
-class _NewPosts:
-    """Selects new posts; `versions` maps an id to a hash of what is stored under it.
-
-    Python's 64-bit hash keeps a million posts small in memory. It is keyed by a secret of the
-    process, so that no account can choose texts that collide.
-    """
-
-    versions: dict[str, int | None]
-    new: int = 0
-    seen: int = 0
-
-    def select(self, batches: Iterable[list[Post]]) -> Iterator[list[Post]]:
-        for batch in batches:
-            self.seen += len(batch)
-            new = [post for post in map(replace_surrogates, batch) if self._is_new(post)]
-            self.new += len(new)
-            if new:
-                yield new
-
-    def _is_new(self, post: Post) -> bool:
-        version = self.versions.get(post.id, 0)
-        self.versions[post.id] = None  # seen in this append
-        return version is not None and version != _version(post.text, post.kind)
-
-
-def _version(text: str, kind: str) -> int:
-    return hash((text, str(kind))) or 1  # 0 means that the id is not stored
-
-
-def _stored_versions(storage: Storage, snapshot: Snapshot) -> dict[str, int | None]:
-    versions: dict[str, int | None] = {}
-    columns = ["id", "text", "kind"]
-    for ids, texts, kinds in scan_rows(storage, locations(storage, snapshot), columns):
-        versions.update(zip(ids, map(_version, texts, kinds), strict=True))
-    return versions
+    return Appended(selector.new, selector.seen, frozenset(selector.repeats))
 
 
 def read(storage: Storage, handle: Handle, *, with_raw: bool = False) -> pa.Table:
-    """An account's posts, each id once as it was scraped last, oldest first.
+    """An account's posts, each id once in its richest version, oldest first.
+
+    Earlier versions of edited posts are left out.
 
     Posts without a date come first, in the order in which they were stored: by scrape, then by
     row. Equal dates are ordered by id, decimal ids by their value. The column `raw` is by far the
@@ -131,18 +113,16 @@ def read(storage: Storage, handle: Handle, *, with_raw: bool = False) -> pa.Tabl
     Raises StorageUnusable.
     """
     columns = SCHEMA.names if with_raw else WITHOUT_RAW
-    return _oldest_first(_latest(with_snapshot(storage, handle, partial(_rows, storage, columns))))
+    rows = with_snapshot(storage, handle, partial(_rows, storage, columns))
+    return _oldest_first(richest(rows))
 
 
 def _rows(storage: Storage, columns: list[str], snapshot: Snapshot) -> pa.Table:
-    return read_table(storage, locations(storage, snapshot), columns)
-
-
-def _latest(table: pa.Table) -> pa.Table:
-    """The last row of each id, rows kept in order."""
-    numbered = pa.table({"id": table["id"], "row": np.arange(table.num_rows)})
-    last = numbered.group_by("id").aggregate([("row", "max")])["row_max"]
-    return table.take(np.sort(last.to_numpy()))
+    """All rows, but for those of earlier versions of edited posts."""
+    rows = read_table(storage, locations(storage, snapshot), columns)
+    if not (replaced := replaced_ids(storage, snapshot.handle, snapshot.edits)):
+        return rows
+    return rows.filter(pc.invert(pc.is_in(rows["id"], pa.array(sorted(replaced)))))
 
 
 def _oldest_first(table: pa.Table) -> pa.Table:
@@ -167,13 +147,17 @@ def _state(storage: Storage, handle: Handle, snapshot: Snapshot) -> LakeState:
     table = _rows(storage, ["id", "source"], snapshot)
     sources = sorted(map(str, pc.unique(table["source"]).to_pylist()))
     rows = pc.count_distinct(table["id"]).as_py()
-    return LakeState(handle, rows, digest(*snapshot.segment_sizes()), tuple(sources))
+    return LakeState(handle, rows, _digest(snapshot), tuple(sources))
+
+
+def _digest(snapshot: Snapshot) -> str:
+    return digest(*snapshot.segment_sizes(), *sorted(snapshot.edits))
 
 
 def rows_stored(storage: Storage, handle: Handle) -> int:
     """The rows of an account's dataset, by the footers of its files.
 
-    A post that was scraped again with another text counts twice. Raises StorageUnusable.
+    Each version of a post counts. Raises StorageUnusable.
     """
     every = with_snapshot(storage, handle, partial(locations, storage))
     return sum(at.segment.rows for at in every)
@@ -181,7 +165,18 @@ def rows_stored(storage: Storage, handle: Handle) -> int:
 
 def dataset_digest(storage: Storage, handle: Handle) -> str:
     """Changes if and only if an account's posts do; no rows are read. Raises StorageUnusable."""
-    return with_snapshot(storage, handle, lambda snapshot: digest(*snapshot.segment_sizes()))
+    return with_snapshot(storage, handle, _digest)
+
+
+def ids_from(storage: Storage, handle: Handle, source: str) -> list[str]:
+    """The ids of all posts that a source gave, whichever version counts; each id once, sorted."""
+    rows = with_snapshot(storage, handle, partial(_every_row, storage))
+    found = rows.filter(pc.equal(rows["source"], pa.scalar(source)))["id"]
+    return sorted(map(str, pc.unique(found).to_pylist()))
+
+
+def _every_row(storage: Storage, snapshot: Snapshot) -> pa.Table:
+    return read_table(storage, locations(storage, snapshot), ["id", "source"])
 
 
 def handles(storage: Storage) -> list[Handle]:

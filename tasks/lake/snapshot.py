@@ -31,6 +31,7 @@ from tasks.lake.segments import Segment
 from tasks.storage import Storage
 
 _TOMBSTONE = "gone-"
+EDITS = "edits-"  # files that `edits` writes
 _ATTEMPTS = 20  # each that fails means that another worker has made progress
 T = TypeVar("T")
 
@@ -41,12 +42,14 @@ class Snapshot:
 
     sizes: bytes by the key of each file. merged: the segments in each merged file, in the order of
     its rows. tombstones: when each was written, by the segment's name, or None where the storage
-    keeps no times.
+    keeps no times. edits: names of the files that `edits` wrote.
     """
 
     sizes: Mapping[str, int]
     merged: Mapping[str, tuple[Segment, ...]]
     tombstones: Mapping[str, datetime | None]
+    handle: Handle
+    edits: frozenset[str]
 
     def live_segments(self, key: str) -> frozenset[str]:
         """The names of the segments in a file that have no tombstone."""
@@ -94,16 +97,16 @@ def with_snapshot(storage: Storage, handle: Handle, use: Callable[[Snapshot], T]
 
 
 def _take_snapshot(storage: Storage, handle: Handle) -> Snapshot:
-    sizes, tombstones = _list_folder(storage, handle)
+    sizes, tombstones, edits = _list_folder(storage, handle)
     merged = {key: _merged_segments(storage, key) for key in sizes if generation_of(key)}
-    return Snapshot(sizes, merged, tombstones)
+    return Snapshot(sizes, merged, tombstones, handle, edits)
 
 
-Listing = tuple[dict[str, int], dict[str, datetime | None]]
+Listing = tuple[dict[str, int], dict[str, datetime | None], frozenset[str]]
 
 
 def _list_folder(storage: Storage, handle: Handle) -> Listing:
-    """Files and tombstones; listed until two listings in a row are equal.
+    """Files, tombstones and edits; listed until two listings in a row are equal.
 
     A folder may change while it is listed: the listing misses files that were deleted meanwhile,
     and the merged file that replaced them, if its place in the order was already passed.
@@ -125,7 +128,8 @@ def _list_once(storage: Storage, handle: Handle) -> Listing:
         for info in infos
         if info.base_name.startswith(_TOMBSTONE)
     }
-    return sizes, tombstones
+    edits = frozenset(str(i.base_name) for i in infos if i.base_name.startswith(EDITS))
+    return sizes, tombstones, edits
 
 
 def _merged_segments(storage: Storage, key: str) -> tuple[Segment, ...]:

@@ -191,9 +191,20 @@ def test_a_position_that_was_not_taken_away_does_no_harm(night: Night):
 
 
 def test_posts_of_an_archive_are_not_stored_twice(night: Night):
-    post = Post("250", ALICE, None, "post 250", None, Kind.POST, "x_archive", "{}")
+    written = datetime(2020, 1, 1, tzinfo=UTC)
+    post = Post("250", ALICE, written, "post 250", "en", Kind.POST, "x_archive", "{}")
     append(night.storage, ALICE, [[post]], scraped_at=datetime(2026, 1, 1, tzinfo=UTC))
     assert night() == XScraped(ALICE, 249, 250, 250)
+
+
+def test_an_account_whose_archive_was_imported_is_fetched_once(night: Night):
+    posts = [
+        Post(str(n), ALICE, None, f"post {n}", None, Kind.POST, "x_archive", "{}")
+        for n in range(1, 251)
+    ]
+    append(night.storage, ALICE, [posts], scraped_at=datetime(2026, 1, 1, tzinfo=UTC))
+    assert night().seen == 250
+    assert night().seen == 0
 
 
 def test_an_account_without_posts(night: Night):

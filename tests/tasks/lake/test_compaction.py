@@ -237,7 +237,7 @@ def test_a_mark_stays_while_a_file_holds_what_it_hides(nights: Storage, tmp_path
 
 def test_the_very_same_scrape_after_a_removal_is_read(nights: Storage):
     before = seen(nights)
-    assert drop_posts(nights, ALICE, {"10", "11", "0"}) == 8
+    assert drop_posts(nights, ALICE, {"10", "11", "0"}) == 9
     scrape(nights, 5, post(10), post(11), post(0, "edit 5"))
     assert {"10", "11", "0"} <= set(read(nights, ALICE)["id"].to_pylist())
     assert seen(nights) != before

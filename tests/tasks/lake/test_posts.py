@@ -88,19 +88,20 @@ def test_only_what_is_new_is_written(storage: Storage):
     assert ids(storage) == ["1", "2", "3"]
 
 
-def test_the_latest_scrape_of_an_id_wins(storage: Storage):
-    for at, text in enumerate(["first", "second", "first"]):
-        store(storage, post(1, text), at=NOW + timedelta(hours=at))
+def test_where_posts_are_edited_in_place_the_latest_version_counts(storage: Storage):
+    for at, text in enumerate(["first", "second one", "first"]):
+        given = post(1, text, source="bluesky")
+        assert store(storage, given, at=NOW + timedelta(hours=at)).new == 1
+        assert store(storage, given, at=LATER).new == 0
         assert read(storage, ALICE)["text"].to_pylist() == [text]
-    assert store(storage, post(1, "first", kind=Kind.QUOTE), at=LATER).new == 1
     assert state(storage, ALICE).rows == 1
 
 
-def test_of_one_append_the_first_post_of_an_id_counts(storage: Storage):
-    twice = (post(1, "newest"), post(1, "older"), post(2))
-    assert store(storage, *twice) == Appended(new=2, seen=3)
-    assert store(storage, *twice, at=LATER) == Appended(new=0, seen=3)
-    assert read(storage, ALICE)["text"].to_pylist() == ["newest", "hi"]
+def test_of_one_append_the_richest_version_counts(storage: Storage):
+    twice = (post(1, "cut"), post(1, "whole"), post(1, "cut"), post(2))
+    assert store(storage, *twice) == Appended(new=2, seen=4)
+    assert store(storage, *twice, at=LATER) == Appended(new=0, seen=4)
+    assert read(storage, ALICE)["text"].to_pylist() == ["whole", "hi"]
 
 
 def test_the_oldest_comes_first(storage: Storage):

@@ -58,11 +58,11 @@ FACET = link(TEXT, "example.com/…", "https://example.com/a")
 @pytest.mark.parametrize(
     "facet",
     [
-        FACET | {"index": {"byteStart": 1, "byteEnd": 17}},
-        FACET | {"index": {"byteStart": 3, "byteEnd": 18}},
+        FACET | {"index": {"byteStart": 1, "byteEnd": 18}},
+        FACET | {"index": {"byteStart": 3, "byteEnd": 19}},
         FACET | {"index": {"byteStart": 3, "byteEnd": 16}},
-        FACET | {"index": {"byteStart": -3, "byteEnd": 17}},
-        FACET | {"index": {"byteStart": True, "byteEnd": 17}},
+        FACET | {"index": {"byteStart": -3, "byteEnd": 18}},
+        FACET | {"index": {"byteStart": True, "byteEnd": 18}},
         FACET | {"index": {"byteStart": 5, "byteEnd": 5}},
         FACET | {"index": None},
         FACET | {"features": [{"$type": "app.bsky.richtext.facet#mention", "did": "did:plc:x"}]},
