@@ -14,7 +14,7 @@ from flows.stopping import stoppable
 @flow(name="account", flow_run_name="retrain @{bot}", persist_result=True, result_serializer="json")
 async def account(
     bot: BotName,
-    source: Literal["stored", "x_api", "bluesky"] = "stored",
+    source: Literal["stored", "community_archive", "x_api", "bluesky"] = "stored",
     options: RetrainOptions | None = None,
 ) -> Any:
     """Retrain one bot.

@@ -35,7 +35,7 @@ log = logging.getLogger("huggingtweets")
 async def backfill(
     handles: tuple[HandleName, ...] = (),
     file: str = "",
-    source: Literal["x_api", "bluesky", "stored"] = "x_api",
+    source: Literal["community_archive", "x_api", "bluesky", "stored"] = "x_api",
     options: RetrainOptions | None = None,
     fresh_days: Annotated[float, Field(ge=0)] = 7,
     chunk: Annotated[int, Field(ge=1, le=200)] = 20,

@@ -59,7 +59,8 @@ class BotRequest(BaseModel):
     name: BotName
     sources: dict[str, str] = Field(
         default_factory=dict,
-        description="For each handle where posts come from first: a file, `x_api` or `bluesky`",
+        description="For each handle where posts come from first: a file, or `community_archive`, "
+        "`x_api`, `bluesky`",
     )
     options: RetrainOptions | None = Field(
         None, description="Its own options, instead of those of the batch"

@@ -16,16 +16,23 @@ from tasks.core.names import BlueskyHandle, Bot, Handle
 from tasks.core.records import Post
 from tasks.core.settings import settings
 from tasks.ingest.accounts import known_watermark, move_watermark, save_profile
+from tasks.ingest.community_scrape import open_community_archive, scrape_from_community
 from tasks.ingest.imported_files import is_imported, save_import
 from tasks.ingest.importing import Scraped, import_posts
-from tasks.ingest.services import BLUESKY, SERVICES, X_API
+from tasks.ingest.services import (
+    BLUESKY,
+    COMMUNITY_ARCHIVE,
+    SERVICES,
+    X_API,
+    refuse_foreign,
+)
 from tasks.ingest.x_scrape import open_budget, open_client, scrape_account
 from tasks.lake.posts import append, state
 from tasks.orchestration.limits import ensure_limits, permit, scraping_place
 from tasks.orchestration.policies import RETRY, UNCACHED
 from tasks.sources.bluesky.source import BlueskySource
 from tasks.sources.file_sources import file_digest, open_file_source
-from tasks.sources.x_api.pace import Pace
+from tasks.sources.pace import Pace
 from tasks.storage import storage_root
 from tasks.storage.opt_outs import refuse_opted_out
 
@@ -42,10 +49,12 @@ def scrape_file(handle: Handle, path: str, content: str) -> Scraped:
 
 @task(name="scrape", task_run_name="scrape @{handle} from {service}", **RETRY)
 def scrape_service(handle: Handle, service: str) -> Scraped:
-    """Fetch what is new of an account from the X API or from Bluesky."""
+    """Fetch what is new of an account from one of `SERVICES`."""
+    refuse_foreign(handle, service)
     ensure_limits(service)
+    fetch_from = {COMMUNITY_ARCHIVE: _from_community, X_API: _from_x, BLUESKY: _from_bluesky}
     with scraping_place(service):
-        return _logged((_from_x if service == X_API else _from_bluesky)(handle))
+        return _logged(fetch_from[service](handle))
 
 
 def _logged(scraped: Scraped) -> Scraped:
@@ -54,23 +63,31 @@ def _logged(scraped: Scraped) -> Scraped:
 
 
 def _from_x(handle: Handle) -> Scraped:
-    if isinstance(handle, BlueskyHandle):
-        raise BadInput(f"@{handle} is a Bluesky handle, which X does not know: use bluesky")
-
-    pace = x_pace(handle)
+    pace = service_pace(handle, X_API)
     client = open_client(settings(), pace)
     budget = open_budget(storage_root(), settings(), run_with_budget(), pace)
     found = scrape_account(handle, client, budget)
     return Scraped(handle, X_API, found.new, found.seen, found.stored)
 
 
-def x_pace(handle: Handle) -> Pace:
-    """How X is asked within a run: under the shared rate, with every pause counted down."""
+def _from_community(handle: Handle) -> Scraped:
+    client = open_community_archive(settings(), service_pace(handle, COMMUNITY_ARCHIVE))
+    storage = storage_root()
+    try:
+        found = scrape_from_community(handle, client, storage, run_with_budget())
+    finally:
+        client.close()
+    stored = state(storage, handle).rows
+    return Scraped(handle, COMMUNITY_ARCHIVE, found.new, found.seen, stored)
+
+
+def service_pace(handle: Handle, service: str) -> Pace:
+    """How a service is asked within a run: under the shared rate, with every pause counted down."""
 
     def countdown(seconds: float) -> None:
-        log.info("@%s: X asked for a pause, %.0f s left", handle, seconds)
+        log.info("@%s: %s asked for a pause, %.0f s left", handle, service, seconds)
 
-    return Pace(permit=partial(permit, X_API), countdown=countdown)
+    return Pace(permit=partial(permit, service), countdown=countdown)
 
 
 def run_with_budget() -> str:
@@ -79,8 +96,7 @@ def run_with_budget() -> str:
 
 
 def _from_bluesky(handle: Handle) -> Scraped:
-    if not isinstance(handle, BlueskyHandle):
-        raise BadInput(f"@{handle} is not a Bluesky handle: these have a dot, as alice.bsky.social")
+    assert isinstance(handle, BlueskyHandle)  # noqa: S101 - `refuse_foreign` has seen to it
     storage = storage_root()
     source = BlueskySource(handle, settings().bluesky_url, permit=partial(permit, BLUESKY))
     newest: list[int] = []

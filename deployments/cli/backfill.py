@@ -29,7 +29,10 @@ def backfill(
     ] = None,
     file: Annotated[Path | None, typer.Option(help="A file with more of them, one a line")] = None,
     source: Annotated[
-        str, typer.Option(help="`x_api`, `bluesky`, or `stored` for posts already imported")
+        str,
+        typer.Option(
+            help="`community_archive`, `x_api`, `bluesky`, or `stored` for posts already imported"
+        ),
     ] = "x_api",
     base: Base = None,
     fresh_days: Annotated[

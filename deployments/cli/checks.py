@@ -104,17 +104,18 @@ def refuse_missing(file: Path, what: str) -> None:
 def check_service(service: str, names: Collection[str]) -> None:
     """Raises what using a service for these handles would: that it is off, or not theirs."""
     from tasks.core.settings import settings
-    from tasks.ingest.services import BLUESKY, SERVICES, X_API
+    from tasks.ingest.services import COMMUNITY_ARCHIVE, SERVICES, X_API, refuse_foreign
 
     if service not in (*SERVICES, "stored"):
         raise BadInput(f"--source {service}: choose {', '.join(SERVICES)} or stored")
+    if service == "stored":
+        return
     for name in names:
-        if service == X_API and "." in name:
-            raise BadInput(f"@{name} is a Bluesky handle, which X does not know: use {BLUESKY}")
-        if service == BLUESKY and "." not in name:
-            raise BadInput(
-                f"@{name} is not a Bluesky handle: these have a dot, as alice.bsky.social"
-            )
+        refuse_foreign(Handle.parse(name), service)
+    if service == COMMUNITY_ARCHIVE:
+        from tasks.ingest.community_scrape import open_community_archive
+
+        open_community_archive(settings())
     if service == X_API:
         from tasks.ingest.x_scrape import open_client
 

@@ -15,11 +15,11 @@ from tasks.core.names import Handle
 def comply(
     handles: Annotated[
         list[str] | None,
-        typer.Argument(metavar="HANDLE…", help="Default: all whose posts came from the X API"),
+        typer.Argument(metavar="HANDLE…", help="Default: all whose posts a service gave"),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Ask X which of its posts are gone, drop them, and make their bots due."""
+    """Ask the Community Archive and X which posts are gone, drop them, make their bots due."""
     names = [Handle.parse(name).name for name in handles or ()]
     start_prefect()
     from flows.comply import comply as flow
@@ -28,8 +28,8 @@ def comply(
     if as_json:
         console.print_json(checked)
     elif rows := [each.row() for each in checked]:
-        console.print_table("Posts that X no longer shows", rows)
+        console.print_table("Posts that their service no longer shows", rows)
     else:
-        console.say("The lake holds no posts from the X API.")
+        console.say("The lake holds no posts from the Community Archive or the X API.")
     if any(each.trouble for each in checked):
         raise typer.Exit(1)

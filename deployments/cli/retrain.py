@@ -39,7 +39,8 @@ def retrain(
     source: Annotated[
         list[str] | None,
         typer.Option(
-            help="Archive or table to import first, `x_api` or `bluesky`; HANDLE=… for several"
+            help="Archive or table to import first, or `community_archive`, `x_api`, `bluesky`; "
+            "HANDLE=… for several"
         ),
     ] = None,
     base: Base = None,

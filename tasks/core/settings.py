@@ -91,6 +91,12 @@ class Settings(BaseSettings):
         None, description="Access to Hub repositories on request only: auto or manual"
     )
 
+    community_archive_key: SecretStr | None = Field(
+        None, description="The Community Archive's public key, printed in its API guide"
+    )
+    community_archive_url: str | None = Field(
+        None, description="Community Archive server, if not the public one"
+    )
     bluesky_url: str | None = Field(None, description="Bluesky's API, if not the public host")
     x_bearer_token: SecretStr | None = Field(None, description="App-only token of the X API")
     x_accept_terms: bool = Field(
@@ -121,7 +127,14 @@ class Settings(BaseSettings):
         """A container's variable is always set, so it may be empty."""
         return value or _host_name()
 
-    @field_validator("hub_token", "x_bearer_token", "wandb_api_key", "notify_url", mode="before")
+    @field_validator(
+        "hub_token",
+        "community_archive_key",
+        "x_bearer_token",
+        "wandb_api_key",
+        "notify_url",
+        mode="before",
+    )
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         """A container starts only if a secret's file is there, so it may be empty."""

@@ -8,17 +8,11 @@ from collections.abc import Callable, Collection
 from tasks.core.names import Handle
 from tasks.ingest.ledger import ScrapeBudget
 from tasks.lake.post_dropping import drop_posts
-from tasks.lake.posts import handles, ids_from, state
+from tasks.lake.posts import ids_from
 from tasks.sources.x_api.client import PAGE, XApiClient
 from tasks.sources.x_api.responses import SOURCE
-from tasks.storage import Storage
 
 _log = logging.getLogger("huggingtweets")
-
-
-def handles_of_x(storage: Storage) -> list[Handle]:
-    """The accounts with posts from the X API in the lake, sorted."""
-    return [handle for handle in handles(storage) if SOURCE in state(storage, handle).sources]
 
 
 def drop_gone(

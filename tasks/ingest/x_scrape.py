@@ -50,8 +50,8 @@ from tasks.ingest.scrape_state import (
 )
 from tasks.lake.post_dropping import drop_posts
 from tasks.lake.posts import append, state
+from tasks.sources.pace import Pace
 from tasks.sources.x_api.client import PAGE, XApiClient
-from tasks.sources.x_api.pace import Pace
 from tasks.sources.x_api.responses import SOURCE, Page
 from tasks.sources.x_api.source import MAX_POSTS, XApiSource
 from tasks.storage import Storage

@@ -26,8 +26,9 @@ from tasks.core.settings import settings
 from tasks.orchestration.machine_places import machine_place
 from tasks.orchestration.outages import skip_if_unreachable, wait_for_server
 
-# Requests a second: X allows an app 10,000 in 15 minutes, Bluesky's public host 3,000 in 5.
-REQUESTS_A_SECOND = {"x_api": 11, "bluesky": 10}
+# Requests a second: X allows an app 10,000 in 15 minutes, Bluesky's public host 3,000 in 5. The
+# Community Archive names no limit: it lives on donations, and a request brings 1,000 posts.
+REQUESTS_A_SECOND = {"community_archive": 2, "x_api": 11, "bluesky": 10}
 # Accounts of one service that are read at a time: more would only wait for the rate.
 SCRAPES = 4
 # Seconds; the shortest that Prefect takes. A holder renews it, unless it is killed.

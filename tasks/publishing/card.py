@@ -27,6 +27,7 @@ _ALWAYS = ("retweet", "short")
 _SOURCES = {
     "table": "a table of posts",
     "x_archive": "the account owner's X archive",
+    "community_archive": "the Community Archive, to which the accounts' owners gave them",
     "x_api": "the X API",
     "bluesky": "the public Bluesky API",
 }

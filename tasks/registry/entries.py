@@ -44,8 +44,8 @@ def parse_cadence(text: object) -> timedelta:
 class Entry(BaseModel):
     """A bot of the registry, with the defaults filled in.
 
-    source: of all its handles, or of each by its name: `x_api`, `bluesky`, or a file; None: posts
-        that were imported.
+    source: of all its handles, or of each by its name: `community_archive`, `x_api`,
+        `bluesky`, or a file; None: posts that were imported.
     cadence: the time between two retrains. priority: higher ones come first.
     training: fields of `Spec` that differ from the defaults.
     """

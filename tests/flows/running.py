@@ -16,6 +16,7 @@ from flows.retrain import retrain
 from tasks.core.records import Outcome, Spec
 from tasks.core.settings import settings
 from tests.servers import x_api
+from tests.servers.community_archive import Archive
 from tests.servers.hub import TOKEN, Hub
 
 QUICK = Spec(epochs=1, precision="fp32")
@@ -45,6 +46,13 @@ def use_x_api(api: x_api.XApi, monkeypatch: pytest.MonkeyPatch, **more: str) -> 
     values = {"X_API_URL": api.url, "X_BEARER_TOKEN": x_api.TOKEN, "X_ACCEPT_TERMS": "true", **more}
     for name, value in values.items():
         monkeypatch.setenv(f"HUGGINGTWEETS_{name}", value)
+    settings.cache_clear()
+
+
+def use_community_archive(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let posts come from this Community Archive."""
+    for name, value in {"URL": archive.url, "KEY": archive.key}.items():
+        monkeypatch.setenv(f"HUGGINGTWEETS_COMMUNITY_ARCHIVE_{name}", value)
     settings.cache_clear()
 
 

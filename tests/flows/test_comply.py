@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from prefect import flow
 
 from flows.comply import comply
 from flows.requests import BotRequest
 from tasks.core.names import Handle
-from tasks.core.records import Status
+from tasks.core.records import Kind, Post, Status
+from tasks.lake.posts import append, state
 from tasks.registry.due_marks import due_marks
+from tasks.scrape import scrape_service
 from tasks.storage import Storage
-from tests.flows.running import run, use_x_api
+from tests.flows.running import run, use_community_archive, use_x_api
 from tests.sample_posts import posts_by
-from tests.servers.x_api import Account, Fault, as_api_posts, running_x_api
+from tests.servers.community_archive import running_community_archive
+from tests.servers.x_api import Account, as_api_posts, running_x_api
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def test_gone_posts_make_the_bot_due_and_the_next_retrain_is_without_them(
@@ -45,17 +52,41 @@ def test_gone_posts_make_the_bot_due_and_the_next_retrain_is_without_them(
         assert due_marks(storage) == {}, "the retrain has done what the mark asked for"
 
 
-def test_a_cap_ends_the_check_and_the_command_says_so(
+def test_a_refusal_ends_the_check_of_one_service_and_the_command_says_so(
     storage: Storage,
     command: Callable[..., tuple[int, str, str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     code, out, _ = command("comply")
-    assert (code, out.strip()) == (0, "The lake holds no posts from the X API.")
+    assert code == 0
+    assert "no posts from the Community Archive or the X API" in out
+    for name, source in (("xavier", "community_archive"), ("yvonne", "x_api"), ("zora", "x_api")):
+        post = Post("1", Handle(name), NOW, "hello", "en", Kind.POST, source, "{}")
+        append(storage, post.handle, [[post]], scraped_at=NOW)
     with running_x_api() as api:
         use_x_api(api, monkeypatch, X_ACCEPT_TERMS="false")
-        code, out, _ = command("comply", "xavier", "yvonne")
+        code, out, _ = command("comply", "wanda", "xavier", "yvonne", "zora", "--json")
         assert code == 1
-        assert "HUGGINGTWEETS_X_ACCEPT_TERMS" in out
-        api.faults = [Fault(402, {"title": "CreditsDepleted", "detail": "no credits"})] * 9
+        why = {each["handle"]: each["trouble"] for each in json.loads(out)}
+        assert "holds no posts of it" in why["wanda"]
+        assert "HUGGINGTWEETS_COMMUNITY_ARCHIVE_KEY" in why["xavier"]
+        assert "HUGGINGTWEETS_X_ACCEPT_TERMS" in why["yvonne"]
         assert api.requests == []
+
+
+def test_who_opted_out_of_the_community_archive_is_dropped(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    victor = Handle("victor")
+    with running_community_archive() as archive:
+        account_id = archive.add("victor", posts_by(victor, 30))
+        archive.add("somebody")
+        use_community_archive(archive, monkeypatch)
+        fetched = flow(lambda: scrape_service(victor, "community_archive"))()
+        assert (fetched.new, fetched.stored) == (30, 30)
+        (checked,) = comply()
+        assert (checked.source, checked.found.dropped) == ("community_archive", 0)
+        archive.opt_out(account_id)
+        (checked,) = comply()
+        assert checked.found.dropped == 30
+    assert state(storage, victor).rows == 0

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
+from tasks.sources.pace import Pace, Timeouts
 from tasks.sources.x_api.client import XApiClient
-from tasks.sources.x_api.pace import Pace, Timeouts
 from tests.servers.x_api import TOKEN, XApi
 
 START = 1_900_000_000.0

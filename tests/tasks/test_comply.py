@@ -7,15 +7,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.comply import Complied, comply
+from tasks.comply import Before, Complied, accounts_to_check
+from tasks.comply import comply as comply_with
 from tasks.core.errors import BudgetExceeded, ServerTrouble
 from tasks.core.names import Handle
 from tasks.core.records import Kind, Post
 from tasks.core.settings import Settings
 from tasks.ingest.ledger import ScrapeBudget, spent
+from tasks.ingest.x_comply import drop_gone
 from tasks.ingest.x_scrape import open_budget, scrape_account
 from tasks.lake.posts import append, read, state
 from tasks.registry.due_marks import due_marks
+from tasks.sources.x_api.client import XApiClient
 from tasks.storage import Storage
 from tests.servers.x_api import Account, Fault, XApi, as_api_posts, running_x_api
 from tests.servers.x_client import Clock, client_of
@@ -26,6 +29,13 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 def post(number: int, source: str = "x_api") -> Post:
     return Post(str(number), ALICE, NOW, f"post {number}", "en", Kind.POST, source, "{}")
+
+
+def comply(handle: Handle, client: XApiClient, budget: ScrapeBudget) -> Complied:
+    def drop(before: Before) -> tuple[int, int]:
+        return drop_gone(handle, client, budget, before)
+
+    return comply_with(budget.storage, handle, "x_api", drop)
 
 
 @pytest.fixture
@@ -117,3 +127,11 @@ def test_what_a_check_costs_is_seen_before(api: XApi, lake: Storage):
     small = open_budget(lake, Settings(x_budget_run=0.6), "comply again", Clock().pace())
     with pytest.raises(BudgetExceeded, match=r"up to 130 posts .* \$0\.65"):
         comply(ALICE, client_of(api), small)
+
+
+def test_an_account_is_checked_with_each_service_that_gave_posts(lake: Storage):
+    append(lake, ALICE, [[post(1_000, "community_archive")]], scraped_at=NOW)
+    append(lake, Handle("bob"), [[post(1, "table")]], scraped_at=NOW)
+    pairs = [(ALICE, "community_archive"), (ALICE, "x_api")]
+    assert accounts_to_check(lake) == pairs
+    assert accounts_to_check(lake, [Handle("bob")]) == []

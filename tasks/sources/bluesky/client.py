@@ -92,7 +92,7 @@ class BlueskyClient:
         # The package takes a second to import, which runs without Bluesky should not pay.
         from atproto import Client, Request  # type: ignore[import-untyped]
 
-        from tasks.sources.bluesky.transport import BoundedTransport
+        from tasks.sources.bounded_transport import BoundedTransport
 
         if self._client is None:
             request = Request(timeout=self._timeout, transport=BoundedTransport())

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import SecretStr
 
-from tasks.core.errors import NetworkTrouble, RateLimited, ServerTrouble, SourceStopped
+from tasks.core.errors import NetworkTrouble, ServerTrouble, SourceStopped
 from tasks.core.names import Handle
 from tasks.core.records import Account
-from tasks.sources.x_api.pace import Pace, Timeouts
+from tasks.sources.pace import Pace, Timeouts, with_retries
 from tasks.sources.x_api.recheck import Recheck, recheck_from
 from tasks.sources.x_api.refusals import error_of, limit_of, parsed, refusal_of
 from tasks.sources.x_api.responses import Page, account_from, page_from
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PAGE = 100  # posts, the most that one request returns
-ATTEMPTS = 5
-WAITS = 3  # pauses that X may ask for before one request succeeds
-LONGEST_WAIT = 60.0
-_SLICE = 1.0
-_SLACK = 1.0  # our clock and X's differ a little
 # Lists, not tuples: tweepy turns a tuple into repeated parameters, which X refuses.
 _POST_FIELDS = [
     "note_tweet",
@@ -130,19 +125,7 @@ class XApiClient:
     def _request(
         self, about: str, ask: Callable[[], requests.Response], read: Callable[[dict[str, Any]], T]
     ) -> T:
-        attempts, waits = ATTEMPTS, WAITS
-        while True:
-            try:
-                return read(self._body(about, ask))
-            except RateLimited as limit:
-                waits -= 1
-                if waits < 0 or not self._wait_for(limit):
-                    raise
-            except (ServerTrouble, NetworkTrouble):
-                attempts -= 1
-                if not attempts:
-                    raise
-                self._pace.sleep(2 ** (ATTEMPTS - 1 - attempts) * (0.5 + self._pace.jitter()))
+        return with_retries(self._pace, lambda: read(self._body(about, ask)))
 
     def _body(self, about: str, ask: Callable[[], requests.Response]) -> dict[str, Any]:
         answer = self._answer(about, ask)
@@ -171,15 +154,3 @@ class XApiClient:
                 f"{about}: no complete response from the X API ({type(error).__name__}): "
                 "check the network, or try again later"
             ) from error
-
-    def _wait_for(self, limit: RateLimited) -> bool:
-        """Wait for a pause to end if it is short enough; returns whether it was."""
-        until = limit.next_attempt_at
-        if until is None or until.timestamp() - self._pace.now() > LONGEST_WAIT:
-            return False
-        end = until.timestamp() + _SLACK
-        end = max(end, self._pace.now() + _SLACK)
-        while (left := end - self._pace.now()) > 0:
-            self._pace.countdown(left)
-            self._pace.sleep(min(left, _SLICE))
-        return True

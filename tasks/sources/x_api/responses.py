@@ -12,6 +12,7 @@ from typing import Any
 from tasks.core.errors import HuggingtweetsError, ServerTrouble
 from tasks.core.names import Handle
 from tasks.core.records import Account, Post, Profile
+from tasks.sources.avatar_urls import largest_avatar
 from tasks.sources.dates import parse_date
 from tasks.sources.post_fields import earlier_versions, kind_of, language_of, text_of
 from tasks.sources.x_api.refusals import error_of, refusal_in
@@ -136,7 +137,7 @@ def account_from(body: Mapping[str, Any], handle: Handle, seen_at: datetime) -> 
     shown = name[:_LONGEST_NAME] if isinstance(name, str) and name else handle.name
     return Account(
         id=_exact_id(found.get("id"), handle),
-        profile=Profile(_own_handle(found, handle), shown, _avatar(avatar)),
+        profile=Profile(_own_handle(found, handle), shown, largest_avatar(avatar)),
         protected=found.get("protected") is True,
         posts=_post_count(found.get("public_metrics")),
         seen_at=seen_at,
@@ -150,13 +151,6 @@ def _own_handle(found: Mapping[str, Any], handle: Handle) -> Handle:
         return Handle.parse(username if isinstance(username, str) else "")
     except HuggingtweetsError as error:
         raise _unknown_format(handle, "a handle") from error
-
-
-def _avatar(url: object) -> str | None:
-    """The URL of the avatar at 400 × 400 pixels; the one that X returns has 48 × 48."""
-    if not isinstance(url, str) or not url.startswith("https://") or len(url) > 1_000:
-        return None
-    return re.sub(r"_normal(\.\w+)$", r"_400x400\1", url)
 
 
 def _post_count(metrics: object) -> int | None:

@@ -18,7 +18,7 @@ from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 
 from tasks.core.errors import BadInput, TokenRefused
-from tasks.sources.x_api.pace import Timeouts
+from tasks.sources.pace import Timeouts
 
 TWEEPY_HOST = "https://api.twitter.com"  # fixed in tweepy
 MAX_BODY = 16 << 20  # a page of 100 posts is under one megabyte

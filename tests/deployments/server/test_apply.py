@@ -32,7 +32,14 @@ from tests.servers.s3 import KEYS, free_port, running_s3
 Command = Callable[..., tuple[int, str, str]]
 pytestmark = pytest.mark.usefixtures("prefect_server")
 AUTOMATIONS = (SILENT_RUNS, UNSTARTED_RUNS, CRASHED_RUNS, FAILED_NIGHTS)
-LIMITS = ["x-api", "x-api-accounts", "bluesky", "bluesky-accounts"]
+LIMITS = [
+    "community-archive",
+    "community-archive-accounts",
+    "x-api",
+    "x-api-accounts",
+    "bluesky",
+    "bluesky-accounts",
+]
 
 
 @pytest.fixture

@@ -31,8 +31,8 @@ from tasks.core.errors import (
 from tasks.core.names import Handle
 from tasks.core.records import Account as Known
 from tasks.core.records import Kind, Post, Profile
-from tasks.sources.x_api.client import ATTEMPTS, XApiClient
-from tasks.sources.x_api.pace import Timeouts
+from tasks.sources.pace import ATTEMPTS, Timeouts
+from tasks.sources.x_api.client import XApiClient
 from tasks.sources.x_api.source import XApiSource
 from tests.servers.x_api import TOKEN, Account, Fault, Window, XApi, as_api_posts, running_x_api
 from tests.servers.x_client import START, Clock, client_of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import zlib
 from collections.abc import Iterator
 from typing import cast
@@ -9,6 +10,7 @@ from typing import cast
 import httpx
 
 MAX_BODY = 16 << 20  # bytes; a page of 100 posts has under one million
+MAX_SECONDS = 90.0
 _CHUNK = 1 << 16
 _GZIP_OR_ZLIB = 47  # zlib's `wbits`
 
@@ -16,9 +18,14 @@ _GZIP_OR_ZLIB = 47  # zlib's `wbits`
 class BoundedTransport(httpx.HTTPTransport):
     """Decompresses what it receives itself, since httpx would do so without a bound.
 
-    Reading a body that is larger than `MAX_BODY`, or compressed in another way than was asked for,
-    raises ValueError.
+    Reading a body that is larger than `max_body` bytes, takes longer than `max_seconds`, or is
+    compressed in another way than was asked for, raises ValueError.
     """
+
+    def __init__(self, max_body: int = MAX_BODY, max_seconds: float = MAX_SECONDS) -> None:
+        super().__init__()
+        self._max_body = max_body
+        self._max_seconds = max_seconds
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request. Raises httpx's exceptions."""
@@ -26,21 +33,27 @@ class BoundedTransport(httpx.HTTPTransport):
         response = super().handle_request(request)
         encoding = response.headers.pop("content-encoding", "identity")
         received = cast("httpx.SyncByteStream", response.stream)
-        response.stream = _BoundedBody(received, encoding)
+        response.stream = _BoundedBody(received, encoding, self._max_body, self._max_seconds)
         return response
 
 
 class _BoundedBody(httpx.SyncByteStream):
-    def __init__(self, received: httpx.SyncByteStream, encoding: str) -> None:
+    def __init__(
+        self, received: httpx.SyncByteStream, encoding: str, max_body: int, max_seconds: float
+    ) -> None:
         self._received = received
         self._encoding = encoding
+        self._max_body = max_body
+        self._max_seconds = max_seconds
 
     def __iter__(self) -> Iterator[bytes]:
-        size = 0
+        size, give_up = 0, time.monotonic() + self._max_seconds
         for chunk in self._decoded():
             size += len(chunk)
-            if size > MAX_BODY:
+            if size > self._max_body:
                 raise ValueError("the body is too large")
+            if time.monotonic() > give_up:
+                raise ValueError("the body comes too slowly")
             yield chunk
 
     def close(self) -> None:
