@@ -155,7 +155,9 @@ def killed(process: subprocess.Popen[str], archive: Archive, draw: random.Random
     assert process.poll() is None, "it came to its end before it was killed"
     process.kill()
     process.wait(10)
-    time.sleep(0.2)  # an answer may still be on its way out to nobody
+    time.sleep(0.2)  # its last request may not have arrived yet
+    while archive.in_flight:
+        time.sleep(0.01)
 
 
 def fetched_again(runs: list[list[list[str]]]) -> list[int]:

@@ -90,7 +90,10 @@ class Fault:
 
 @dataclass
 class Archive:
-    """The server's whole state, open to the tests. tables: rows by table, in any order."""
+    """The server's whole state, open to the tests.
+
+    tables: rows by table, in any order. in_flight: requests that are being answered.
+    """
 
     url: str = ""
     key: str = KEY
@@ -100,6 +103,7 @@ class Archive:
     storm: Callable[[Request], Fault | None] = lambda _: None
     requests: list[tuple[str, list[tuple[str, str]]]] = field(default_factory=list)
     pages: list[list[str]] = field(default_factory=list)
+    in_flight: int = 0
 
     def add(self, username: str, posts: Iterable[Post] = (), **shown: Any) -> str:
         """An account with these posts, uploaded in one archive; returns its id."""
@@ -180,7 +184,11 @@ def running_community_archive() -> Iterator[Archive]:
     archive = Archive()
 
     async def table(request: Request) -> Response:
-        return await _served(archive, request)
+        archive.in_flight += 1
+        try:
+            return await _served(archive, request)
+        finally:
+            archive.in_flight -= 1
 
     app = Starlette(routes=[Route("/rest/v1/{table}", table)])
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", lifespan="off"))
