@@ -18,6 +18,12 @@ _PAGES_OF_X = re.compile(
 )
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)+(?=[a-z]){_LABEL}")
+_MASTODON_JOINT = "__"
+_MASTODON_USER = re.compile(r"[a-z0-9_]{1,64}")
+# On its own server, or on another that shows it as `@alice@mastodon.social`.
+_MASTODON_PAGE = re.compile(r"([^/?#@]+)/(?:@|users/)([a-z0-9_]+)(?:@([^/?#@]+))?(?=[/?#]|\Z)")
+# The server in the name of a bot: of all that stands between two `_`, only servers have dots.
+_MASTODON_SERVER = re.compile(r"(?<=__)[^_]*\.[^_]*(?=_|\Z)")
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,14 @@ class Handle:
         if is_address(typed):
             return _of_address(typed)
         name = typed.removeprefix("@")
+        if is_mastodon(name):
+            return MastodonHandle.of(*_user_and_server(name))
         return BlueskyHandle(name) if "." in name else Handle(name)
+
+    @property
+    def written(self) -> str:
+        """The handle as its service writes it, without a leading `@`; `name` is for files."""
+        return self.name
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: object, handler: Any) -> Any:
@@ -93,10 +106,7 @@ class BlueskyHandle(Handle):
     def __post_init__(self) -> None:
         super().__post_init__()
         if len(self.name) > MAX_NAME:
-            raise InvalidHandle(
-                f"{self.name[:40]!r}… has {len(self.name)} characters: handles over {MAX_NAME} "
-                "cannot be used, since files are named after them"
-            )
+            raise _too_long(self.name)
 
     @staticmethod
     def is_valid(name: str) -> bool:
@@ -104,8 +114,74 @@ class BlueskyHandle(Handle):
         return _DOMAIN.fullmatch(name) is not None
 
 
+@dataclass(frozen=True)
+class MastodonHandle(Handle):
+    """An account's name on a server of Mastodon, validated and lower-case.
+
+    name: `alice__mastodon.social` for alice@mastodon.social: the form for files, bots and the Hub,
+        where no `@` may stand. The account's name consists of `a-z`, `0-9` and `_`, and a server's
+        has no `_`, so that the last `__` parts them. No other handle and no bot of others has both
+        `__` and a dot. In the server's name `-.-` stands for `--`, and `.-git` at its end for
+        `.git`, which the Hub refuses; no domain name contains `-.` or `.-`.
+    """
+
+    service: ClassVar[str] = "Mastodon"
+    joint: ClassVar[str] = "_"
+    profile: ClassVar[re.Pattern[str]] = re.compile(r"(?!)")  # see `_of_mastodon_page`
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.name) > MAX_NAME:
+            raise _too_long(self.name)
+
+    @classmethod
+    def of(cls, user: str, server: str) -> Self:
+        """The handle of `user@server`, both lower-case. Raises InvalidHandle."""
+        if not _MASTODON_USER.fullmatch(user) or not _DOMAIN.fullmatch(server):
+            raise not_a_handle(f"{user}@{server}")
+        return cls(f"{user}{_MASTODON_JOINT}{_safe(server)}")
+
+    @staticmethod
+    def is_valid(name: str) -> bool:
+        """Whether this is the form of an account of the service."""
+        user, server = _user_and_server(name)
+        if not _MASTODON_USER.fullmatch(user) or not _DOMAIN.fullmatch(server):
+            return False
+        return name == f"{user}{_MASTODON_JOINT}{_safe(server)}"
+
+    @property
+    def user(self) -> str:
+        """The account's name on its server."""
+        return _user_and_server(self.name)[0]
+
+    @property
+    def server(self) -> str:
+        """The server's domain name."""
+        return _user_and_server(self.name)[1]
+
+    @property
+    def written(self) -> str:
+        """The handle as Mastodon writes it, `alice@mastodon.social`."""
+        return f"{self.user}@{self.server}"
+
+
+def is_mastodon(text: str) -> bool:
+    """Whether a name is of Mastodon's form, `alice@mastodon.social` or `alice__mastodon.social`."""
+    return "@" in text or (_MASTODON_JOINT in text and "." in text)
+
+
+def _safe(server: str) -> str:
+    return re.sub(r"\.git\Z", ".-git", re.sub("(?<=-)(?=-)", ".", server))
+
+
+def _user_and_server(name: str) -> tuple[str, str]:
+    """The parts of a name of Mastodon's form, as the server is called."""
+    user, _, safe = name.replace("@", _MASTODON_JOINT).rpartition(_MASTODON_JOINT)
+    return user, re.sub(r"\.-git\Z", ".git", re.sub(r"(?<=-)\.(?=-)", "", safe))
+
+
 # The services whose accounts can be used; a new one is a subclass of Handle in this list.
-KINDS: tuple[type[Handle], ...] = (Handle, BlueskyHandle)
+KINDS: tuple[type[Handle], ...] = (Handle, BlueskyHandle, MastodonHandle)
 
 
 def is_address(text: str) -> bool:
@@ -117,7 +193,15 @@ def not_a_handle(text: str) -> InvalidHandle:
     """The error about a text that names no account."""
     return InvalidHandle(
         f"{text[:60]!r} is not a handle: use 1 to 20 letters, digits or underscores, a Bluesky "
-        "handle such as alice.bsky.social, or a profile's address such as https://x.com/alice"
+        "handle such as alice.bsky.social, one of Mastodon such as alice@mastodon.social, or a "
+        "profile's address such as https://x.com/alice"
+    )
+
+
+def _too_long(name: str) -> InvalidHandle:
+    return InvalidHandle(
+        f"{name[:40]!r}… has {len(name)} characters: handles over {MAX_NAME} cannot be used, "
+        "since files are named after them"
     )
 
 
@@ -131,7 +215,25 @@ def _of_address(address: str) -> Handle:
             name = re.split(r"[/?#]", found[1].removeprefix("#!/"))[0].removeprefix("@")
             if kind.is_valid(name) and not (kind is Handle and _PAGES_OF_X.fullmatch(name)):
                 return kind(name)
+            raise not_a_handle(address)
+    if found := _MASTODON_PAGE.match(page):
+        return MastodonHandle.of(found[2], found[3] or found[1])
     raise not_a_handle(address)
+
+
+def _parts(name: str) -> list[str]:
+    """The handles that a bot's name, a handle or an address names."""
+    typed = name.strip().removeprefix("@")
+    if is_address(name):
+        return [name]
+    if not is_mastodon(typed):
+        return name.split(BlueskyHandle.joint if "." in name else Handle.joint)
+    typed = typed.replace("@", _MASTODON_JOINT)
+    parts, start = [], 0
+    for server in _MASTODON_SERVER.finditer(typed):
+        parts.append(typed[start : server.end()])
+        start = server.end() + len(MastodonHandle.joint)
+    return parts if start > len(typed) else [name]
 
 
 @dataclass(frozen=True, order=True)
@@ -159,16 +261,13 @@ class Bot:
     def parse(cls, text: str) -> Self:
         """The bot with this name, as `alice`, `bob-alice` or `alice.bsky.social_bob.example.com`.
 
-        Or of the one account whose profile has this web address. Raises BadInput, InvalidHandle.
+        Or of the one account that this handle or web address names. Raises BadInput, InvalidHandle.
         """
-        if is_address(text):
-            return cls((Handle.parse(text),))
-        joint = BlueskyHandle.joint if "." in text else Handle.joint
-        return cls(tuple(sorted({Handle.parse(part) for part in text.split(joint)})))
+        return cls(tuple(sorted({Handle.parse(part) for part in _parts(text)})))
 
     @property
     def name(self) -> str:
-        """The handles joined by a character that none contains: `-` for X, `_` for Bluesky."""
+        """The handles joined so that `parse` can part them: by `-` for X, and else by `_`."""
         return self.handles[0].joint.join(map(str, self.handles))
 
     def __str__(self) -> str:

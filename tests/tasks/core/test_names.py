@@ -1,19 +1,25 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from tasks.core.errors import BadInput, InvalidHandle
-from tasks.core.names import BlueskyHandle, Bot, Handle
+from tasks.core.names import BlueskyHandle, Bot, Handle, MastodonHandle
 from tests.strategies import handles
 
 LABELS = st.from_regex(r"[a-z]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
 bluesky_handles = st.lists(LABELS, min_size=2, max_size=4).map(".".join).map(BlueskyHandle)
+HARD_LABELS = st.from_regex(r"git|xn--[a-z]{1,3}---[a-z]", fullmatch=True)
+SERVERS = st.lists(LABELS | HARD_LABELS, min_size=2, max_size=3).map(".".join)
+USERS = st.from_regex(r"[a-z0-9_]{1,9}", fullmatch=True)
+mastodon_handles = st.builds(MastodonHandle.of, USERS, SERVERS)
 bots = st.one_of(
     st.sets(kind, min_size=1, max_size=3).map(lambda made_of: Bot(tuple(sorted(made_of))))
-    for kind in (handles, bluesky_handles)
+    for kind in (handles, bluesky_handles, mastodon_handles)
 )
 
 
@@ -177,3 +183,69 @@ def test_what_is_no_bot_is_refused(text: str) -> None:
 def test_a_bot_keeps_its_handles_sorted_and_different() -> None:
     with pytest.raises(BadInput, match="sorted"):
         Bot((Handle("b"), Handle("a")))
+
+
+@given(handle=mastodon_handles)
+def test_the_form_of_a_mastodon_handle_is_reversible_and_valid_everywhere(
+    handle: MastodonHandle,
+) -> None:
+    assert Handle.parse(handle.name) == handle
+    assert Handle.parse(f"@{handle.written}".upper()) == handle
+    assert MastodonHandle.of(handle.user, handle.server) == handle
+    assert re.fullmatch(r"[a-z0-9_][a-z0-9._-]*[a-z0-9]", handle.name)
+    assert not re.search(r"--|\.\.|\.git$|@", handle.name)
+
+
+@given(made_of=st.sets(mastodon_handles, min_size=1, max_size=3))
+def test_no_other_handle_or_bot_has_a_name_of_mastodons(made_of: set[MastodonHandle]) -> None:
+    name = Bot(tuple(sorted(made_of))).name
+    assert not Handle.is_valid(name)
+    assert not all(Handle.is_valid(part) for part in name.split(Handle.joint))
+    assert not BlueskyHandle.is_valid(name)
+    assert not all(BlueskyHandle.is_valid(part) for part in name.split(BlueskyHandle.joint))
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("@Alice@Mastodon.Social", "alice__mastodon.social"),
+        ("alice__mastodon.social", "alice__mastodon.social"),
+        ("_a__b_@xn--a--b.example", "_a__b___xn-.-a-.-b.example"),
+        ("alice@x---y.git", "alice__x-.-.-y.-git"),
+        ("https://mastodon.social/@alice", "alice__mastodon.social"),
+        ("mastodon.social/@alice/109372843234#x", "alice__mastodon.social"),
+        ("https://mastodon.social/users/Alice", "alice__mastodon.social"),
+        ("https://hachyderm.io/@alice@mastodon.social", "alice__mastodon.social"),
+    ],
+)
+def test_a_mastodon_handle_is_known_in_each_form(typed: str, name: str) -> None:
+    handle = Handle.parse(typed)
+    assert type(handle) is MastodonHandle
+    assert (handle.name, Bot.parse(typed).name) == (name, name)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("a@b", "@b.social", "a@b.social@c.social", "a.b@c.social", "a@localhost", "a@1.2.3.4"),
+        *("a@b.social:3000", "a__", "__b.social", "a__b_.social", "é@b.social", "a@-b.social"),
+        *("a__b.social_", "a__b.social_c", "a__b.social__c.social_d.social"),
+    ],
+)
+def test_what_no_account_of_mastodon_can_be_called_is_refused(text: str) -> None:
+    with pytest.raises(InvalidHandle):
+        Bot.parse(text)
+
+
+def test_only_the_canonical_form_is_a_name() -> None:
+    for name in ("a__x--y.social", "a__b.git", "a__b.-git.social", "a@b.social"):
+        with pytest.raises(InvalidHandle):
+            MastodonHandle(name)
+    with pytest.raises(InvalidHandle, match="205 characters"):
+        MastodonHandle.of("a" * 3, ".".join(["b" * 49] * 4) + ".c")
+
+
+def test_a_bot_of_several_mastodon_accounts_is_written_with_or_without_at_signs() -> None:
+    bot = Bot.parse("bob@b.example_alice@a.example")
+    assert bot.name == "alice__a.example_bob__b.example"
+    assert Bot.parse(bot.name) == bot
