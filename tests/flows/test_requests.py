@@ -9,10 +9,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from deployments.cli.retrain import parse_sources
 from flows.requests import BotName, BotRequest, HandleName
-from tasks.backfill import read_list
 from tasks.core.errors import BadInput
 from tasks.core.names import Bot
 from tasks.registry.entries import load_registry
+from tasks.registry.handle_lists import read_list
 
 GIVEN = {
     "https://x.com/Alice": "alice",

@@ -227,8 +227,8 @@ def test_a_mastodon_handle_is_known_in_each_form(typed: str, name: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("a@b", "@b.social", "a@b.social@c.social", "a.b@c.social", "a@localhost", "a@1.2.3.4"),
-        *("a@b.social:3000", "a__", "__b.social", "a__b_.social", "é@b.social", "a@-b.social"),
+        *("a@b", "@@b.social", "a@b.social@c.social", "a.b@c.social", "a@localhost", "a@1.2.3.4"),
+        *("a@b.social:3000", "__b.social", "a__b_.social", "é@b.social", "a@-b.social"),
         *("a__b.social_", "a__b.social_c", "a__b.social__c.social_d.social"),
     ],
 )
@@ -241,7 +241,7 @@ def test_only_the_canonical_form_is_a_name() -> None:
     for name in ("a__x--y.social", "a__b.git", "a__b.-git.social", "a@b.social"):
         with pytest.raises(InvalidHandle):
             MastodonHandle(name)
-    with pytest.raises(InvalidHandle, match="205 characters"):
+    with pytest.raises(InvalidHandle, match="206 characters"):
         MastodonHandle.of("a" * 3, ".".join(["b" * 49] * 4) + ".c")
 
 
