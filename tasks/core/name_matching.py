@@ -14,19 +14,24 @@ from tasks.core.errors import HuggingtweetsError
 from tasks.core.names import MAX_NAME, Bot, Handle
 
 _NAME = r"[A-Za-z0-9_.-]+"
-_WITH_AT = re.compile(rf"@({_NAME})")
+_WITH_AT = re.compile(rf"@({_NAME}(?:@[A-Za-z0-9.-]+)?)")  # also `@alice@mastodon.social`
 # Paths in the storage and the cache: `posts/alice/…`, `/cache/wandb/alice-bob/…`.
 _BELOW = re.compile(rf"(?<![^/])([a-z-]+)(?=/({_NAME}))")
 
 
 def is_of(handle: Handle, name: str) -> bool:
     """Whether this is the account's name or that of a bot of it, with or without `@`."""
-    if handle.name not in name.lower() or len(name) > MAX_NAME + len("@.json"):
+    if not _may_name(handle, name) or len(name) > MAX_NAME + len("@.json"):
         return False  # true of most names, and faster than parsing
     try:
         return handle in Bot.parse(name.strip(".-").removesuffix(".json")).handles
     except HuggingtweetsError:
         return False
+
+
+def _may_name(handle: Handle, text: str) -> bool:
+    """Whether a text contains what all ways to write a handle have in common."""
+    return handle.written.partition("@")[0] in text.lower()
 
 
 def names_in(text: str) -> list[str]:
@@ -53,7 +58,7 @@ def mentions(handle: Handle, value: Any, folders: Collection[str]) -> bool:
 
 
 def _is_about(handle: Handle, text: str, folders: Collection[str]) -> bool:
-    if handle.name not in text.lower():
+    if not _may_name(handle, text):
         return False
     leading = _WITH_AT.match(text)
     if is_of(handle, text) or (leading and is_of(handle, leading[1])):

@@ -11,18 +11,19 @@ from tasks.core.errors import UnreadableSource
 from tasks.core.names import Handle
 from tasks.sources.files.containers import SourceFiles, open_files
 from tasks.sources.files.content import content_of, office_file
+from tasks.sources.mastodon.recognition import recognise_mastodon
 from tasks.sources.recognised import Reading, Recognised, Recogniser
 from tasks.sources.source import Source
 from tasks.sources.table.recognition import recognise_table
 from tasks.sources.x_archive.recognition import recognise_x_archive
 
 # The kinds of file sources, each asked in turn. A new one is a function here.
-RECOGNISERS: tuple[Recogniser, ...] = (recognise_x_archive, recognise_table)
+RECOGNISERS: tuple[Recogniser, ...] = (recognise_x_archive, recognise_mastodon, recognise_table)
 _SHOWN = 8  # names of files in a message
 
 
 def open_file_source(path: Path, handle: Handle | None, reading: Reading | None = None) -> Source:
-    """The X archive or the table at a path: a file, a folder, a zip or a tar.
+    """The archive or the table at a path: a file, a folder, a zip or a tar.
 
     An archive names its handle; a table needs one. Raises BadInput if the handle is missing or is
     not the archive's, UnreadableSource if the file is of no known kind, saying what it is.
@@ -61,7 +62,7 @@ def _unknown(files: SourceFiles) -> UnreadableSource:
     shown = ", ".join(name[:60] for name in names[:_SHOWN])
     rest = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
     return UnreadableSource(
-        f"{files.path}: no posts of an X archive in it (data/tweets.js or data/js/tweets/), and no "
-        f"table of posts, but {shown or 'nothing'}{rest}: give the archive as it was downloaded, "
-        "or the file with the posts"
+        f"{files.path}: no posts of an X archive in it (data/tweets.js or data/js/tweets/) or of "
+        f"Mastodon (outbox.json), and no table of posts, but {shown or 'nothing'}{rest}: give the "
+        "archive as it was downloaded, or the file with the posts"
     )

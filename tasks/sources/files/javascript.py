@@ -62,6 +62,7 @@ def listed_elements(stream: BinaryIO, label: str, key: str) -> Iterator[tuple[st
         if name == key:
             yield from reader.objects()
             return
+        reader.peek()  # skips blanks
         reader.value(MAX_SMALL)
         if reader.peek() == ",":
             reader.expect(",")

@@ -75,3 +75,29 @@ def test_what_mentions_the_account(value) -> None:
 )
 def test_what_does_not(value) -> None:
     assert not mentions(ALICE, value, FOLDERS)
+
+
+MASTODON = Handle.parse("alice@mastodon.social")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("alice__mastodon.social", "@alice@mastodon.social", "Alice@Mastodon.Social."),
+        *("https://mastodon.social/@alice", "alice__mastodon.social_bob__b.example"),
+    ],
+)
+def test_an_account_of_mastodon_is_found_in_each_form(name: str) -> None:
+    assert is_of(MASTODON, name)
+    assert not is_of(ALICE, name)
+    assert not is_of(Handle.parse("mastodon.social"), name)
+
+
+def test_a_mastodon_account_is_no_other_account_of_its_name_or_server() -> None:
+    for name in ("alice", "mastodon.social", "alice@b.example", "alice__b.example", "alice-bob"):
+        assert not is_of(MASTODON, name)
+    title = "to @alice@mastodon.social, @alice and @alice__mastodon.social: done"
+    assert untitled(MASTODON, title) == "to @…, @alice and @…: done"
+    assert untitled(ALICE, title) == title.replace("@alice and", "@… and")
+    assert mentions(MASTODON, {"name": "alice@mastodon.social"}, FOLDERS)
+    assert mentions(MASTODON, "posts/alice__mastodon.social/1.parquet", FOLDERS)
