@@ -60,8 +60,8 @@ contracts: install-dev
 check: lint types contracts test ## exactly what CI runs
 
 test: install-dev ## all tests, with coverage
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
-	  --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -p tests.imported_early \
+	  -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
 
 chaos: install-dev ## what takes long: processes that are killed, benchmarks, thousands of examples
 	$(BIN)/python -m pytest -m "chaos or slow" -s

@@ -7,8 +7,6 @@ gets a MemoryError, and the test fails. CPU seconds do not depend on what else t
 from __future__ import annotations
 
 import math
-import multiprocessing
-import os
 import resource
 import signal
 import time
@@ -19,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.errors import HuggingtweetsError
+from tests.forking import forking
 
-ROOT = Path(__file__).parents[1]
 _GIVE_UP = 280.0  # seconds by the clock, for a child that waits instead of working
 _MEBIBYTE = 1 << 20
 _CPU = signal.SIGXCPU.value
@@ -58,9 +56,7 @@ def read_bounded(
 
     Fails the test if it needs more, or raises anything but a HuggingtweetsError of one line.
     """
-    os.environ["PYTHONPATH"] = str(ROOT)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([reader.__module__])
+    context = forking()
     receive, send = context.Pipe(duplex=False)
     child = context.Process(target=_read, args=(reader, path, limits, send))
     child.start()

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-# Before torch: tiny models gain nothing from threads, and on a busy machine lose much.
-os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
-# Before Prefect: in its home lie the locks of this machine's trainings. In the operator's own home
-# a test would wait for whatever trains there, and a night for the tests.
-os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="huggingtweets-tests-")
-atexit.register(shutil.rmtree, os.environ["PREFECT_HOME"], ignore_errors=True)
+import tests.environment  # noqa: F401, I001 - before torch and Prefect
 
 import hypothesis
 import pytest
@@ -130,7 +122,7 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.tiny import make_tiny_base
 
     folder = tmp_path_factory.mktemp("tiny") / "base"
-    make_tiny_base(folder)
+    make_tiny_base(folder, positions=64)
     return folder
 
 
@@ -138,22 +130,47 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A real Prefect server with database and results of its own, once for all tests that ask."""
     from prefect.settings import (
+        PREFECT_API_DATABASE_CONNECTION_URL,
+        PREFECT_API_SSL_CERT_FILE,
+        PREFECT_API_URL,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
         PREFECT_LOCAL_STORAGE_PATH,
         PREFECT_LOGGING_LEVEL,
         PREFECT_LOGGING_TO_API_ENABLED,
         temporary_settings,
     )
-    from prefect.testing.utilities import prefect_test_harness
+    from deployments.server.temporary_server import TemporaryServer
+    from tests.servers.prefect_database import put_database
+    from tests.servers.prefect_site import free_port
 
-    # A flow waits for the thread of its heartbeat, which sleeps a second at a time.
-    results = {
-        PREFECT_LOCAL_STORAGE_PATH: tmp_path_factory.mktemp("results"),
+    folder = tmp_path_factory.mktemp("prefect")
+    database = f"sqlite+aiosqlite:///{put_database(folder)}"
+    cheaper = {
+        PREFECT_LOCAL_STORAGE_PATH: folder / "results",
+        # A flow waits for the thread of its heartbeat, which sleeps a second at a time.
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+        # Each of a bot's twenty clients would read 140 authorities, for a server without TLS.
+        PREFECT_API_SSL_CERT_FILE: str(_one_authority(folder)),
     }
     quiet = {PREFECT_LOGGING_TO_API_ENABLED: False, PREFECT_LOGGING_LEVEL: "CRITICAL"}
-    with prefect_test_harness(server_startup_timeout=120), temporary_settings({**quiet, **results}):
-        yield
+    server = TemporaryServer(free_port())
+    try:
+        with temporary_settings({PREFECT_API_DATABASE_CONNECTION_URL: database}):
+            server.start(timeout=120)
+        with temporary_settings({PREFECT_API_URL: server.api_url, **quiet, **cheaper}):
+            yield
+    finally:
+        server.stop()
+
+
+def _one_authority(folder: Path) -> Path:
+    """The first certificate of the usual bundle, in a file of its own."""
+    import certifi
+
+    end = "-----END CERTIFICATE-----\n"
+    certificate = folder / "authority.pem"
+    certificate.write_text(Path(certifi.where()).read_text().partition(end)[0] + end)
+    return certificate
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ import yaml
 
 from tasks.core.names import Handle
 from tests.sample_posts import posts_by, write_table
+from tests.servers.prefect_database import put_database
 from tests.servers.prefect_site import until
 from tests.servers.x_api import TOKEN, Account, XApi, as_api_posts, running_x_api
 
@@ -143,6 +144,7 @@ def test_what_an_earlier_version_left_is_used_and_finished(
         posts = as_api_posts(posts_by(Handle("mallory"), 200))
         api.add(Account("7", "mallory", "Mallory", posts=posts))
         machine = Machine(tmp_path, tiny_base, api)
+        put_database(tmp_path / "prefect")
         table = write_table(tmp_path / "bob.csv", posts=200)
         poor = machine.registry("poor.yaml", [{"handles": ["cyd"]}])
         long = machine.registry(

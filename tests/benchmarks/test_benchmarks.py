@@ -46,6 +46,7 @@ def test_sampling_is_compared_with_generate(capsys: pytest.CaptureFixture[str]) 
     assert "times generate" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_benchmarks_import_without_the_rooms_that_read_posts() -> None:
     """A GPU machine has torch and transformers, and neither Prefect nor Parquet."""
     gone = ("prefect", "pyarrow", "wandb", "tweepy", "pydantic_settings")

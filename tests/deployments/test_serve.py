@@ -19,6 +19,7 @@ from deployments.serve import process_environment
 from tasks.core.settings import settings
 from tasks.storage import open_storage
 from tests.sample_posts import write_table
+from tests.servers.prefect_database import put_database
 from tests.servers.prefect_site import ROOT, Site, free_port, until
 from tests.servers.s3 import running_s3
 
@@ -42,6 +43,7 @@ def site_on_s3(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 @pytest.fixture
 def served(site: Site) -> Iterator[subprocess.Popen[bytes]]:
+    put_database(site.folder / "home")
     command = [str(Path(sys.executable).parent / "huggingtweets"), "serve"]
     with (site.folder / "serve.log").open("wb") as log:
         process = subprocess.Popen(

@@ -23,7 +23,7 @@ CALL = "generator("
 
 
 def serve_base(hub: Hub, folder: Path) -> None:
-    make_tiny_base(folder, positions=256)
+    make_tiny_base(folder, positions=64)
     hub.create("me/base", "public")
     files = {each.name: each.read_bytes() for each in folder.iterdir()}
     hub.add_commit("me/base", "weights", files)

@@ -137,6 +137,7 @@ def killed(process: subprocess.Popen[str], api: XApi, draw: random.Random) -> No
     time.sleep(0.05)  # an answer may still be on its way out to nobody
 
 
+@pytest.mark.chaos
 def test_sigkill_at_any_moment_loses_nothing_and_fetches_at_most_a_page_twice(
     storage: Storage, table_posts: list[Post], imported: pa.Table
 ):

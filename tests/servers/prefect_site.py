@@ -25,6 +25,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.server.prefect_settings import PREFECT_SETTINGS, SERVER_COMMAND
+from tests.servers.prefect_database import put_database
 
 ROOT = Path(__file__).parents[2]
 DEPLOYMENTS = ROOT / "deployments" / "prefect.yaml"
@@ -68,6 +69,8 @@ class Site:
         """Start the server, or start it again on the same database, and wait until it answers."""
         self.port = self.port or free_port()
         address = ["--host", "127.0.0.1", "--port", str(self.port)]
+        if not (self.folder / "server" / "prefect.db").exists():
+            put_database(self.folder / "server")
         self._start("server", [*SERVER_COMMAND, *address])
         until(self._answers, 90, "the Prefect server")
 

@@ -13,6 +13,7 @@ from threading import Thread
 import psutil
 
 from deployments.server.prefect_settings import SERVER_COMMAND
+from tests.servers.prefect_database import put_database
 from tests.servers.prefect_site import ROOT, until
 
 
@@ -44,7 +45,7 @@ def test_its_server_is_guarded_and_nothing_is_said_of_usage_data(tmp_path: Path)
     own = {name: value for name, value in os.environ.items() if not name.startswith(inherited)}
     environment = {
         **own,
-        "PREFECT_HOME": str(tmp_path / "home"),
+        "PREFECT_HOME": str(put_database(tmp_path / "home").parent),
         "HUGGINGTWEETS_STORAGE": str(tmp_path / "storage"),
         "PYTHONPATH": str(ROOT),
     }

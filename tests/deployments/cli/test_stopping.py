@@ -21,6 +21,7 @@ from tasks.registry.attempts import attempts_of
 from tasks.registry.outcomes import load_outcome
 from tasks.storage import Storage, open_storage
 from tests.sample_posts import write_table
+from tests.servers.prefect_database import put_database
 
 ALICE = Bot.parse("alice")
 COMMAND = Path(sys.executable).with_name("huggingtweets")
@@ -32,7 +33,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {
         **os.environ,
         "PYTHONPATH": str(Path(__file__).parents[3]),
-        "PREFECT_HOME": str(tmp_path / "prefect"),
+        "PREFECT_HOME": str(put_database(tmp_path / "prefect").parent),
         "HUGGINGTWEETS_STORAGE": str(tmp_path / "storage"),
         "HUGGINGTWEETS_CHECKPOINT_SECONDS": "3600",
         "HUGGINGTWEETS_AVATARS": "off",
@@ -67,15 +68,32 @@ def training(
 @pytest.mark.parametrize(
     "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
 )
-def test_a_stopped_training_is_stored_and_resumed(
-    number: signal.Signals,
-    environment: dict[str, str],
-    tiny_base: Path,
-    tmp_path: Path,
+def test_a_stopped_training_is_stored(
+    number: signal.Signals, environment: dict[str, str], tiny_base: Path, tmp_path: Path
 ) -> None:
-    log, table = tmp_path / "log", write_table(tmp_path / "posts.csv", posts=400)
-    storage = open_storage(environment["HUGGINGTWEETS_STORAGE"])
-    with training(environment, tiny_base, table, log) as process:
+    table = write_table(tmp_path / "posts.csv", posts=400)
+    stop_training(number, environment, tiny_base, table)
+
+
+@pytest.mark.slow
+def test_a_stored_training_is_resumed(
+    environment: dict[str, str], tiny_base: Path, tmp_path: Path
+) -> None:
+    log, table = tmp_path / "again", write_table(tmp_path / "posts.csv", posts=400)
+    stop_training(signal.SIGINT, environment, tiny_base, table)
+    with training(environment, tiny_base, table, log):
+        until = time.monotonic() + 60
+        while b"resuming from step" not in log.read_bytes():
+            assert time.monotonic() < until, log.read_text()
+            time.sleep(0.2)
+
+
+def stop_training(
+    number: signal.Signals, environment: dict[str, str], base: Path, table: Path
+) -> None:
+    """Send this signal in mid-training; the command ends in time, and the training is stored."""
+    log, storage = table.with_suffix(".log"), open_storage(environment["HUGGINGTWEETS_STORAGE"])
+    with training(environment, base, table, log) as process:
         servers = psutil.Process(process.pid).children(recursive=True)
         os.killpg(process.pid, number)  # as a terminal does: to all that the command started
         assert process.wait(PATIENCE) == 130, log.read_text()
@@ -86,12 +104,6 @@ def test_a_stopped_training_is_stored_and_resumed(
     assert "run it again to resume" in outcome.reason
     _, left = psutil.wait_procs(servers, timeout=PATIENCE)
     assert not left, "its server ends with it"
-
-    with training(environment, tiny_base, table, tmp_path / "again") as process:
-        until = time.monotonic() + 60
-        while b"resuming from step" not in (tmp_path / "again").read_bytes():
-            assert time.monotonic() < until, (tmp_path / "again").read_text()
-            time.sleep(0.2)
 
 
 @pytest.mark.slow

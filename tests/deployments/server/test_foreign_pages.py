@@ -25,6 +25,7 @@ from deployments.server.apply import apply_infra
 from deployments.server.temporary_server import TemporaryServer
 from flows.forget import forget
 from tests.servers.browser import running_chromium
+from tests.servers.prefect_database import put_database
 from tests.servers.prefect_site import Site, free_port, running_site, until
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def deployment(client: SyncPrefectClient) -> UUID:
 @pytest.fixture(scope="module")
 def temporary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of a server as a command starts it for itself."""
-    url = f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('temporary') / 'prefect.db'}"
+    url = f"sqlite+aiosqlite:///{put_database(tmp_path_factory.mktemp('temporary'))}"
     port = free_port()
     server = TemporaryServer(port)
     try:

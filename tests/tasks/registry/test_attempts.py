@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.synchronize import Barrier
 
@@ -9,6 +8,7 @@ import pytest
 from tasks.core.names import Bot
 from tasks.registry.attempts import attempts_of, begin_attempt, end_attempt
 from tasks.storage import Storage, open_storage
+from tests.forking import forking
 
 ALICE = Bot.parse("alice")
 
@@ -37,8 +37,7 @@ def test_twenty_processes_that_begin_at_once_are_twenty(
     where: str, request: pytest.FixtureRequest
 ) -> None:
     storage: Storage = request.getfixturevalue(where)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tasks.registry.attempts"])
+    context = forking()
     together = context.Barrier(20)
     processes = [context.Process(target=begin, args=(storage.url, together)) for _ in range(20)]
     for each in processes:

@@ -1,0 +1,16 @@
+"""What torch and Prefect read when they are imported: the first import of every test process."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+
+# Before torch: tiny models gain nothing from threads, and on a busy machine lose much.
+os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
+# Before Prefect: in its home lie the locks of this machine's trainings. In the operator's own home
+# a test would wait for whatever trains there, and a night for the tests.
+os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="huggingtweets-tests-")
+os.environ |= {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+atexit.register(shutil.rmtree, os.environ["PREFECT_HOME"], ignore_errors=True)
