@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import tests.environment  # noqa: F401, I001 - before torch and Prefect
-
 import hypothesis
 import pytest
 
+import tests.environment  # noqa: F401 - before torch and Prefect
 from tasks.core import interruption
 from tasks.core.settings import settings
 from tasks.storage import Storage, open_storage
@@ -129,6 +128,7 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A real Prefect server with database and results of its own, once for all tests that ask."""
+    from prefect.context import _temporary_global_settings_context, get_settings_context
     from prefect.settings import (
         PREFECT_API_DATABASE_CONNECTION_URL,
         PREFECT_API_SSL_CERT_FILE,
@@ -139,6 +139,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         PREFECT_LOGGING_TO_API_ENABLED,
         temporary_settings,
     )
+
     from deployments.server.temporary_server import TemporaryServer
     from tests.servers.prefect_database import put_database
     from tests.servers.prefect_site import free_port
@@ -157,7 +158,11 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     try:
         with temporary_settings({PREFECT_API_DATABASE_CONNECTION_URL: database}):
             server.start(timeout=120)
-        with temporary_settings({PREFECT_API_URL: server.api_url, **quiet, **cheaper}):
+        with (
+            temporary_settings({PREFECT_API_URL: server.api_url, **quiet, **cheaper}),
+            # Threads that a test starts, such as a stand-in's, look there.
+            _temporary_global_settings_context(get_settings_context()),
+        ):
             yield
     finally:
         server.stop()

@@ -6,13 +6,19 @@ A plugin of pytest (`-p tests.imported_early`), since those named there are load
 from __future__ import annotations
 
 import os
+from importlib import import_module
 
 import tests.environment  # noqa: F401 - before torch and Prefect
 
+_LARGE = (
+    "prefect.server.api.server",
+    "torch._dynamo",
+    "transformers.models.gpt2.modeling_gpt2",
+    "transformers.models.llama.modeling_llama",
+    "transformers.pipelines",
+    "wandb.apis.public",
+)
+
 if "PYTEST_XDIST_WORKER" in os.environ:  # the process that hands out the tests runs none
-    import prefect.server.api.server
-    import torch._dynamo
-    import transformers.models.gpt2.modeling_gpt2
-    import transformers.models.llama.modeling_llama
-    import transformers.pipelines
-    import wandb.apis.public  # noqa: F401
+    for name in _LARGE:
+        import_module(name)

@@ -47,7 +47,7 @@ def test_every_entrypoint_loads_and_describes_its_parameters(name: str) -> None:
         ("backfill", {"handles": ["alice"]}, {"handles": ["way_too_long_for_a_handle"]}),
         ("backfill", {"chunk": 5}, {"chunk": 0}),
         ("nightly", {"night": "2026-01-31"}, {"night": "tomorrow"}),
-        ("forget", {"handle": "alice.bsky.social"}, {"handle": "https://x.com/alice"}),
+        ("forget", {"handle": "alice.bsky.social"}, {"handle": "../alice"}),
         ("sweep", {"bots": ["alice"], "space": {"parameters": {"epochs": [1]}}}, {"bots": [""]}),
     ],
 )

@@ -76,7 +76,7 @@ def test_status_names_damaged_files_and_shows_the_other_bots(
     assert f"{storage.local('states/c.json')} is damaged" in reasons["@c"]
 
 
-@pytest.mark.parametrize("handle", ["../../etc", "a" * 16, "", "a/b"])
+@pytest.mark.parametrize("handle", ["../../etc", "a" * 21, "", "a/b"])
 def test_an_invalid_handle_is_one_line_and_code_2(
     command: Command, handle: str, tmp_path: Path
 ) -> None:
