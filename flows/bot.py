@@ -18,7 +18,7 @@ from tasks.artifacts import show_corpus, show_gate, show_release
 from tasks.core.names import Bot
 from tasks.core.records import Corpus, Evaluation, Gate, Outcome, Release, Status
 from tasks.core.settings import settings
-from tasks.curate import curate
+from tasks.curate import curate, notes_on
 from tasks.evaluate import evaluate
 from tasks.evaluation.gate import verdict_on
 from tasks.finetune import base_for, finetune
@@ -177,7 +177,7 @@ def retrain_and_release(bot: Bot, options: RetrainOptions) -> Outcome:
         show_release(release, evaluation)
         if options.push:
             release = push(release, options.visibility, options.gated)
-    reason = "; ".join(gate.reasons)
+    reason = "; ".join((*gate.reasons, *notes_on(corpus)))
     return Outcome(bot.name, Status.RELEASED, reason, now(), release, corpus, evaluation)
 
 
@@ -204,6 +204,6 @@ def _unchanged(release: Release, corpus: Corpus, options: RetrainOptions) -> Out
 
 
 def _held_back(bot: Bot, gate: Gate, corpus: Corpus, evaluation: Evaluation) -> Outcome:
-    reason = f"{'; '.join(gate.reasons)}; --force releases it all the same"
+    reason = f"{'; '.join((*gate.reasons, *notes_on(corpus)))}; --force releases it all the same"
     log.warning("@%s: held back: %s", bot, reason)
     return Outcome(bot.name, Status.HELD_BACK, reason, now(), corpus=corpus, evaluation=evaluation)

@@ -49,6 +49,14 @@ def stored_posts(handle: Handle) -> LakeState:
     return found
 
 
+def notes_on(corpus: Corpus) -> tuple[str, ...]:
+    """What an outcome says of its corpus."""
+    if not corpus.drawn:
+        return ()
+    whose = ", ".join(f"@{name}" for name in corpus.drawn)
+    return (f"the held-out posts of {whose} were drawn at random, since the posts have no dates",)
+
+
 def curate(bot: Bot, filter_name: str, languages: tuple[str, ...]) -> Corpus:
     """The bot's corpus, made again where its file is gone or an older version made it.
 
@@ -57,6 +65,6 @@ def curate(bot: Bot, filter_name: str, languages: tuple[str, ...]) -> Corpus:
     posts = tuple(stored_posts(handle) for handle in bot.handles)
     inputs = (bot, filter_name, languages, posts, settings().min_characters)
     corpus = curate_task(*inputs)
-    if corpus.languages is None or not storage_root().exists(corpus.file.uri):
+    if None in (corpus.languages, corpus.drawn) or not storage_root().exists(corpus.file.uri):
         corpus = curate_task.with_options(refresh_cache=True)(*inputs)
     return corpus

@@ -42,7 +42,10 @@ log = logging.getLogger("huggingtweets")
 @task(name="scrape", task_run_name="scrape @{handle}", **UNCACHED)
 def scrape_file(handle: Handle, path: str, content: str) -> Scraped:
     """Import an archive or a table; content: the file's digest."""
-    scraped = import_posts(handle, open_file_source(Path(path), handle))
+    source = open_file_source(Path(path), handle)
+    scraped = import_posts(handle, source)
+    for notice in source.findings.notices:
+        log.warning("@%s: %s", handle, notice)
     save_import(storage_root(), handle, content, scraped.stored)
     return _logged(scraped)
 

@@ -16,7 +16,7 @@ from tasks.core.names import Bot, Handle
 from tasks.core.records import Counts
 from tasks.curation.filters import Filtered, find_filter
 from tasks.curation.languages import main_languages
-from tasks.curation.splitting import MIN_HELD_OUT, MIN_KEPT, hold_out
+from tasks.curation.splitting import MIN_HELD_OUT, MIN_KEPT, hold_out, is_drawn
 
 TRAIN, HELD_OUT = "train", "held_out"
 SEPARATOR = "<|endoftext|>"  # what the original put between posts, and counted
@@ -44,6 +44,7 @@ class Curated:
     first_post, last_post: dates (ISO 8601) of the oldest and the newest kept post, where known.
     languages: of the kept posts, from `main_languages`.
     all_posts: columns `handle, id, source` of every post, kept or not.
+    drawn: the handles whose held-out posts were drawn, since their posts have no dates.
     warning: one line if there is little text, else None.
     """
 
@@ -57,6 +58,7 @@ class Curated:
     last_post: str | None
     languages: tuple[str, ...]
     all_posts: pa.Table
+    drawn: tuple[str, ...]
     warning: str | None
 
 
@@ -98,6 +100,7 @@ def build_corpus(
         all_posts=pa.concat_tables(
             [posts[handle].select(ALL_POSTS_COLUMNS) for handle in bot.handles]
         ),
+        drawn=tuple(name for name, each in by_handle.items() if is_drawn(each.kept)),
         warning=_warning(bot, characters, warn_below),
     )
 

@@ -49,6 +49,7 @@ def write_corpus(storage: Storage, curated: Curated, bot: Bot, filter_name: str)
         first_post=curated.first_post,
         last_post=curated.last_post,
         languages=curated.languages,
+        drawn=curated.drawn,
         all_posts=_write_table(storage, all_posts_key(bot), curated.all_posts),
     )
 

@@ -26,6 +26,7 @@ def metrics_of(contents: ReleaseContents) -> dict[str, Any]:
         "characters": corpus.characters,
         "train": corpus.train,
         "held_out": corpus.held_out,
+        "held_out_drawn": bool(corpus.drawn),
         "held_out_tokens": evaluation.held_out_tokens,
         "base_loss": _finite(evaluation.base_loss),
         "bot_loss": _finite(evaluation.bot_loss),

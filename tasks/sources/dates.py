@@ -72,6 +72,13 @@ _YEAR_LAST = re.compile(
 )
 
 
+_RELATIVE = re.compile(
+    r"(?:an?|\d{1,4})\s?(?:s|m|h|d|w|mo|y|sec|min|second|minute|hour|hr|day|week|month|year)s?\.?"
+    r"(?: ago)?|yesterday.{0,20}|today.{0,20}|now|just now",
+    re.ASCII,
+)
+
+
 def parse_date(value: object, *, day_first: bool | None = None) -> datetime | None:
     """The instant in a cell, in UTC; None if the cell is empty or not a date.
 
@@ -99,6 +106,11 @@ def day_first_of(value: object) -> bool | None:
         return None
     first, other = int(found["first"]), int(found["other"])
     return first > 12 if (first > 12) != (other > 12) else None
+
+
+def is_relative(text: str) -> bool:
+    """Whether a text names a time by its distance from now, such as `2 days ago` or `3h`."""
+    return _RELATIVE.fullmatch(text.strip().lower()) is not None
 
 
 def snowflake_date(post_id: str) -> datetime | None:

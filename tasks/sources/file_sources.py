@@ -13,7 +13,7 @@ from tasks.sources.files.containers import SourceFiles, open_files
 from tasks.sources.files.content import content_of, office_file
 from tasks.sources.mastodon.recognition import recognise_mastodon
 from tasks.sources.recognised import Reading, Recognised, Recogniser
-from tasks.sources.source import Source
+from tasks.sources.source import FileSource
 from tasks.sources.table.recognition import recognise_table
 from tasks.sources.x_archive.recognition import recognise_x_archive
 
@@ -22,7 +22,9 @@ RECOGNISERS: tuple[Recogniser, ...] = (recognise_x_archive, recognise_mastodon, 
 _SHOWN = 8  # names of files in a message
 
 
-def open_file_source(path: Path, handle: Handle | None, reading: Reading | None = None) -> Source:
+def open_file_source(
+    path: Path, handle: Handle | None, reading: Reading | None = None
+) -> FileSource:
     """The archive or the table at a path: a file, a folder, a zip or a tar.
 
     An archive names its handle; a table needs one. Raises BadInput if the handle is missing or is

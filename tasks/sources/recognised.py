@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tasks.core.names import Handle
 from tasks.sources.files.containers import SourceFiles
-from tasks.sources.source import Source
+from tasks.sources.source import FileSource
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Recognised:
 
     files: SourceFiles
     names: tuple[str, ...]
-    open: Callable[[Handle | None], Source]
+    open: Callable[[Handle | None], FileSource]
 
 
 # A kind of file source looks at the files and at what the operator says, and answers None for

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from tasks.core.names import Handle
 from tasks.core.records import Post, Profile
+from tasks.sources.findings import Findings
 
 BATCH_POSTS = 1_000
 BATCH_CHARACTERS = 4_000_000
@@ -35,6 +36,15 @@ class Source(Protocol):
         A file yields all of its posts: the lake knows which it has.
         Raises UnreadableSource, AccountUnavailable or a transient error.
         """
+        ...
+
+
+class FileSource(Source, Protocol):
+    """Posts in files, which says what it understood of them."""
+
+    @property
+    def findings(self) -> Findings:
+        """What was understood so far; complete once all batches are read."""
         ...
 
 

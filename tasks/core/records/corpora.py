@@ -36,7 +36,9 @@ class Corpus:
     first_post, last_post: dates (ISO 8601) of the oldest and newest kept post, where known.
     languages: codes (ISO 639-1) of one kept post of ten or more, the most frequent first.
     all_posts: Parquet with `handle, id, source` of every post that was looked at, kept or not.
-    Older versions recorded neither: both are None.
+    drawn: the handles whose held-out posts were drawn by a seed: their posts have no dates. Of the
+        other handles the newest are held out.
+    Older versions did not record these three, which are None then.
     """
 
     bot: Bot
@@ -52,3 +54,4 @@ class Corpus:
     # Not compared, so that they change no cache key: they follow from the posts.
     languages: tuple[str, ...] | None = field(default=None, compare=False)
     all_posts: FileRef | None = field(default=None, compare=False)
+    drawn: tuple[str, ...] | None = field(default=None, compare=False)

@@ -16,8 +16,15 @@ from tasks.sources.post_fields import is_set, language_of
 # Names seen in real tables, the more exact first; compared without case, spaces, `_` and `-`.
 KNOWN = {
     "id": ("idstr", "tweetid", "statusid", "postid", "id"),
-    "text": ("fulltext", "text", "tweet", "tweettext", "content", "post", "body"),
-    "created_at": ("createdat", "timestamp", "datetime", "datecreated", "date", "time"),
+    "text": (
+        *("fulltext", "text", "tweet", "tweettext", "posttext", "rawcontent", "content", "post"),
+        *("body", "tweetcontent", "tweetfulltext", "postcontent", "message", "tweets"),
+    ),
+    "created_at": (
+        *("createdat", "timestamp", "datetime", "datecreated", "date", "time", "publishdate"),
+        *("publishedat", "postedat", "postdate", "tweetdate", "tweetcreatedat", "datetimeutc"),
+        *("createdatutc", "dateutc", "posttime", "created", "published", "dates"),
+    ),
     "lang": ("lang", "language"),
     "retweet_flag": ("isretweet", "retweetflag", "retweet"),
     "retweet_of": ("retweetedstatusid", "retweetedstatusidstr", "retweetedstatus"),
@@ -25,8 +32,13 @@ KNOWN = {
     "reply_to_user": ("inreplytouserid", "inreplytouseridstr"),
     "quote_of": ("quotedstatusid", "quotedstatusidstr", "quotedid"),
 }
+# What an operator may call a meaning too.
+ALIASES = {"date": "created_at", "language": "lang", "retweet": "retweet_flag"}
 # Not `8.16E+17` or `816108564720812032.0`: a spreadsheet has rounded these, so that different
 # posts would share an id.
+# `x123` is what R's rtweet writes, and `'123` and `="123"` what people do, so that a spreadsheet
+# rounds no id.
+_BARE_ID = re.compile(r"(?:x|'|=?\")(\d{1,20})\"?", re.ASCII)
 _ID = re.compile(r"[A-Za-z0-9_:-]{1,64}")
 
 
@@ -40,7 +52,7 @@ class Columns:
         """The post in a row, with the id `made_id` if the row has no exact one."""
         text = _text(row.get(self.names["text"]))
         return Post(
-            id=_exact_id(self._cell(row, "id")) or made_id,
+            id=exact_id(self._cell(row, "id")) or made_id,
             handle=handle,
             created_at=parse_date(self._cell(row, "created_at")),
             text=text,
@@ -71,16 +83,21 @@ class Columns:
 def find_columns(seen: Iterable[str], given: Mapping[str, str]) -> Columns | None:
     """What the columns mean; None if none holds the text.
 
-    given: the operator's choice: column names by their meaning (see KNOWN).
+    given: the operator's choice: column names by their meaning (see KNOWN), empty for none.
     """
-    plain = {re.sub(r"[\s_-]", "", name).lower(): name for name in reversed(list(seen))}
+    plain = {plain_name(name): name for name in reversed(list(seen))}
     names = {
         meaning: next((plain[name] for name in known if name in plain), None)
         for meaning, known in KNOWN.items()
     }
     names.update(given)
-    found = {meaning: name for meaning, name in names.items() if name is not None}
+    found = {meaning: name for meaning, name in names.items() if name}
     return Columns(found) if found.get("text") in plain.values() else None
+
+
+def plain_name(name: str) -> str:
+    """A column's name without what programs write differently."""
+    return re.sub(r"[\s_-]", "", name).lower()
 
 
 def _text(value: object) -> str:
@@ -89,8 +106,9 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _exact_id(value: object) -> str | None:
+def exact_id(value: object) -> str | None:
+    """The id in a cell, None if it holds none or one that was rounded."""
     if isinstance(value, (bool, float)) or value is None:
         return None
-    text = str(value).strip()
+    text = _BARE_ID.sub(r"\1", str(value).strip())
     return text if _ID.fullmatch(text) and is_set(text) else None

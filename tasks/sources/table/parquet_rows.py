@@ -113,6 +113,9 @@ def _cells(path: Path, column: Any, name: str) -> list[Any]:
     """The values of an Arrow column; of nested values only whether there is one."""
     if pa.types.is_nested(column.type):
         return [True if valid else None for valid in column.is_valid().to_pylist()]
+    if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
+        # Python's instants have microseconds; what is finer is cut off.
+        column = column.cast(pa.timestamp("us", tz=column.type.tz), safe=False)
     if not pa.types.is_dictionary(column.type):
         values: list[Any] = column.to_pylist()
         return values

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from itertools import chain
 
 from tasks.core.errors import BadInput, UnreadableSource
-from tasks.core.names import Handle
+from tasks.core.names import BlueskyHandle, Handle
 from tasks.core.records import Post
+from tasks.sources.dates import snowflake_date
+from tasks.sources.findings import Findings
 from tasks.sources.recognised import Reading
 from tasks.sources.source import in_batches
-from tasks.sources.table.columns import KNOWN, Columns, find_columns
+from tasks.sources.table.columns import ALIASES, KNOWN, Columns, find_columns
+from tasks.sources.table.survey import Survey, Understanding
 from tasks.sources.table.table_files import TableFile
 
 _SHOWN_NAMES = 12
@@ -43,11 +47,13 @@ class TableSource:
     ) -> None:
         self._tables = tables
         self._path = tables[0].files.path
-        self._given = dict(reading.columns)
-        self._notices = notices
+        self._given = {ALIASES.get(name, name): each for name, each in reading.columns.items()}
+        self._day_first = reading.day_first
         self.handle = handle
+        self.findings = Findings(notices=list(notices))
         if unknown := sorted(set(self._given) - set(KNOWN)):
-            raise BadInput(f"unknown meanings of columns {unknown}: use {', '.join(KNOWN)}")
+            known = ", ".join((*ALIASES, *KNOWN))
+            raise BadInput(f"unknown meanings of columns {unknown}: use {known}")
 
     def profile(self) -> None:
         """None: a table does not describe the account."""
@@ -57,27 +63,52 @@ class TableSource:
         """All posts, whatever `newer_than`: the lake knows which it has.
 
         A row without an exact id gets one made of the file's digest and its number, so that equal
-        texts stay apart and the same file always yields the same ids. Raises UnreadableSource.
+        texts stay apart and the same file always yields the same ids.
+        Raises UnreadableSource, for a column that is mostly not understood before the first post.
         """
         del newer_than
-        posts = self._posts()
+        posts = self._posts([(table, self._survey(table)) for table in self._tables])
         first = next(posts, None)
         if first is None:
             raise UnreadableSource(f"{self._path}: holds no posts: give a file with some")
         yield from in_batches(chain([first], posts))
 
-    def _posts(self) -> Iterator[Post]:
-        for table in self._tables:
-            yield from self._posts_of(table)
+    def _survey(self, table: TableFile) -> Understanding:
+        survey = Survey(table.label, day_first=self._day_first)
+        self.findings.notices += [table.notice] if table.notice else []
+        names: tuple[str, ...] = ()
+        for _, row, _ in table.rows(self._columns):
+            names = names or tuple(row)
+            survey.look(row, self._columns_of(tuple(row)))
+        for meaning, name in self._given.items():
+            if name and names and meaning not in survey.names:
+                raise UnreadableSource(
+                    f"{table.label}: has no column {_shown(name)!r} among: {_listed(names)}"
+                )
+        return survey.result(self.findings)
 
-    def _posts_of(self, table: TableFile) -> Iterator[Post]:
+    def _posts(self, tables: Sequence[tuple[TableFile, Understanding]]) -> Iterator[Post]:
+        for table, understanding in tables:
+            for post in self._posts_of(table, understanding):
+                yield self._dated(post)
+
+    def _posts_of(self, table: TableFile, understanding: Understanding) -> Iterator[Post]:
         prefix = table.digest()[:16]
         for number, row, raw in table.rows(self._columns):
             columns = self._columns_of(tuple(row))
+            mended = understanding.mended(row, columns)
             try:
-                yield columns.post(row, self.handle, f"{prefix}-{number}", raw)
+                yield columns.post(mended, self.handle, f"{prefix}-{number}", raw)
             except UnreadableSource as error:
                 raise UnreadableSource(f"{table.label}: row {number}: {error}") from error
+
+    def _dated(self, post: Post) -> Post:
+        """A post of X without a date with that of its id, if it has one."""
+        if post.created_at is not None or isinstance(self.handle, BlueskyHandle):
+            return post
+        created_at = snowflake_date(post.id)
+        self.findings.dates_from_ids += created_at is not None
+        return replace(post, created_at=created_at)
 
     def _columns_of(self, names: tuple[str, ...]) -> Columns:
         if sum(map(len, names)) > _REMEMBERED_CHARACTERS:
@@ -91,12 +122,16 @@ class TableSource:
     def _columns(self, names: tuple[str, ...]) -> Columns:
         found = find_columns(names, self._given)
         if found is None:
-            seen = ", ".join(map(_shown, names[:_SHOWN_NAMES])) or "no columns"
             raise UnreadableSource(
-                f"{self._path}: no column of texts among: {seen}; name the one with the posts "
-                "`text`, or give a .txt file with one post on each line"
+                f"{self._path}: no column of texts among: {_listed(names)}; say which one has the "
+                "posts with --column text=NAME, and add a first line with the names if there is "
+                "none; if each line of the file is a post, give --format text"
             )
         return found
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(map(_shown, names[:_SHOWN_NAMES])) or "no columns"
 
 
 def _shown(name: str) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from tasks.core.errors import UnreadableSource
 from tasks.core.names import Handle
 from tasks.core.records import Post, Profile
-from tasks.sources.dates import parse_date
+from tasks.sources.dates import parse_date, snowflake_date
 from tasks.sources.files.javascript import list_elements
-from tasks.sources.post_fields import earlier_versions, kind_of, language_of, text_of
+from tasks.sources.findings import Findings, Tally
+from tasks.sources.post_fields import earlier_versions, is_set, kind_of, language_of, text_of
 from tasks.sources.source import in_batches
 from tasks.sources.x_archive.index import ArchiveIndex
 from tasks.sources.x_archive.long_posts import LongPosts
@@ -31,6 +33,7 @@ class XArchiveSource:
 
     def __init__(self, index: ArchiveIndex, handle: Handle | None = None) -> None:
         self._index = index
+        self.findings = Findings()
         self._profile = read_profile(self._index, handle)
 
     @property
@@ -70,18 +73,33 @@ class XArchiveSource:
                 yield self._post(*found, tweet, raw, long_posts)
 
     def _post(self, post_id: str, text: str, tweet: Any, raw: str, long_posts: LongPosts) -> Post:
-        created_at = parse_date(tweet.get("created_at"))
+        created_at = self._date(post_id, tweet.get("created_at"))
+        self.findings.ids.add(Tally(1, 1))
         return Post(
             id=post_id,
             handle=self.handle,
             created_at=created_at,
             text=long_posts.full_text(post_id, text, created_at),
-            lang=language_of(tweet.get("lang")),
+            lang=self._language(tweet.get("lang")),
             kind=kind_of(tweet, text),
             source=self.name,
             raw=raw,
             replaces=earlier_versions(tweet, post_id),
         )
+
+    def _date(self, post_id: str, value: object) -> datetime | None:
+        found = parse_date(value)
+        if is_set(value):
+            self.findings.dates.add(Tally(1, int(found is not None)))
+        if found is None and (found := snowflake_date(post_id)):
+            self.findings.dates_from_ids += 1
+        return found
+
+    def _language(self, value: object) -> str | None:
+        found = language_of(value)
+        if is_set(value):
+            self.findings.languages.add(Tally(1, int(found is not None)))
+        return found
 
 
 def _id_and_text(tweet: Any) -> tuple[str, str] | None:

@@ -109,10 +109,29 @@ def test_newest_is_by_date_and_posts_without_one_are_oldest():
     assert held_out_ids(curated(BOT, posts)) == [str(place) for place in range(1, 21)]
 
 
-def test_without_dates_the_place_counts():
+def test_without_dates_a_seed_draws():
     corpus = curated(BOT, lake_table(sentences(60), dated=False))
-    assert held_out_ids(corpus) == [str(place) for place in range(41, 61)]
+    drawn = held_out_ids(corpus)
+    assert len(drawn) == 20
+    assert drawn != [str(place) for place in range(41, 61)]
+    assert corpus.drawn == ("alice",)
     assert (corpus.first_post, corpus.last_post) == (None, None)
+    assert held_out_ids(curated(BOT, lake_table(sentences(60), dated=False))) == drawn
+
+
+def test_a_new_post_moves_at_most_one_drawn_one():
+    before, after = (
+        set(held_out_ids(curated(BOT, lake_table(sentences(number), dated=False))))
+        for number in (150, 151)
+    )
+    assert len(before - after) <= 1
+
+
+def test_where_most_posts_have_dates_the_newest_are_held_out():
+    corpus = curated(TWO, lake_table(sentences(60)), lake_table(sentences(60, 60), handle="bob"))
+    assert corpus.drawn == ()
+    posts = lake_table(sentences(60)), lake_table(sentences(60, 60), handle="bob", dated=False)
+    assert curated(TWO, *posts).drawn == ("bob",)
 
 
 def test_every_handle_is_held_out_in_proportion():

@@ -1,0 +1,221 @@
+"""A first look at all rows of a table: what its cells are, before the first post is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from tasks.core.errors import UnreadableSource
+from tasks.sources.dates import day_first_of, is_relative, parse_date
+from tasks.sources.findings import Findings, Tally
+from tasks.sources.post_fields import is_set, language_of
+from tasks.sources.table.columns import Columns, exact_id, plain_name
+from tasks.sources.table.escapes import EscapeSurvey, Layer
+
+_SHOWN = 40  # letters of a cell in a message
+_MOST_DAYS = 1_000  # ambiguous dates that are compared
+_FLAGS = frozenset(("0", "1", "0.0", "1.0"))
+# What programs call the numbers of likes and answers. A column `retweet` beside them is a number.
+_COUNTS = frozenset(("like", "likes", "favorite", "favorites", "reply", "replies", "comments"))
+_DATE, _ID, _LANGUAGE, _FLAG = "created_at", "id", "lang", "retweet_flag"
+_REMEDY = "name another column with --column {0}=NAME, or leave it out with --column {0}="
+_ROUNDED = (
+    "a spreadsheet rounds ids to 9.06e+17: export the table again with its ids as text, name "
+    "another column with --column {0}=NAME, or leave it out with --column {0}="
+)
+_RELATIVE_REMEDY = (
+    "such a date counts back from a day that the file does not name: export the table with full "
+    "dates, or leave them out with --column date="
+)
+
+
+@dataclass(frozen=True)
+class Understanding:
+    """How the cells of a table are read.
+
+    day_first: see `parse_date`. layers: of escape, to be undone. is_flag: whether the column that
+    is called as if it marked retweets does so.
+    """
+
+    day_first: bool | None
+    layers: tuple[Layer, ...]
+    is_flag: bool
+
+    def mended(self, row: dict[str, Any], columns: Columns) -> dict[str, Any]:
+        """A row with its text without escapes, its date as an instant, no count as a flag."""
+        changed: dict[str, Any] = {}
+        text = row.get(columns.names["text"])
+        if self.layers and isinstance(text, str):
+            for layer in self.layers:
+                text = layer.undo(text)
+            changed[columns.names["text"]] = text
+        if (name := columns.names.get(_DATE)) and not isinstance(row.get(name), datetime):
+            changed[name] = parse_date(row.get(name), day_first=self.day_first)
+        if not self.is_flag and (name := columns.names.get(_FLAG)):
+            changed[name] = None
+        return {**row, **changed} if changed else row
+
+
+class _Cells:
+    """Cells of one meaning: how many hold something, how many of these are understood."""
+
+    def __init__(self, what: str, remedy: str, read: Callable[[Any], object]) -> None:
+        self.tally = Tally()
+        self._what = what
+        self._remedy = remedy
+        self._read = read
+        self._name = ""
+        self._strange = ""
+
+    def look(self, name: str, cell: object) -> None:
+        """Count a cell of a column."""
+        if not is_set(cell):
+            return
+        self._name = name
+        self.tally.given += 1
+        if self._read(cell) is not None:
+            self.tally.understood += 1
+        else:
+            self._strange = self._strange or str(cell)[:_SHOWN]
+
+    def judged(self, label: str) -> list[str]:
+        """What is to be said of the cells. Raises UnreadableSource if most are not understood."""
+        given, understood = self.tally.given, self.tally.understood
+        if given == understood:
+            return []
+        found = (
+            f"{label}: {given - understood:,} of {given:,} {self._what} in the column "
+            f"{self._name[:_SHOWN]!r} are not understood, such as {self._strange!r}"
+        )
+        if given > 2 * understood:
+            remedy = _RELATIVE_REMEDY if is_relative(self._strange) else self._remedy
+            raise UnreadableSource(f"{found}: {remedy}")
+        return [found]
+
+
+class _Dates(_Cells):
+    """Dates, of which `1/2/2020` is understood once it is known whether the day comes first."""
+
+    def __init__(self, *, day_first: bool | None) -> None:
+        super().__init__("dates", _REMEDY.format("date"), self._date)
+        self.day_first = day_first
+        self._orders: set[bool] = set()
+        self._ambiguous = 0
+        self._days: set[tuple[datetime, datetime]] = set()
+        self._example = ""
+
+    def _date(self, cell: object) -> datetime | None:
+        found = parse_date(cell, day_first=self.day_first)
+        if found is not None:
+            if isinstance(cell, str) and (order := day_first_of(cell)) is not None:
+                self._orders.add(order)
+        elif found := parse_date(cell, day_first=False):
+            self._ambiguous += 1
+            self._example = str(cell)[:_SHOWN]
+            if len(self._days) < _MOST_DAYS:
+                other = parse_date(cell, day_first=True)
+                self._days.add((found, other or found))
+        return found
+
+    def judged(self, label: str) -> list[str]:
+        if self.day_first is None and len(self._orders) == 1:
+            (self.day_first,) = self._orders
+        if not self._ambiguous or self.day_first is not None:
+            return super().judged(label)
+        found = (
+            f"{label}: {self._ambiguous:,} dates in the column {self._name[:_SHOWN]!r} can be read "
+            f"in two ways, such as {self._example!r}"
+        )
+        if not self._is_order_certain():
+            raise UnreadableSource(f"{found}: say --day-first or --month-first")
+        self.day_first = False
+        notice = f"{found}; the month is taken to be first, --day-first says otherwise"
+        return [notice, *super().judged(label)]
+
+    def _is_order_certain(self) -> bool:
+        """Whether the ambiguous dates come in the same order, whichever way they are read."""
+        others = [other for _, other in sorted(self._days)]
+        return not self._orders and len(others) < _MOST_DAYS and others == sorted(others)
+
+
+class Survey:
+    """Looks at the rows of a table, one by one.
+
+    label: of the table, for messages; day_first: as the operator says.
+    names: of the columns that were seen, by their meaning.
+    """
+
+    def __init__(self, label: str, *, day_first: bool | None) -> None:
+        self._label = label
+        self.names: dict[str, str] = {}
+        self._escapes = EscapeSurvey()
+        self._flag = _Flag()
+        self._dates = _Dates(day_first=day_first)
+        ids, languages = _ROUNDED.format("id"), _REMEDY.format("lang")
+        self._cells = {
+            _DATE: self._dates,
+            _ID: _Cells("ids", ids, exact_id),
+            _LANGUAGE: _Cells("languages", languages, language_of),
+        }
+
+    def look(self, row: Mapping[str, Any], columns: Columns) -> None:
+        """Count a row."""
+        for meaning, name in columns.names.items():
+            if name in row:
+                self.names.setdefault(meaning, name)
+        text = row.get(columns.names["text"])
+        if isinstance(text, str):
+            self._escapes.look(text)
+        for meaning, cells in self._cells.items():
+            if column := columns.names.get(meaning):
+                cells.look(column, row.get(column))
+        if flag := columns.names.get(_FLAG):
+            self._flag.look(row, flag)
+
+    def result(self, findings: Findings) -> Understanding:
+        """How the table is to be read; what was found is added to the source's findings.
+
+        Raises UnreadableSource for a column that is mostly not understood.
+        """
+        names = dict(self.names)
+        notices = [notice for cells in self._cells.values() for notice in cells.judged(self._label)]
+        if not self._flag.is_flag:
+            counts = names.pop(_FLAG)[:_SHOWN]
+            notices.append(f"{self._label}: the column {counts!r} counts, and marks nothing")
+        layers, of_layers = self._escapes.result(self._label)
+        findings.columns = {**names, **findings.columns}
+        findings.dates.add(self._dates.tally)
+        findings.ids.add(self._cells[_ID].tally)
+        findings.languages.add(self._cells[_LANGUAGE].tally)
+        findings.notices += [*notices, *of_layers]
+        return Understanding(self._dates.day_first, layers, is_flag=self._flag.is_flag)
+
+
+class _Flag:
+    """A column that marks retweets, or that counts them."""
+
+    def __init__(self) -> None:
+        self._is_count = False
+        self._beside_counts: bool | None = None
+
+    def look(self, row: Mapping[str, Any], name: str) -> None:
+        """Look at a cell, and once at the names beside it."""
+        if self._beside_counts is None:
+            plain = {plain_name(each) for each in row}
+            self._beside_counts = plain_name(name) == "retweet" and bool(plain & _COUNTS)
+        if isinstance(row.get(name), bool):
+            self._beside_counts = False
+            return
+        cell = str(row.get(name) or "").strip().lower()
+        if not cell:
+            return
+        is_number = cell.replace(".", "", 1).isdecimal()
+        self._is_count |= is_number and cell not in _FLAGS
+        self._beside_counts = self._beside_counts and is_number
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether a value marks a retweet."""
+        return not (self._is_count or self._beside_counts)
