@@ -10,7 +10,7 @@ from pathlib import Path
 from tasks.core.errors import UnreadableSource
 from tasks.core.names import Handle
 from tasks.sources.files.containers import SourceFiles, open_files
-from tasks.sources.files.content import content_of, office_file
+from tasks.sources.files.content import Format, content_of, office_file
 from tasks.sources.mastodon.recognition import recognise_mastodon
 from tasks.sources.recognised import Reading, Recognised, Recogniser
 from tasks.sources.source import FileSource
@@ -56,10 +56,14 @@ def _recognised(path: Path, reading: Reading) -> Recognised:
 def _unknown(files: SourceFiles) -> UnreadableSource:
     names = files.names()
     if files.alone:
-        what = content_of(files, names[0]).name
+        content = content_of(files, names[0])
+        remedy = "give an X archive, CSV, JSON, JSON lines or Parquet"
+        if content.format is Format.TEXT:
+            remedy += "; if each line of the text is a post, give --format text"
+        if "Excel" in content.name:
+            remedy = "save it as CSV (UTF-8)"
         return UnreadableSource(
-            f"{files.path}: is {what}, not posts of a known kind: give an X archive, CSV, JSON, "
-            "JSON lines or Parquet; if it is text with one post on each line, --format text"
+            f"{files.path}: is {content.name}, not posts of a known kind: {remedy}"
         )
     shown = ", ".join(name[:60] for name in names[:_SHOWN])
     rest = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""

@@ -44,8 +44,8 @@ class Content:
     @property
     def holds_tweets(self) -> bool:
         """Whether its elements are those of an X archive, `{"tweet": {…}}`."""
-        if _TWEETS.fullmatch(self.variable):
-            return True
+        if self.variable.startswith(("window.YTD.", "Grailbird.")):
+            return _TWEETS.fullmatch(self.variable) is not None
         is_listed = self.format in (Format.SCRIPT, Format.JSON_LIST)
         body = self.head[len(_assignment(self.head)) :]
         return is_listed and _WRAPPED.match(body) is not None

@@ -13,7 +13,7 @@ from tasks.sources.files.containers import SourceFiles
 from tasks.sources.files.content import Format
 from tasks.sources.files.encodings import UTF8, WINDOWS_1252, encoding_of, open_utf8
 from tasks.sources.files.javascript import list_elements, values
-from tasks.sources.table.columns import Columns
+from tasks.sources.table.columns import Columns, find_columns
 from tasks.sources.table.parquet_rows import parquet_rows
 from tasks.sources.table.text_rows import Row, csv_rows, jsonl_rows, text_rows
 
@@ -65,7 +65,9 @@ class TableFile:
             elif self.format is Format.CSV:
                 yield from csv_rows(stream, self.label)
             elif self.format is Format.JSON_LINES:
-                yield from map(_unwrapped, jsonl_rows(stream, self.label))
+                for number, row, raw in jsonl_rows(stream, self.label):
+                    for text, element in _listed(raw, row):
+                        yield _unwrapped((number, element, text))
             elif self.format is Format.JSON_LIST:
                 yield from _numbered(list_elements(stream, self.label))
             else:
@@ -94,11 +96,16 @@ def _unwrapped(row: Row) -> Row:
 def _listed(raw: str, value: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """The posts in an object that holds a list of them, or the object itself."""
     key = next((each for each in _LISTS if _is_list_of_objects(value.get(each))), None)
-    if key is None or "includes" in value:
+    if key is None or "includes" in value or _has_text(value):
         yield raw, value
         return
     for element in value[key]:
         yield json.dumps(element), element
+
+
+def _has_text(value: dict[str, Any]) -> bool:
+    columns = find_columns(value, {})
+    return columns is not None and isinstance(value[columns.names["text"]], str)
 
 
 def _is_list_of_objects(value: object) -> bool:
