@@ -186,18 +186,6 @@ def print_table(title: str, rows: Sequence[dict[str, Any]]) -> None:
     _print(table)
 
 
-def print_facts(facts: Sequence[tuple[str, str]]) -> None:
-    """Print names and what is to be said of each; a name that repeats is shown once."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column()
-    table.add_column(overflow="fold")
-    before = ""
-    for name, text in facts:
-        table.add_row("" if name == before else name, for_terminal(text))
-        before = name
-    out.print(table)
-
-
 def print_outcomes(outcomes: Sequence[Outcome]) -> None:
     """Print a line for each bot: its outcome, and why."""
     rows = [

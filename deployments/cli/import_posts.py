@@ -78,8 +78,8 @@ def import_posts(
     if as_json:
         console.print_json({**row, "dry_run": dry_run, **report})
         return
-    console.print_table("Would be imported" if dry_run else "Imported", [row])
-    console.print_facts(_facts(report))
+    console.say("Would be imported" if dry_run else "Imported")
+    console.print_fields({**row, **_in_words(report)})
 
 
 def _columns(given: list[str]) -> dict[str, str]:
@@ -93,19 +93,18 @@ def _columns(given: list[str]) -> dict[str, str]:
     return {meaning.strip(): name.strip() for meaning, _, name in pairs}
 
 
-def _facts(report: dict[str, Any]) -> list[tuple[str, str]]:
-    """The report in words, under a heading each."""
-    columns = ", ".join(f"{name} ({meaning})" for meaning, name in report["columns"].items())
-    facts = [
-        ("columns", columns),
-        ("dates", _dates(report["dates"])),
-        ("ids", _ids(report["ids"])),
-        ("kinds", _numbers(report["kinds"])),
-        ("languages", _numbers(report["languages"])),
-        *(("notice", notice) for notice in report["notices"]),
-        *(("sample", " ".join(sample.split())) for sample in report["samples"]),
-    ]
-    return [(name, text) for name, text in facts if text]
+def _in_words(report: dict[str, Any]) -> dict[str, Any]:
+    """The report for people: what is empty is left out."""
+    facts = {
+        "columns": [f"{name} ({meaning})" for meaning, name in report["columns"].items()],
+        "dates": _dates(report["dates"]),
+        "ids": _ids(report["ids"]),
+        "kinds": _numbers(report["kinds"]),
+        "languages": _numbers(report["languages"]),
+        "notices": report["notices"],
+        "samples": [" ".join(sample.split()) for sample in report["samples"]],
+    }
+    return {name: text for name, text in facts.items() if text}
 
 
 def _dates(dates: dict[str, Any]) -> str:
