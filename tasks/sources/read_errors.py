@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import lzma
 import struct
+import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pyarrow as pa
 from tasks.core.errors import UnreadableSource
 
 _READ_ERRORS = (
+    tarfile.TarError,
     zipfile.BadZipFile,
     zlib.error,
     lzma.LZMAError,

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
 import json
+import lzma
+import tarfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -211,7 +216,8 @@ FIELDS = [*(names[0] for names in KNOWN.values()), "full_text", "id_str"]
 @pytest.mark.parametrize("sign", SIGNS)
 def test_any_field_that_is_long(tmp_path: Path, sign: str):
     value = sign * (20_000 // len(sign))
-    rows = [{"text": "x", field: value} for field in FIELDS]
+    honest = {"text": "x", "id": "1", "created_at": "2018-10-10", "lang": "en"}
+    rows = [{"text": "x", field: value} for field in FIELDS] + [honest] * len(FIELDS)
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     (tmp_path / "a.jsonl").write_text(lines, encoding="utf-8")
     assert number(tmp_path / "a.jsonl") == len(rows)
@@ -251,6 +257,40 @@ def test_any_element_of_a_bluesky_feed(tmp_path: Path, embed: str):
     read_bounded(read_bluesky_element, tmp_path / "body", Limits(bytes_per_byte=40))
 
 
+@pytest.mark.parametrize(
+    "sign", ["b'\\\\x", "<U+", "<e2>", "&amp;", "\\\\n", "é", "Ã©", "\\\\u", "'"]
+)
+def test_a_text_full_of_escapes(tmp_path: Path, sign: str):
+    lines = json.dumps({"text": "b'" + sign * (300_000 // len(sign))}) + "\n"
+    (tmp_path / "a.jsonl").write_text(lines * 3, encoding="utf-8")
+    assert number(tmp_path / "a.jsonl") == 3
+
+
+def test_a_tar_of_many_tables(tmp_path: Path):
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
+        for part in range(2_000):
+            content = b"text\nhi\n"
+            info = tarfile.TarInfo(f"{part}.csv")
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    ending = read_bounded(read_posts, tmp_path / "a.tar.gz", Limits(seconds=20))
+    assert ending.result == 2_000
+
+
+def test_a_tar_whose_header_claims_a_long_name(tmp_path: Path):
+    info = tarfile.TarInfo("a.csv")
+    info.type, info.size = tarfile.GNUTYPE_LONGNAME, 1 << 32
+    (tmp_path / "a.tar").write_bytes(info.tobuf() + b"\0" * 10_000)
+    assert "cannot be read" in refusal(tmp_path / "a.tar")
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_compressed_file_that_expands_without_end(tmp_path: Path, compress: Any):
+    for name, content in (("a.txt", b"x\n" * (20 << 20)), ("a.tar", b"\0" * (40 << 20))):
+        (tmp_path / f"{name}.z").write_bytes(compress(content))
+        assert refusal(tmp_path / f"{name}.z")
+
+
 LETTERS = list('[]{}",:;x0 \n\r\t\\é日…')
 WORDS = ["text", '"text"', '{"text":', '"id":', '{"a":1},', "1e9", "\\u", "\\ud800", '""']
 LINES = ["@a ", "https://t.co/a ", "&#", '{"text":"x"}\n', "x,y\n"]
@@ -261,7 +301,7 @@ REPEATED = st.lists(st.tuples(FRAGMENTS, st.integers(1, 60_000)), min_size=1, ma
 
 
 @fixture_shared_by_examples
-@given(body=REPEATED, suffix=st.sampled_from(["", ".csv", ".jsonl", ".txt"]))
+@given(body=REPEATED, suffix=st.sampled_from(["", ".csv", ".json", ".js", ".txt"]))
 def test_any_text_as_a_table(tmp_path: Path, body: str, suffix: str):
     path = tmp_path / f"a{suffix}"
     path.write_text(body, encoding="utf-8")

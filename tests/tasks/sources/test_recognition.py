@@ -14,12 +14,15 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tasks.core.errors import BadInput, UnreadableSource
+from tasks.core.errors import BadInput, HuggingtweetsError, UnreadableSource
 from tasks.core.names import Handle
 from tasks.core.records import Post
 from tasks.sources.file_sources import file_digest, open_file_source
 from tasks.sources.recognised import Reading
+from tests.strategies import fixture_shared_by_examples
 from tests.tasks.sources.x_archive.archives import archive_files, script, tweet, write_zip
 
 ALICE = Handle("alice")
@@ -310,3 +313,67 @@ def test_two_archives_at_once_are_refused(tmp_path: Path):
     files = {f"{n}/{name}": text for n in "ab" for name, text in archive_files(TWEETS).items()}
     with pytest.raises(UnreadableSource, match="holds more than one archive"):
         open_file_source(write_zip(tmp_path / "a.zip", files), None)
+
+
+heads = st.sampled_from(
+    [
+        *("", "[", "{", '[{"text":', '{"text": "a"}\n', "id,text\n", "window.YTD.tweets.part0 = ["),
+        *("module.exports = [", "sep=;\n", "\ufeff", "PAR1", "\xff\xfe", "b'", '{"tweets": ['),
+    ]
+)
+bodies = st.binary(max_size=60) | st.text('"{}[],:;|\ttextid1\\u\n\x00é', max_size=60).map(
+    lambda text: text.encode()
+)
+names = st.sampled_from(["a", "a.csv", "a.json", "a.js", "a.txt", "a.zip", "a.tar", "a.tgz"])
+compressed_as = st.sampled_from([*COMPRESSIONS])
+
+
+@fixture_shared_by_examples
+@given(head=heads, body=bodies, name=names, suffix=compressed_as, cut=st.booleans())
+def test_only_our_own_errors_come_out_of_any_file(
+    tmp_path: Path, head: str, body: bytes, name: str, suffix: str, cut: bool
+):
+    content = COMPRESSIONS[suffix](head.encode("latin-1", "replace") + body)
+    path = written(tmp_path / f"{name}{suffix}", content[:-3] if cut else content)
+    try:
+        assert posts_in(path)
+        assert file_digest(path)
+    except HuggingtweetsError as error:
+        assert str(path) in str(error)  # noqa: PT017 - that there is none is right too
+        assert "\n" not in str(error)  # noqa: PT017
+
+
+@fixture_shared_by_examples
+@given(changes=st.lists(st.tuples(st.integers(0, 10_000), st.binary(max_size=9)), max_size=4))
+def test_only_our_own_errors_come_out_of_a_damaged_tar(
+    tmp_path: Path, changes: list[tuple[int, bytes]]
+):
+    path = tmp_path / "a.tar"
+    with tarfile.open(path, "w") as archive:
+        for number in range(3):
+            archive.add(written(tmp_path / f"{number}.csv", CSV), f"{number}.csv")
+    content = bytearray(path.read_bytes())
+    for at, replacement in changes:
+        content[at : at + len(replacement)] = replacement
+    path.write_bytes(content)
+    try:
+        assert posts_in(path)
+    except HuggingtweetsError as error:
+        assert "\n" not in str(error)  # noqa: PT017 - that there is none is right too
+
+
+whole = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=30)
+
+
+@fixture_shared_by_examples
+@given(texts=st.lists(whole, min_size=1, max_size=9), suffix=compressed_as)
+def test_any_text_survives_json_of_any_shape_and_compression(
+    tmp_path: Path, texts: list[str], suffix: str
+):
+    rows = [{"id": str(n), "text": text} for n, text in enumerate(texts, 1)]
+    plain = [*rows, *({"id": f"{n}0", "text": "plain — é\n&lt;"} for n in range(1, 99))]
+    for content in (json.dumps(plain), json.dumps(plain, indent=1), json.dumps({"posts": plain})):
+        path = written(tmp_path / f"a.json{suffix}", COMPRESSIONS[suffix](content.encode()))
+        assert [(post.id, post.text) for post in posts_in(path)][: len(rows)] == [
+            (row["id"], row["text"]) for row in rows
+        ]
