@@ -182,11 +182,12 @@ class _JsonReader:
         except UnicodeDecodeError as error:
             raise UnreadableSource(
                 f"{self._label}: is not UTF-8 after character {self._dropped + len(self.buffer)} "
-                f"({error.reason}): download the archive again"
+                f"({error.reason}): is the file as it was made?"
             ) from error
         return not self._ended
 
     def _invalid(self, what: str, where: int) -> UnreadableSource:
         return UnreadableSource(
-            f"{self._label}: invalid JSON at character {where} ({what}): download the archive again"
+            f"{self._label}: invalid JSON at character {where} ({what}): is the file complete, and "
+            "as it was made?"
         )

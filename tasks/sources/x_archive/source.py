@@ -67,7 +67,7 @@ class XArchiveSource:
             if found is None:
                 raise UnreadableSource(
                     f"{self._index.files.label(name)}: a post without a decimal id and a text "
-                    f"({raw[:60]!r}): download the archive again"
+                    f"({raw[:60]!r}): give the file as X made it"
                 )
             if "deleted_at" not in tweet:
                 yield self._post(*found, tweet, raw, long_posts)
