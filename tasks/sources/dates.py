@@ -29,7 +29,7 @@ _EPOCH_SECONDS = (1e9, 4.2e9)  # 2001 to 2103
 # A spreadsheet counts days since 1899-12-30: from 2006, when X began, to 2100.
 _SERIALS, _SERIAL_EPOCH = (38_700.0, 73_050.0), datetime(1899, 12, 30, tzinfo=UTC)
 _SNOWFLAKES_FROM, _SNOWFLAKE_EPOCH = 1 << 34, 1_288_834_974_657
-_LAST_SNOWFLAKE = 1 << 63
+_SNOWFLAKES_TO = 1 << 62  # of the year 2045
 
 _MONTH = r"(?P<month>[A-Za-z]{3,9})\.?"
 _TIME = (
@@ -118,7 +118,7 @@ def snowflake_date(post_id: str) -> datetime | None:
     if not (len(post_id) <= 19 and post_id.isascii() and post_id.isdigit()):
         return None
     number = int(post_id)
-    if not _SNOWFLAKES_FROM <= number < _LAST_SNOWFLAKE:
+    if not _SNOWFLAKES_FROM <= number < _SNOWFLAKES_TO:
         return None
     return datetime.fromtimestamp(((number >> 22) + _SNOWFLAKE_EPOCH) / 1000, UTC)
 
@@ -149,7 +149,7 @@ def _from_text(text: str, *, day_first: bool | None) -> datetime | None:
     if found := _TWITTER.fullmatch(text):
         month, *rest = found.groups()
         day, hour, minute, second, year = map(int, rest)
-        return datetime(year, _MONTHS[month.lower()], day, hour, minute, second, tzinfo=UTC)
+        return datetime(year, _MONTHS.get(month.lower(), 0), day, hour, minute, second, tzinfo=UTC)
     if _NUMBER.fullmatch(text) and len(text) != len("20181010"):
         return _from_number(float(text))
     if found := _DOT_NET.fullmatch(text):
@@ -182,7 +182,7 @@ def _year_last(found: re.Match[str], *, day_first: bool | None) -> datetime | No
     first, other, year = int(found["first"]), int(found["other"]), int(found["year"])
     if found["sign"] == ".":
         day_first = True
-    elif first > 12 or other > 12:
+    elif first > 12 or other > 12 or first == other:
         day_first = first > 12
     if day_first is None:
         return None
