@@ -12,6 +12,7 @@ from tasks.core.names import Handle
 from tasks.core.records import Post, Profile
 from tasks.sources.files.containers import SourceFiles
 from tasks.sources.files.javascript import CHUNK, listed_elements, read_value
+from tasks.sources.findings import Findings, Tally
 from tasks.sources.mastodon.activities import SOURCE, author_of, is_public, post_of
 from tasks.sources.mastodon.owner import checked_owner, owner_of
 from tasks.sources.source import in_batches
@@ -43,6 +44,7 @@ class MastodonArchiveSource:
         self._author = author_of(first)
         found = owner_of(self._about, self._author, url if isinstance(url, str) else "")
         self._handle = checked_owner(files.path, found, wanted)
+        self.findings = Findings()
 
     @property
     def handle(self) -> Handle:
@@ -77,11 +79,19 @@ class MastodonArchiveSource:
             if not is_public(activity):
                 left_out["for followers or single people"] += 1
             elif (post := post_of(activity, self._handle, raw)) is not None:
+                self._count(post)
                 yield post
             else:
                 left_out[_other(activity)] += 1
         for what, number in left_out.items():
             _log.info("@%s: %d activities %s were left out", self._handle, number, what)
+            self.findings.notices.append(f"{number:,} activities {what} were left out")
+
+    def _count(self, post: Post) -> None:
+        self.findings.ids.add(Tally(1, 1))
+        self.findings.dates.add(Tally(1, int(post.created_at is not None)))
+        if post.lang is not None:
+            self.findings.languages.add(Tally(1, 1))
 
     def _activities(self) -> Iterator[tuple[str, dict[str, Any]]]:
         with self._files.open(self._outbox) as stream:

@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 from itertools import chain
 
 from tasks.core.errors import BadInput, UnreadableSource
-from tasks.core.names import BlueskyHandle, Handle
+from tasks.core.names import Handle
 from tasks.core.records import Post
 from tasks.sources.dates import snowflake_date
 from tasks.sources.findings import Findings
@@ -104,7 +104,7 @@ class TableSource:
 
     def _dated(self, post: Post) -> Post:
         """A post of X without a date with that of its id, if it has one."""
-        if post.created_at is not None or isinstance(self.handle, BlueskyHandle):
+        if post.created_at is not None or type(self.handle) is not Handle:
             return post
         created_at = snowflake_date(post.id)
         self.findings.dates_from_ids += created_at is not None
