@@ -11,9 +11,10 @@ from prefect.states import Failed
 
 from flows.requests import HandleName
 from tasks.artifacts import show_table
-from tasks.comply import Complied, accounts_to_check, comply_account
+from tasks.comply import Complied, comply_account
 from tasks.core.errors import HuggingtweetsError, SourceStopped
 from tasks.core.names import Handle
+from tasks.ingest.checkable import NOTHING, accounts_to_check
 from tasks.storage import storage_root
 
 log = logging.getLogger("huggingtweets")
@@ -61,9 +62,12 @@ def comply(handles: tuple[HandleName, ...] = ()) -> Any:
     """
     asked = [Handle.parse(name) for name in handles]
     todo = accounts_to_check(storage_root(), asked)
-    none = "the lake holds no posts of it from the Community Archive or the X API: check the name"
     known = {handle for handle, _ in todo}
-    checked = [Checked(each.name, None, f"@{each}: {none}") for each in asked if each not in known]
+    checked = [
+        Checked(each.name, None, f"@{each}: {NOTHING}: check the name")
+        for each in asked
+        if each not in known
+    ]
     stopped: set[str] = set()  # services that would refuse the other accounts alike
     for handle, service in todo:
         if service in stopped:

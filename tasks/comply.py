@@ -16,14 +16,12 @@ from tasks.ingest.community_scrape import open_community_archive
 from tasks.ingest.services import COMMUNITY_ARCHIVE, X_API
 from tasks.ingest.x_comply import drop_gone
 from tasks.ingest.x_scrape import open_budget, open_client
-from tasks.lake.posts import handles, state
 from tasks.orchestration.limits import ensure_limits, scraping_place
 from tasks.orchestration.policies import RETRY
 from tasks.registry.due_marks import mark_due
 from tasks.scrape import run_with_budget, service_pace
 from tasks.storage import Storage, storage_root
 
-CHECKED = (COMMUNITY_ARCHIVE, X_API)  # services that can be asked, in this order
 _SHOWN = {COMMUNITY_ARCHIVE: "the Community Archive", X_API: "X"}
 # Called with the ids of posts that are gone, before the lake drops them.
 Before = Callable[[Collection[str]], object]
@@ -47,18 +45,6 @@ class Complied:
     corpora: int = 0
     due: tuple[str, ...] = ()
     source: str = X_API
-
-
-def accounts_to_check(storage: Storage, asked: Collection[Handle] = ()) -> list[tuple[Handle, str]]:
-    """The accounts with posts from services that can be asked, and these services.
-
-    asked: these accounts only; none: all that have posts in the lake. Raises StorageUnusable.
-    """
-    found = []
-    for handle in asked or handles(storage):
-        sources = state(storage, handle).sources
-        found += [(handle, service) for service in CHECKED if service in sources]
-    return found
 
 
 @task(name="comply", task_run_name="comply @{handle}", **RETRY)

@@ -80,11 +80,11 @@ def _figure(value: float | None) -> str:
 
 
 def _header(profile: Profile) -> dict[str, str | None]:
-    name = markup(profile.display_name, _NAME_LIMIT) or markup(str(profile.handle))
+    name = markup(profile.display_name, _NAME_LIMIT) or markup(profile.handle.written)
     url = profile.avatar_url or ""
     return {
         "name": name,
-        "handle": markup(str(profile.handle)),
+        "handle": markup(profile.handle.written),
         "avatar": url if _PLAIN_URL.fullmatch(url) else None,
     }
 

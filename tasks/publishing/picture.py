@@ -75,7 +75,8 @@ def _kind(contents: ReleaseContents) -> str:
 def _who(contents: ReleaseContents) -> str:
     limit = _NAME_LIMITS[len(contents.profiles)]
     names = AND.join(markup(_name(profile), limit) for profile in contents.profiles)
-    handles = markup(contents.bot.name)
+    accounts = contents.bot.handles
+    handles = markup(accounts[0].joint.join(each.written for each in accounts))
     return f'<div class="name">{names}</div><div class="handle">@{handles}</div>'
 
 

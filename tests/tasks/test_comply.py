@@ -7,12 +7,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.comply import Before, Complied, accounts_to_check
+from tasks.comply import Before, Complied
 from tasks.comply import comply as comply_with
 from tasks.core.errors import BudgetExceeded, ServerTrouble
 from tasks.core.names import Handle
 from tasks.core.records import Kind, Post
 from tasks.core.settings import Settings
+from tasks.ingest.checkable import accounts_to_check
 from tasks.ingest.ledger import ScrapeBudget, spent
 from tasks.ingest.x_comply import drop_gone
 from tasks.ingest.x_scrape import open_budget, scrape_account

@@ -77,15 +77,15 @@ class MastodonArchiveSource:
                     "archive as it was downloaded"
                 )
             if not is_public(activity):
-                left_out["for followers or single people"] += 1
+                left_out["what is for followers or single people"] += 1
             elif (post := post_of(activity, self._handle, raw)) is not None:
                 self._count(post)
                 yield post
             else:
                 left_out[_other(activity)] += 1
         for what, number in left_out.items():
-            _log.info("@%s: %d activities %s were left out", self._handle, number, what)
-            self.findings.notices.append(f"{number:,} activities {what} were left out")
+            _log.info("@%s: left out %s: %d", self._handle, what, number)
+            self.findings.notices.append(f"left out {what}: {number:,}")
 
     def _count(self, post: Post) -> None:
         self.findings.ids.add(Tally(1, 1))
@@ -107,4 +107,4 @@ class MastodonArchiveSource:
 
 def _other(activity: Mapping[str, Any]) -> str:
     kind = activity.get("type")
-    return f"of the type {kind}" if kind in _OTHERS else "without a post"
+    return f"activities of the type {kind}" if kind in _OTHERS else "activities without a post"

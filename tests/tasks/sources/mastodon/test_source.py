@@ -82,8 +82,8 @@ def test_public_posts_and_boosts_are_read_and_nothing_else(tmp_path: Path, pack:
 def test_what_is_left_out_is_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "huggingtweets"):
         read(alone(tmp_path, files_of(ACTIVITIES)))
-    assert "3 activities for followers or single people were left out" in caplog.text
-    assert "1 activities of the type Like were left out" in caplog.text
+    assert "left out what is for followers or single people: 3" in caplog.text
+    assert "left out activities of the type Like: 1" in caplog.text
 
 
 @pytest.mark.parametrize("pack", [tar_of, zip_of, unpacked])
