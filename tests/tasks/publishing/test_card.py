@@ -269,6 +269,12 @@ def test_source_and_time_of_the_posts(contents):
     assert "come from a table of posts and the account owner's X archive." in card
 
 
+def test_how_the_held_out_posts_were_chosen_is_said(contents):
+    assert "were held out to measure the result: the newest." in render_card(contents)
+    drawn = render_card(replace(contents, corpus=replace(contents.corpus, drawn=("alice",))))
+    assert "the result: drawn at random, since the tweets have no dates." in drawn
+
+
 def test_an_avatar_is_shown_only_where_its_address_is_harmless():
     contents = make_contents("Alice")
     good = "https://pbs.example/profile_images/1/a_400x400.jpg"
