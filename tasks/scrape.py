@@ -43,7 +43,7 @@ log = logging.getLogger("huggingtweets")
 def scrape_file(handle: Handle, path: str, content: str) -> Scraped:
     """Import an archive or a table; content: the file's digest."""
     source = open_file_source(Path(path), handle)
-    scraped = import_posts(handle, source)
+    scraped = import_posts(handle, source, Path(path))
     for notice in source.findings.notices:
         log.warning("@%s: %s", handle, notice)
     save_import(storage_root(), handle, content, scraped.stored)

@@ -20,6 +20,7 @@ from deployments.cli.forget import forget
 from deployments.cli.generate import generate
 from deployments.cli.import_posts import import_posts
 from deployments.cli.nightly import nightly
+from deployments.cli.posts import posts
 from deployments.cli.retrain import retrain
 from deployments.cli.serve import serve
 from deployments.cli.status import status
@@ -39,6 +40,7 @@ app = typer.Typer(
 # In the order of `huggingtweets --help`.
 COMMANDS: dict[str, Callable[..., object]] = {
     "import": import_posts,
+    "posts": posts,
     "curate": curate,
     "retrain": retrain,
     "generate": generate,

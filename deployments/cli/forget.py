@@ -9,6 +9,7 @@ import typer
 from deployments import console
 from deployments.cli.flow_runs import run_flow, start_prefect
 from deployments.cli.options import Json
+from tasks.core.errors import BadInput
 from tasks.core.names import Handle
 
 _PATIENCE = 10.0  # seconds that a server may take to answer
@@ -19,10 +20,19 @@ def forget(
     yes: Annotated[
         bool, typer.Option("--yes", help="Remove it; without this, only show what would go")
     ] = False,
+    undo: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBER", help="Let it be used again; the number of the removal's receipt"
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Remove an account everywhere, and never use it again."""
     account = Handle.parse(handle)
+    if undo is not None:
+        _undo(account, undo, yes=yes, as_json=as_json)
+        return
     start_prefect()
     found = _plan_or_receipt(account, yes=yes)
     if as_json:
@@ -31,6 +41,19 @@ def forget(
         _print_receipt(account, found)
     else:
         _print_plan(account, found)
+
+
+def _undo(account: Handle, number: str, *, yes: bool, as_json: bool) -> None:
+    if yes:
+        raise BadInput("--undo lets the account be used again, --yes removes it: give one of them")
+    from tasks.removal.account_removal import lift_ban
+    from tasks.storage import storage_root
+
+    receipt = lift_ban(storage_root(), account, number)
+    if as_json:
+        console.print_json({"handle": account.name, "lifted": receipt})
+    else:
+        console.say(f"@{account} may be used again. What was removed of it stays removed.")
 
 
 def _print_receipt(account: Handle, receipt: Any) -> None:

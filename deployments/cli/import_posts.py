@@ -66,7 +66,7 @@ def import_posts(
         read = sum(map(len, source.batches(None)))
         row: dict[str, Any] = {"handle": source.handle.name, "source": source.name, "read": read}
     else:
-        scraped = store_posts(source.handle, source)
+        scraped = store_posts(source.handle, source, file)
         row = {
             "handle": scraped.handle.name,
             "source": scraped.source,

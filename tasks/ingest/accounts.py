@@ -62,6 +62,11 @@ def known_watermark(storage: Storage, handle: Handle, source: str) -> str | None
     return mark if mark is not None and source in state(storage, handle).sources else None
 
 
+def forget_watermark(storage: Storage, handle: Handle, source: str) -> None:
+    """Delete a watermark, where the posts of its source are deleted. Raises StorageUnusable."""
+    _WATERMARKS.delete(storage, f"{handle}/{source}")
+
+
 def move_watermark(storage: Storage, handle: Handle, source: str, post_id: str) -> None:
     """Save the newest post fetched from a source, once its rows are durable.
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from tasks.core.names import Handle
 from tasks.ingest.accounts import save_profile
+from tasks.ingest.stored_imports import own_instants, record_import
 from tasks.lake.posts import append, state
 from tasks.sources.source import Source
 from tasks.storage import storage_root
@@ -28,14 +30,18 @@ class Scraped:
     stored: int
 
 
-def import_posts(handle: Handle, source: Source) -> Scraped:
+def import_posts(handle: Handle, source: Source, path: Path | None = None) -> Scraped:
     """Append all posts of a source to the lake, and keep the account's profile.
 
-    Raises OptedOut, and what the source raises.
+    path: of the file; the import is then listed by it, and can be taken back.
+    Raises OptedOut, DamagedState, and what the source raises.
     """
-    storage = storage_root()
+    storage, now = storage_root(), datetime.now(UTC)
     refuse_opted_out(storage, handle)
-    appended = append(storage, handle, source.batches(None), scraped_at=datetime.now(UTC))
+    own = None if path is None else own_instants(storage, handle, path)
+    appended = append(storage, handle, source.batches(None), scraped_at=now, own=own)
+    if path is not None:
+        record_import(storage, handle, path, source.name, now, appended.repeats)
     if (profile := source.profile()) is not None:
         save_profile(storage, profile)
     stored = state(storage, handle).rows

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -36,9 +36,21 @@ def drop_posts(
     After an interruption the same call finishes the work.
     Raises StorageUnusable, NetworkTrouble, TransientError, OptedOut.
     """
-    if not ids:
-        return 0
-    wanted = _RowFilter(frozenset(ids), source)
+    return drop_matching(storage, handle, _WithIds(frozenset(ids), source)) if ids else 0
+
+
+class RowFilter(Protocol):
+    """Selects the rows to delete, by the values of some columns."""
+
+    @property
+    def columns(self) -> list[str]: ...  # noqa: D102 - see above
+
+    def mask(self, table: pa.Table | pa.RecordBatch) -> Any:
+        """For each row of a table whether it is to be deleted, as Arrow's booleans."""
+
+
+def drop_matching(storage: Storage, handle: Handle, wanted: RowFilter) -> int:
+    """Delete the rows that a filter selects, as `drop_posts`."""
     dropped = 0
     # Until none is found: another worker that deletes other rows may write such a row anew.
     while found := with_snapshot(storage, handle, partial(_find, storage, wanted)):
@@ -48,24 +60,24 @@ def drop_posts(
 
 
 @dataclass(frozen=True)
-class _RowFilter:
-    """Selects the rows to delete."""
+class _WithIds:
+    """Selects the rows with some ids, of one source or of all."""
 
     ids: frozenset[str]
     source: str | None
+    columns: ClassVar[list[str]] = ["id", "source"]
 
     def mask(self, table: pa.Table | pa.RecordBatch) -> Any:
-        """For each row of a table whether it is to be deleted, as Arrow's booleans."""
         found = pc.is_in(table["id"], pa.array(sorted(self.ids), pa.string()))
         if self.source is None:
             return found
         return pc.and_(found, pc.equal(table["source"], pa.scalar(self.source)))
 
 
-def _find(storage: Storage, wanted: _RowFilter, snapshot: Snapshot) -> list[tuple[Location, int]]:
+def _find(storage: Storage, wanted: RowFilter, snapshot: Snapshot) -> list[tuple[Location, int]]:
     """Where the segments lie that hold such rows, and how many each holds."""
     every = locations(storage, snapshot)
-    mask = np.asarray(wanted.mask(read_table(storage, every, ["id", "source"])))
+    mask = np.asarray(wanted.mask(read_table(storage, every, wanted.columns)))
     ends = accumulate(at.segment.rows for at in every)
     counts = [
         int(mask[end - at.segment.rows : end].sum()) for at, end in zip(every, ends, strict=True)
@@ -73,7 +85,7 @@ def _find(storage: Storage, wanted: _RowFilter, snapshot: Snapshot) -> list[tupl
     return [(at, count) for at, count in zip(every, counts, strict=True) if count]
 
 
-def _replace(storage: Storage, handle: Handle, at: Location, rows: int, wanted: _RowFilter) -> int:
+def _replace(storage: Storage, handle: Handle, at: Location, rows: int, wanted: RowFilter) -> int:
     """Replace a segment by one without such rows; returns how many were deleted.
 
     Returns 0 where another worker has replaced the segment meanwhile: the next snapshot shows it.
@@ -92,13 +104,13 @@ def _replace(storage: Storage, handle: Handle, at: Location, rows: int, wanted: 
     return rows
 
 
-def _write_others(storage: Storage, handle: Handle, at: Location, wanted: _RowFilter) -> str:
+def _write_others(storage: Storage, handle: Handle, at: Location, wanted: RowFilter) -> str:
     others = _others(storage, handle, at, wanted)
     return write_segment(storage, handle, others, at.segment.scraped_at)
 
 
 def _others(
-    storage: Storage, handle: Handle, at: Location, wanted: _RowFilter
+    storage: Storage, handle: Handle, at: Location, wanted: RowFilter
 ) -> Iterator[list[Post]]:
     for batch in scan_batches(storage, [at], SCHEMA.names):
         others = batch.filter(pc.invert(wanted.mask(batch)))

@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import chain, count
+from pathlib import PurePosixPath
 from typing import Any
 
 from pydantic import SecretStr
 
-from tasks.core.errors import PermanentError
+from tasks.core.errors import BadInput, PermanentError
 from tasks.core.name_matching import is_of
 from tasks.core.names import Handle
 from tasks.core.settings import Settings
@@ -38,10 +40,11 @@ from tasks.removal.inventory import (
     delete,
 )
 from tasks.storage import Storage
-from tasks.storage.opt_outs import opt_out
+from tasks.storage.opt_outs import is_opted_out, lift_opt_out, opt_out
 from tasks.storage.state_file import StateFiles
 
 _RECEIPTS = "receipts"
+_NUMBER = re.compile(r"\d{8}T\d{6}(-\d+)?", re.ASCII)
 _log = logging.getLogger("huggingtweets")
 
 
@@ -116,6 +119,31 @@ def remove_account(
     anonymise_stops(storage, handle)
     left = [sentence for each in holders for sentence in each.remove(handle)]
     return _receipt(storage, plan, at, (*left, *_left_at_wandb(settings)))
+
+
+def lift_ban(storage: Storage, handle: Handle, number: str) -> str:
+    """Let a removed account be used again; what was removed stays removed. Returns the receipt.
+
+    number: of the receipt, the end of its name, which shows that its holder means this removal.
+    Raises BadInput, StorageUnusable.
+    """
+    number = PurePosixPath(number.strip()).name.removesuffix(".json").removeprefix(f"{handle}-")
+    key = f"{_RECEIPTS}/{handle}-{number}.json"
+    if not is_opted_out(storage, handle):
+        raise BadInput(f"@{handle} has not opted out: there is nothing to lift")
+    if _PLANS.exists(storage, handle.name):
+        raise BadInput(
+            f"@{handle}: its removal was interrupted: finish it with `huggingtweets forget "
+            f"{handle} --yes` first"
+        )
+    if not _NUMBER.fullmatch(number) or not storage.exists(key):
+        raise BadInput(
+            f"@{handle}: no receipt has the number {number[:40]!r}: give the one that "
+            f"`huggingtweets forget {handle} --yes` printed, as 20260131T040000"
+        )
+    lift_opt_out(storage, handle)
+    _log.info("@%s: may be used again", handle)
+    return key
 
 
 def _find(

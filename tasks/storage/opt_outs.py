@@ -32,6 +32,16 @@ def opt_out(storage: Storage, handle: Handle, at: datetime) -> None:
         _OPT_OUTS.save(storage, handle.name, note)
 
 
+def is_opted_out(storage: Storage, handle: Handle) -> bool:
+    """Whether an account must not be used."""
+    return _OPT_OUTS.exists(storage, handle.name)
+
+
+def lift_opt_out(storage: Storage, handle: Handle) -> None:
+    """Let an account be used again. Raises StorageUnusable."""
+    _OPT_OUTS.delete(storage, handle.name)
+
+
 def refuse_opted_out(storage: Storage, *handles: Handle) -> None:
     """Raises OptedOut where one of the accounts must not be used."""
     for handle in handles:
