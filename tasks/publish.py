@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -32,6 +34,9 @@ from tasks.publishing.releases import latest_release, publish_locally, revision_
 from tasks.storage import Storage, storage_root
 from tasks.storage.opt_outs import refuse_opted_out
 
+_log = logging.getLogger("huggingtweets")
+_NAMESPACE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?")
+
 
 def released_already(bot: Bot, fingerprint: str) -> Release | None:
     """The latest release, where it was made from the same inputs and is still whole."""
@@ -50,7 +55,9 @@ def latest_release_of(bot: Bot) -> Release | None:
 def hub_url(bot: Bot) -> str | None:
     """Where on the Hub the bot's repository is, or None where no namespace is set."""
     endpoint, namespace = settings().hub_endpoint, settings().hub_namespace
-    return f"{endpoint or 'https://huggingface.co'}/{namespace}/{bot}" if namespace else None
+    return (
+        f"{endpoint or 'https://huggingface.co'}/{namespace}/{bot.hub_name}" if namespace else None
+    )
 
 
 def hub_access(bot: Bot) -> tuple[SecretStr, str]:
@@ -60,6 +67,13 @@ def hub_access(bot: Bot) -> tuple[SecretStr, str]:
         raise BadInput(
             f"@{bot}: to push, set HUGGINGTWEETS_HUB_TOKEN and HUGGINGTWEETS_HUB_NAMESPACE"
         )
+    if not _NAMESPACE.fullmatch(namespace) or "--" in namespace:
+        raise BadInput(
+            f"@{bot}: HUGGINGTWEETS_HUB_NAMESPACE is {namespace[:60]!r}: set the name of a user or "
+            "an organisation, without slashes"
+        )
+    if bot.hub_name != bot.name:
+        _log.info("@%s: the Hub refuses this name, so its repository is %s", bot, bot.hub_name)
     return token, namespace
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -10,6 +11,8 @@ from tasks.core.errors import BadInput, InvalidHandle
 
 MAX_HANDLES = 3
 MAX_NAME = 200  # characters; files are named after handles and bots, and a name ends at 255
+_MAX_HUB_NAME = 96  # characters of a repository's name
+_REFUSED_BY_HUB = re.compile(r"--|\.\.|\.git\Z")
 _MAX_ADDRESS = 2_000  # characters
 _HANDLE = re.compile(r"[a-z0-9_]{1,20}")
 # Paths of X that are no profiles.
@@ -269,6 +272,18 @@ class Bot:
     def name(self) -> str:
         """The handles joined so that `parse` can part them: by `-` for X, and else by `_`."""
         return self.handles[0].joint.join(map(str, self.handles))
+
+    @property
+    def hub_name(self) -> str:
+        """The name of the bot's repository on the Hub: its own, or a safe one if that is refused.
+
+        The Hub allows 96 characters, no `--`, and no `.git` at the end.
+        """
+        if len(self.name) <= _MAX_HUB_NAME and not _REFUSED_BY_HUB.search(self.name):
+            return self.name
+        safe = re.sub(r"\.git\Z", "-git", re.sub("-{2,}", "-", self.name))
+        mark = hashlib.sha256(self.name.encode()).hexdigest()[:8]
+        return f"{safe[: _MAX_HUB_NAME - len(mark) - 1].rstrip('.-_')}-{mark}"
 
     def __str__(self) -> str:
         return self.name

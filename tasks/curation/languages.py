@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -10,17 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-# X still writes three languages with the codes that they had before 1989.
-_OLD_CODES = {"in": "id", "iw": "he", "ji": "yi"}
+from tasks.core.language_codes import language_code
+
 # X's codes for posts without a language: only links, tags, mentions, emoji and the like.
 _UNKNOWN = frozenset(
     {"", "und", "zxx", "mul", "art", "qam", "qct", "qht", "qme", "qst", "mis", "qxx"}
 )
 # A language counts from one post of ten on.
 _LEAST = 10
-# ISO 639-1, with a region at most. What X has for posts without words has three letters (`und`,
-# `zxx`, `qme`), and a table may hold anything.
-_CODE = re.compile(r"([a-z]{2})(?:[-_][a-z0-9]{2,8})*")
 
 
 def main_languages(codes: Iterable[str | None]) -> tuple[str, ...]:
@@ -33,8 +29,7 @@ def main_languages(codes: Iterable[str | None]) -> tuple[str, ...]:
 
 
 def _language(code: str | None) -> str | None:
-    known = _CODE.fullmatch(code.casefold()) if code and code.isascii() else None
-    return _OLD_CODES.get(known[1], known[1]) if known else None
+    return language_code(code) if code else None
 
 
 def is_other_language(languages: Any, asked: tuple[str, ...]) -> npt.NDArray[np.bool_]:
@@ -49,5 +44,5 @@ def is_other_language(languages: Any, asked: tuple[str, ...]) -> npt.NDArray[np.
 
 
 def _primary(code: str) -> str:
-    language = code.strip().lower().replace("_", "-").split("-")[0]
-    return _OLD_CODES.get(language, language)
+    """The language without its region; a code that is none is left as it is."""
+    return language_code(code) or code.strip().lower().replace("_", "-").split("-")[0]

@@ -74,7 +74,7 @@ def push_release(
     """
     from huggingface_hub import HfApi
 
-    repository = f"{namespace}/{release.bot.name}"
+    repository = f"{namespace}/{release.bot.hub_name}"
     api = HfApi(endpoint=endpoint, token=token.get_secret_value(), library_name="huggingtweets")
     with hub_errors_translated(repository, token), storage.folder(release.folder) as folder:
         push = _Push(api, repository, folder, token)

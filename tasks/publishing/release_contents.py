@@ -58,7 +58,7 @@ class ReleaseContents:
     @property
     def repository(self) -> str | None:
         """The Hub repository, `namespace/bot`, or None for a local release."""
-        return f"{self.namespace}/{self.bot.name}" if self.namespace else None
+        return f"{self.namespace}/{self.bot.hub_name}" if self.namespace else None
 
     @property
     def is_adapter(self) -> bool:

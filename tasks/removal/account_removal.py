@@ -157,7 +157,7 @@ def _find(
         handle,
         names,
         tuple(removal for removal in found if removal.files),
-        tuple(f"{settings.hub_namespace}/{bot}" for bot in bots if settings.hub_namespace),
+        tuple(f"{settings.hub_namespace}/{bot.hub_name}" for bot in bots if settings.hub_namespace),
         tuple(removal for each in holders for removal in each.find(handle)),
     )
 

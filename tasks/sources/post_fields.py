@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from tasks.core.language_codes import language_code
 from tasks.core.records import Kind
 
 _ABSENT = frozenset(("", "0", "0.0", "f", "false", "n", "no", "nan", "null", "none", "{}", "[]"))
@@ -104,10 +105,15 @@ def _first_text(post: Mapping[str, Any], paths: tuple[Path, ...]) -> str | None:
 
 
 def language_of(value: object) -> str | None:
-    """The language code in a field, None if it holds none."""
-    if not isinstance(value, str) or not is_set(value):
+    """The language code in a field, also of a language's English name; None if it holds none.
+
+    A code is kept as it is, regions and X's own codes for posts without words included.
+    """
+    code = value.strip() if isinstance(value, str) else ""
+    if not is_set(code) and code.lower() != "no":  # Norwegian
         return None
-    code = value.strip()
+    if len(code) > 3 and "-" not in code and (known := language_code(code)):
+        return known
     return code if len(code) <= _LONGEST_LANGUAGE else None
 
 

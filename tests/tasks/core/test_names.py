@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from huggingface_hub.utils import validate_repo_id
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
@@ -249,3 +250,27 @@ def test_a_bot_of_several_mastodon_accounts_is_written_with_or_without_at_signs(
     bot = Bot.parse("bob@b.example_alice@a.example")
     assert bot.name == "alice__a.example_bob__b.example"
     assert Bot.parse(bot.name) == bot
+
+
+def repository_name(bot: Bot) -> str:
+    validate_repo_id(f"me/{bot.hub_name}")
+    return bot.hub_name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("xn--ls8h.la", "alice.git", "a--b--c.example.com", f"{'a' * 60}.{'b' * 60}.com"),
+        "alice.bsky.social_xn--ls8h.la",
+    ],
+)
+def test_a_name_that_the_hub_refuses_has_a_safe_one_there(name: str) -> None:
+    safe = repository_name(Bot.parse(name))
+    assert safe != name
+    assert re.fullmatch(r".*-[0-9a-f]{8}", safe)
+
+
+@given(bots)
+def test_each_bot_has_a_name_on_the_hub_of_its_own(bot: Bot) -> None:
+    """Whatever the Hub's own client refuses."""
+    assert (repository_name(bot) == bot.name) or len(bot.name) > 96 or "--" in bot.name

@@ -16,7 +16,7 @@ from tests.tasks.publishing.examples import names
         (["fr", "en", "en"], ("en", "fr")),
         (["pt-BR", "pt_PT", "PT"], ("pt",)),
         (["iw", "he", "in"], ("he", "id")),
-        (["und", "qme", "zxx", None, "", "en\n", "ｅｎ"], ()),
+        (["und", "qme", "zxx", None, "", "e\nn", "ｅｎ"], ()),
         ([], ()),
     ],
 )

@@ -7,6 +7,8 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -138,10 +140,14 @@ def test_what_was_merged_is_taken_back_too(imports: Imports) -> None:
 
 
 def test_bots_of_the_account_become_due(imports: Imports) -> None:
-    imports.storage.write("corpora/alice-bob/note.json", b"{}")
+    corpora = {"corpora/alice-bob/x.parquet": "2", "corpora/alice-bob/y.parquet": "3"}
+    for key, held in corpora.items():
+        imports.storage.local(key).parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table({"handle": ["alice"], "id": [held]}), imports.storage.local(key))
     name = imports("a.csv", post(1), post(2))
     taken = take_back(imports.storage, ALICE, name, NOW)
     assert (taken.gone, taken.stored, taken.due) == (2, 0, ("alice-bob",))
+    assert [imports.storage.exists(key) for key in corpora] == [False, True]
     due = json.loads(imports.storage.read("due/alice-bob.json"))
     assert due["reason"] == "an import of @alice was taken back"
 
