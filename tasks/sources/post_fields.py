@@ -67,6 +67,14 @@ _AUTHORS: tuple[Path, ...] = (
 )
 
 
+# As columns of tables.
+COLUMNS = frozenset(
+    ".".join(path)
+    for paths in (_LONG_TEXTS, _RETWEETED, _REPLIED_TO, _QUOTED, _VERSIONS, _AUTHORS)
+    for path in paths
+) | {"referenced_tweets"}
+
+
 def is_set(value: object) -> bool:
     """Whether a cell holds a value: a flag that is set, an id, an object.
 

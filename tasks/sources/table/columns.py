@@ -10,8 +10,9 @@ from typing import Any
 from tasks.core.errors import UnreadableSource
 from tasks.core.names import Handle
 from tasks.core.records import Kind, Post
+from tasks.core.records.made_ids import MadeIds
 from tasks.sources.dates import parse_date
-from tasks.sources.post_fields import is_set, language_of
+from tasks.sources.post_fields import earlier_versions, is_set, kind_of, language_of, long_text
 
 # Names seen in real tables, the more exact first; compared without case, spaces, `_` and `-`.
 KNOWN = {
@@ -31,6 +32,10 @@ KNOWN = {
     "reply_to": ("inreplytostatusid", "inreplytostatusidstr", "replytoid"),
     "reply_to_user": ("inreplytouserid", "inreplytouseridstr"),
     "quote_of": ("quotedstatusid", "quotedstatusidstr", "quotedid"),
+    "author": (
+        *("author.username", "user.screenname", "user.username", "username", "screenname"),
+        *("authorusername", "userscreenname", "userusername", "author", "user", "handle"),
+    ),
 }
 # What an operator may call a meaning too.
 ALIASES = {"date": "created_at", "language": "lang", "retweet": "retweet_flag"}
@@ -48,11 +53,12 @@ class Columns:
 
     names: Mapping[str, str]
 
-    def post(self, row: Mapping[str, Any], handle: Handle, made_id: str, raw: str) -> Post:
-        """The post in a row, with the id `made_id` if the row has no exact one."""
-        text = _text(row.get(self.names["text"]))
+    def post(self, row: Mapping[str, Any], handle: Handle, made: MadeIds, raw: str) -> Post:
+        """The post in a row, with a made id if the row has no exact one."""
+        text = long_text(row) or _text(row.get(self.names["text"]))
+        post_id = exact_id(self._cell(row, "id")) or made.next(text)
         return Post(
-            id=exact_id(self._cell(row, "id")) or made_id,
+            id=post_id,
             handle=handle,
             created_at=parse_date(self._cell(row, "created_at")),
             text=text,
@@ -60,6 +66,7 @@ class Columns:
             kind=self._kind(row, text),
             source="table",
             raw=raw,
+            replaces=earlier_versions(row, post_id),
         )
 
     def _cell(self, row: Mapping[str, Any], meaning: str) -> Any:
@@ -67,17 +74,13 @@ class Columns:
         return None if name is None else row.get(name)
 
     def _kind(self, row: Mapping[str, Any], text: str) -> Kind:
-        if self._is_retweet(row, text):
-            return Kind.RETWEET
+        known = [name for name in ("retweet_flag", "retweet_of") if self.names.get(name) in row]
+        marked = any(is_set(self._cell(row, name)) for name in known) if known else None
+        if (kind := kind_of(row, text, is_retweet=marked)) is not Kind.POST:
+            return kind
         if is_set(self._cell(row, "reply_to")) or is_set(self._cell(row, "reply_to_user")):
             return Kind.REPLY
         return Kind.QUOTE if is_set(self._cell(row, "quote_of")) else Kind.POST
-
-    def _is_retweet(self, row: Mapping[str, Any], text: str) -> bool:
-        known = [name for name in ("retweet_flag", "retweet_of") if name in self.names]
-        if known:
-            return any(is_set(self._cell(row, name)) for name in known)
-        return text.startswith("RT @")
 
 
 def find_columns(seen: Iterable[str], given: Mapping[str, str]) -> Columns | None:

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tasks.core.errors import UnreadableSource
+from tasks.sources.post_fields import COLUMNS
 from tasks.sources.read_errors import as_unreadable
 from tasks.sources.table.columns import Columns
 from tasks.sources.table.parquet_pages import page_sizes
@@ -38,7 +39,7 @@ def parquet_rows(path: Path, columns_of: Callable[[tuple[str, ...]], Columns]) -
     with as_unreadable(str(path)), pq.ParquetFile(path, pre_buffer=False) as file:
         names = file.schema_arrow.names
         meanings = columns_of(tuple(names)).names
-        columns = [name for name in names if name in meanings.values()]
+        columns = [name for name in names if name in meanings.values() or name in COLUMNS]
         leaves = _leaves(file, columns)
         budget = _Budget(path)
         for name in columns:

@@ -10,10 +10,12 @@ from itertools import chain
 from tasks.core.errors import BadInput, UnreadableSource
 from tasks.core.names import Handle
 from tasks.core.records import Post
+from tasks.core.records.made_ids import MadeIds
 from tasks.sources.dates import snowflake_date
 from tasks.sources.findings import Findings
 from tasks.sources.recognised import Reading
 from tasks.sources.source import in_batches
+from tasks.sources.table.authors import Authors
 from tasks.sources.table.columns import ALIASES, KNOWN, Columns, find_columns
 from tasks.sources.table.survey import Survey, Understanding
 from tasks.sources.table.table_files import TableFile
@@ -62,8 +64,8 @@ class TableSource:
     def batches(self, newer_than: str | None) -> Iterator[list[Post]]:
         """All posts, whatever `newer_than`: the lake knows which it has.
 
-        A row without an exact id gets one made of the file's digest and its number, so that equal
-        texts stay apart and the same file always yields the same ids.
+        A row without an exact id gets one made of its text, see `MadeIds`. Where rows name their
+        authors, those of other accounts are left out.
         Raises UnreadableSource, for a column that is mostly not understood before the first post.
         """
         del newer_than
@@ -76,10 +78,13 @@ class TableSource:
     def _survey(self, table: TableFile) -> Understanding:
         survey = Survey(table.label, day_first=self._day_first)
         self.findings.notices += [table.notice] if table.notice else []
-        names: tuple[str, ...] = ()
+        authors, names = Authors(self.handle), tuple[str, ...]()
         for _, row, _ in table.rows(self._columns):
             names = names or tuple(row)
-            survey.look(row, self._columns_of(tuple(row)))
+            columns = self._columns_of(tuple(row))
+            if authors.is_mine(row, columns.names.get("author")):
+                survey.look(row, columns)
+        self.findings.notices += [*authors.judged(table.label), *table.skipped_notices]
         for meaning, name in self._given.items():
             if name and names and meaning not in survey.names:
                 raise UnreadableSource(
@@ -93,12 +98,14 @@ class TableSource:
                 yield self._dated(post)
 
     def _posts_of(self, table: TableFile, understanding: Understanding) -> Iterator[Post]:
-        prefix = table.digest()[:16]
+        made, authors = MadeIds(), Authors(self.handle)
         for number, row, raw in table.rows(self._columns):
             columns = self._columns_of(tuple(row))
+            if not authors.is_mine(row, columns.names.get("author")):
+                continue
             mended = understanding.mended(row, columns)
             try:
-                yield columns.post(mended, self.handle, f"{prefix}-{number}", raw)
+                yield columns.post(mended, self.handle, made, raw)
             except UnreadableSource as error:
                 raise UnreadableSource(f"{table.label}: row {number}: {error}") from error
 

@@ -44,7 +44,7 @@ class Understanding:
     is_flag: bool
 
     def mended(self, row: dict[str, Any], columns: Columns) -> dict[str, Any]:
-        """A row with its text without escapes, its date as an instant, no count as a flag."""
+        """A row with its text without escapes, its date as an instant, and without a count of retweets."""
         changed: dict[str, Any] = {}
         text = row.get(columns.names["text"])
         if self.layers and isinstance(text, str):
@@ -53,9 +53,10 @@ class Understanding:
             changed[columns.names["text"]] = text
         if (name := columns.names.get(_DATE)) and not isinstance(row.get(name), datetime):
             changed[name] = parse_date(row.get(name), day_first=self.day_first)
-        if not self.is_flag and (name := columns.names.get(_FLAG)):
-            changed[name] = None
-        return {**row, **changed} if changed else row
+        mended = {**row, **changed} if changed else row
+        if self.is_flag or (name := columns.names.get(_FLAG)) is None:
+            return mended
+        return {key: cell for key, cell in mended.items() if key != name}
 
 
 class _Cells:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from tasks.sources.files.javascript import list_elements, values
 from tasks.sources.table.columns import Columns, find_columns
 from tasks.sources.table.parquet_rows import parquet_rows
 from tasks.sources.table.text_rows import Row, csv_rows, jsonl_rows, text_rows
+from tasks.sources.table.wrappers import is_notice, unwrapped
 
 # Keys under which programs put the posts of a file that is one object.
 _LISTS = ("tweets", "posts", "statuses", "items", "results", "data")
@@ -40,6 +42,17 @@ class TableFile:
         """Of its text: see `encoding_of`."""
         return UTF8 if self.format is Format.PARQUET else encoding_of(self.files, self.name)
 
+    @cached_property
+    def _skipped(self) -> Counter[str]:
+        """How many objects that are no posts `rows` has skipped so far."""
+        return Counter()
+
+    @property
+    def skipped_notices(self) -> list[str]:
+        """What is to be said of what `rows` has skipped."""
+        number = self._skipped["notices"]
+        return [f"{self.label}: {number:,} notices of a stream are no posts"] if number else []
+
     @property
     def notice(self) -> str | None:
         """What the operator should know about how the file is read."""
@@ -56,6 +69,7 @@ class TableFile:
 
         columns_of: finds the columns with a meaning, for formats that read only these.
         """
+        self._skipped.clear()
         if self.format is Format.PARQUET:
             yield from self._parquet_rows(columns_of)
             return
@@ -65,14 +79,19 @@ class TableFile:
             elif self.format is Format.CSV:
                 yield from csv_rows(stream, self.label)
             elif self.format is Format.JSON_LINES:
-                for number, row, raw in jsonl_rows(stream, self.label):
-                    for text, element in _listed(raw, row):
-                        yield _unwrapped((number, element, text))
+                rows = jsonl_rows(stream, self.label)
+                listed = ((n, e, text) for n, row, raw in rows for text, e in _listed(raw, row))
+                yield from self._unwrapped(listed)
             elif self.format is Format.JSON_LIST:
-                yield from _numbered(list_elements(stream, self.label))
+                yield from self._unwrapped(_numbered(list_elements(stream, self.label)))
             else:
                 found = (each for value in values(stream, self.label) for each in _listed(*value))
-                yield from _numbered(found)
+                yield from self._unwrapped(_numbered(found))
+
+    def _unwrapped(self, rows: Iterator[Row]) -> Iterator[Row]:
+        for row in rows:
+            self._skipped["notices"] += is_notice(row[1])
+            yield from unwrapped(row)
 
     def _parquet_rows(self, columns_of: Callable[[tuple[str, ...]], Columns]) -> Iterator[Row]:
         path = self.files.local(self.name)
@@ -83,14 +102,7 @@ class TableFile:
 
 def _numbered(elements: Iterator[tuple[str, dict[str, Any]]]) -> Iterator[Row]:
     for number, (raw, element) in enumerate(elements, 1):
-        yield _unwrapped((number, element, raw))
-
-
-def _unwrapped(row: Row) -> Row:
-    """A post of an X archive, which stands under the key `tweet`, without it."""
-    number, element, raw = row
-    inner = element.get("tweet")
-    return (number, inner, raw) if len(element) == 1 and isinstance(inner, dict) else row
+        yield number, element, raw
 
 
 def _listed(raw: str, value: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -14,15 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core.errors import OptedOut
+from tasks.core.errors import BadInput, OptedOut
 from tasks.core.names import Handle
 from tasks.core.records import Kind, Post
 from tasks.core.settings import Settings
 from tasks.lake.data_files import write_segment
-from tasks.removal.account_removal import plan_removal, remove_account
+from tasks.removal.account_removal import lift_ban, plan_removal, remove_account
 from tasks.removal.this_machine import ThisMachine
 from tasks.storage import Storage
 from tasks.storage.drafts import draft_file, temporary_folder
+from tasks.storage.opt_outs import opt_out, refuse_opted_out
 from tests.tasks.removal.traces import traces
 
 ALICE, NOW = Handle("alice"), datetime(2026, 1, 2, tzinfo=UTC)
@@ -146,3 +147,27 @@ def test_a_removal_that_is_killed_is_finished_by_the_next(tmp_path: Path) -> Non
     command = [sys.executable, "-m", "tests.tasks.removal.killed_removal", tmp_path, "8"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_a_ban_is_lifted_with_the_receipts_number(storage: Storage) -> None:
+    first = remove_account(storage, ALICE, Settings(), NOW)
+    second = remove_account(storage, ALICE, Settings(), NOW)
+    for wrong in ("20260131T040000", "", "../opt-outs/alice", "x", "bob-20260102T000000"):
+        with pytest.raises(BadInput, match="no receipt has the number"):
+            lift_ban(storage, ALICE, wrong)
+    with pytest.raises(OptedOut):
+        refuse_opted_out(storage, ALICE)
+    number = second.key.removeprefix("receipts/alice-").removesuffix(".json")
+    assert lift_ban(storage, ALICE, number) == second.key
+    refuse_opted_out(storage, ALICE)
+    with pytest.raises(BadInput, match="has not opted out"):
+        lift_ban(storage, ALICE, number)
+    opt_out(storage, ALICE, NOW)
+    assert lift_ban(storage, ALICE, f"/storage/{first.key}") == first.key
+
+
+def test_a_removal_under_way_is_not_undone(storage: Storage) -> None:
+    key = remove_account(storage, ALICE, Settings(), NOW).key
+    storage.write("forgetting/alice.json", b"{}")
+    with pytest.raises(BadInput, match="finish it"):
+        lift_ban(storage, ALICE, key)

@@ -88,15 +88,6 @@ def test_plain_text_is_a_post_a_line_verbatim(tmp_path: Path):
     assert json.loads(posts[1].raw) == {"text": "  é\u2028x\x85 "}
 
 
-def test_equal_texts_without_ids_stay_apart_and_keep_their_ids(tmp_path: Path):
-    path = written(tmp_path / "a.txt", "same\nsame\n")
-    other = written(tmp_path / "b.txt", "same\nsame\nsame\n")
-    ids = [post.id for post in posts_of(path)]
-    assert len(set(ids)) == 2
-    assert ids == [post.id for post in posts_of(path)]
-    assert not set(ids) & {post.id for post in posts_of(other)}
-
-
 @pytest.mark.parametrize("name", ["id", "tweet_id", "Tweet ID", "Tweet Id", "id_str"])
 @pytest.mark.parametrize("text", ["text", "full_text", "Text", "Tweet"])
 @pytest.mark.parametrize("date", ["created_at", "timestamp", "Datetime", "Date Created"])
