@@ -44,7 +44,7 @@ class Understanding:
     is_flag: bool
 
     def mended(self, row: dict[str, Any], columns: Columns) -> dict[str, Any]:
-        """A row with its text without escapes, its date as an instant, and without a count of retweets."""
+        """A row with its text without escapes, its date as an instant, no count of retweets."""
         changed: dict[str, Any] = {}
         text = row.get(columns.names["text"])
         if self.layers and isinstance(text, str):

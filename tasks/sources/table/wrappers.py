@@ -39,7 +39,7 @@ def unwrapped(row: Row) -> Iterator[Row]:
         yield number, inner, raw
     elif is_notice(element):
         return
-    elif element.keys() <= _BESIDE_DATA:
+    elif "data" in element and element.keys() <= _BESIDE_DATA:
         names = _names(element.get("includes"))
         for post in _posts_in(element["data"]):
             yield number, _with_author(post, names), json.dumps(post)

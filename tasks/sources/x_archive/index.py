@@ -17,7 +17,7 @@ MAX_LONG_POSTS = 512 << 20  # bytes; they are held in memory
 # the inner folder given alone, have no `data/`.
 _POSTS = re.compile(
     r"(?P<root>(?:(?!data/|__MACOSX/)[^/\x00-\x1f\x7f]+/){0,3}(?:data/)?)"
-    r"(?:tweets?(?:-part\d+)?\.js|js/tweets/\d{4}_\d{2}\.js)"
+    r"(?:(?:community-)?tweets?(?:-part\d+)?\.js|js/tweets/\d{4}_\d{2}\.js)"
 )
 _LONG_POSTS = re.compile(r"note-tweets?(?:-part\d+)?\.js")
 ABOUT = ("manifest.js", "account.js", "profile.js", "js/user_details.js")

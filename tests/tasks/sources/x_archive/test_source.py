@@ -151,6 +151,13 @@ def test_an_edit_says_which_versions_it_replaces(tmp_path: Path):
     assert [(post.id, post.replaces) for post in posts] == [("17", ()), ("18", ("17",))]
 
 
+def test_posts_in_communities_are_posts(tmp_path: Path):
+    element = tweet(2, "hello gardeners", community_id="9")
+    community = script("community_tweet", [element])
+    posts = posts_of(zipped(tmp_path, [tweet(1, "hello")], community_tweet=community))
+    assert {(post.id, post.kind) for post in posts} == {("1", Kind.POST), ("2", Kind.POST)}
+
+
 def note(**fields: Any) -> dict[str, Any]:
     return {"noteTweet": {"noteTweetId": "99", **fields}}
 
