@@ -30,6 +30,7 @@ _SOURCES = {
     "community_archive": "the Community Archive, to which the accounts' owners gave them",
     "x_api": "the X API",
     "bluesky": "the public Bluesky API",
+    "bluesky_export": "the account owner's export from Bluesky",
     "mastodon": "the account owner's Mastodon archive",
 }
 

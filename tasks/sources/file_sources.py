@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tasks.core.errors import UnreadableSource
 from tasks.core.names import Handle
+from tasks.sources.bluesky.export import recognise_bluesky_export
 from tasks.sources.files.containers import SourceFiles, open_files
 from tasks.sources.files.content import Format, content_of, office_file
 from tasks.sources.mastodon.recognition import recognise_mastodon
@@ -18,7 +19,12 @@ from tasks.sources.table.recognition import recognise_table
 from tasks.sources.x_archive.recognition import recognise_x_archive
 
 # The kinds of file sources, each asked in turn. A new one is a function here.
-RECOGNISERS: tuple[Recogniser, ...] = (recognise_x_archive, recognise_mastodon, recognise_table)
+RECOGNISERS: tuple[Recogniser, ...] = (
+    recognise_x_archive,
+    recognise_mastodon,
+    recognise_bluesky_export,
+    recognise_table,
+)
 _SHOWN = 8  # names of files in a message
 
 

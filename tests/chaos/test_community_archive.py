@@ -24,7 +24,7 @@ from tasks.core.records import Kind, Post
 from tasks.ingest.community_scrape import scrape_from_community
 from tasks.lake.posts import Appended, append, read
 from tasks.sources.community_archive.source import PAGE
-from tasks.sources.table.source import TableSource
+from tasks.sources.file_sources import open_file_source
 from tasks.storage import Storage, open_storage
 from tests.servers.community_archive import KEY, Archive, Fault, running_community_archive
 from tests.servers.community_client import client_of, timeline
@@ -55,7 +55,7 @@ def imported(posts: list[Post], tmp_path_factory: pytest.TempPathFactory) -> pa.
             flags = ["1" if post.kind is kind else "" for kind in kinds]
             writer.writerow((post.id, post.created_at, post.text, *flags))
     storage = open_storage(str(folder / "storage"))
-    source = TableSource(folder / "alice.csv", ALICE)
+    source = open_file_source(folder / "alice.csv", ALICE)
     append(storage, ALICE, source.batches(None), scraped_at=NOW)
     return read(storage, ALICE).select(COLUMNS)
 

@@ -14,7 +14,7 @@ from tasks.sources.bluesky.facets import without_links
 from tasks.sources.dates import parse_date
 from tasks.sources.post_fields import language_of
 
-_REPOST = "app.bsky.feed.defs#reasonRepost"
+REPOST = "app.bsky.feed.defs#reasonRepost"
 _QUOTES = ("app.bsky.embed.record", "app.bsky.embed.recordWithMedia")
 _TID_DIGITS = "234567abcdefghijklmnopqrstuvwxyz"
 _TID = re.compile(rf"[{_TID_DIGITS[:16]}][{_TID_DIGITS}]{{12}}")
@@ -68,7 +68,7 @@ def _field(value: Any, name: str, kind: type) -> Any:
 
 def _repost(element: dict[str, Any]) -> dict[str, Any] | None:
     reason = element.get("reason")
-    return reason if isinstance(reason, dict) and reason.get("$type") == _REPOST else None
+    return reason if isinstance(reason, dict) and reason.get("$type") == REPOST else None
 
 
 def _author(post: dict[str, Any]) -> str:
@@ -109,19 +109,37 @@ def _language(record: dict[str, Any]) -> str | None:
     return language_of(languages[0]) if isinstance(languages, list) and languages else None
 
 
+def written_at(uri: str, created_at: object, now: datetime) -> datetime:
+    """When a record was written by its key, a TID, or else by its author; aware, UTC.
+
+    Neither is believed from tomorrow on. Raises MalformedPost where there is no date.
+    """
+    by_key = (_tid_of(uri) or 0) >> _CLOCK_BITS
+    if 0 < by_key <= _microseconds(now + _CLOCK_TOLERANCE):
+        return _EPOCH + timedelta(microseconds=by_key)
+    return min(_instant(created_at if isinstance(created_at, str) else ""), now)
+
+
+def _tid_of(uri: str) -> int | None:
+    """The key of a record as a number, None if it is not a TID."""
+    key = uri.rsplit("/", 1)[-1]
+    if not _TID.fullmatch(key):
+        return None
+    number = 0
+    for digit in key:
+        number = number << 5 | _TID_DIGITS.index(digit)
+    return number
+
+
 def _post_id(uri: str, indexed_at: datetime) -> str:
     """A decimal id that grows with time: the record's key, a TID, as a number.
 
     A key that is not a TID, or one from the future, which would hide all later posts, is replaced
     by the time when Bluesky received the record, with a hash of its URI.
     """
-    key = uri.rsplit("/", 1)[-1]
-    if _TID.fullmatch(key):
-        number = 0
-        for digit in key:
-            number = number << 5 | _TID_DIGITS.index(digit)
-        if number >> _CLOCK_BITS <= _microseconds(indexed_at + _CLOCK_TOLERANCE):
-            return str(number)
+    number = _tid_of(uri)
+    if number is not None and number >> _CLOCK_BITS <= _microseconds(indexed_at + _CLOCK_TOLERANCE):
+        return str(number)
     clock = zlib.crc32(uri.encode("utf-8", "backslashreplace")) % (1 << _CLOCK_BITS)
     return str(_microseconds(indexed_at) << _CLOCK_BITS | clock)
 
