@@ -13,14 +13,15 @@ CUDA_PACKAGES := torch triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-
   nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvjitlink \
   nvidia-nvshmem-cu13 nvidia-nvtx
 # Test files that run side by side, each in a process with one thread for torch.
-WORKERS ?= 2
+WORKERS ?= 3
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Extras stay in the lock; without them pip would look for newer versions of such packages.
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --no-strip-extras --generate-hashes \
   --no-header \
   $(addprefix --no-emit-package ,$(CUDA_PACKAGES))
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev fonts demo check lint types contracts test chaos lock clean
+.PHONY: help install install-dev fonts demo check lint types contracts test coverage chaos lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -57,11 +58,13 @@ types: install-dev
 contracts: install-dev
 	$(BIN)/lint-imports
 
-check: lint types contracts test ## exactly what CI runs
+check: lint types contracts coverage ## exactly what CI runs
 
-test: install-dev ## all tests, with coverage
-	$(BIN)/python -m pytest -p tests.imported_early \
-	  -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
+test: install-dev ## all tests
+	$(PYTEST)
+
+coverage: install-dev ## the same, traced, which takes a quarter longer; 90 % of the lines must run
+	$(PYTEST) -p tests.imported_early --cov --cov-report=term:skip-covered
 
 chaos: install-dev ## what takes long: processes that are killed, benchmarks, thousands of examples
 	$(BIN)/python -m pytest -m "chaos or slow" -s

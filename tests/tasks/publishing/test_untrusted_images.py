@@ -148,8 +148,8 @@ def test_a_webp_keeps_its_transparency() -> None:
 def test_a_small_png_takes_little_memory_whatever_is_packed_in_it(
     tmp_path: Path, kind: bytes
 ) -> None:
-    """A profile of 1 MB took 1.1 GB, in a picture of 16 × 16 pixels."""
-    plain, packed = drawn_png(16, 16), unpacks_to(1000 * MEGABYTE)
+    """A profile took a little more than what it unpacks to, in a picture of 16 × 16 pixels."""
+    plain, packed = drawn_png(16, 16), unpacks_to(400 * MEGABYTE)
     body = packed if kind == b"IDAT" else b"x\0\0" + packed
     (tmp_path / "a.png").write_bytes(plain[:33] + png_chunk(kind, body) + plain[33:])
     done = subprocess.run(
@@ -158,5 +158,5 @@ def test_a_small_png_takes_little_memory_whatever_is_packed_in_it(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     megabytes, seconds = map(float, done.stdout.split())
-    assert megabytes < 400
+    assert megabytes < 250
     assert seconds < 10

@@ -55,6 +55,7 @@ def test_two_processes_prepare_it_once(
     assert filecmp.cmp(*weights, shallow=False), "the same weights wherever it is prepared"
 
 
+@pytest.mark.slow
 def test_it_knows_english_learns_and_writes(base: Base, tmp_path: Path) -> None:
     texts = sentences(45)
     checkpoint = train_checkpoint(
