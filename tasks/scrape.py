@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -13,9 +12,8 @@ from prefect.runtime import flow_run
 
 from tasks.core.errors import BadInput
 from tasks.core.names import BlueskyHandle, Bot, Handle
-from tasks.core.records import Post
 from tasks.core.settings import settings
-from tasks.ingest.accounts import known_watermark, move_watermark, save_profile
+from tasks.ingest.bluesky_scrape import scrape_from_bluesky
 from tasks.ingest.community_scrape import open_community_archive, scrape_from_community
 from tasks.ingest.imported_files import is_imported, save_import
 from tasks.ingest.importing import Scraped, import_posts
@@ -27,7 +25,7 @@ from tasks.ingest.services import (
     refuse_foreign,
 )
 from tasks.ingest.x_scrape import open_budget, open_client, scrape_account
-from tasks.lake.posts import append, state
+from tasks.lake.posts import state
 from tasks.orchestration.limits import ensure_limits, permit, scraping_place
 from tasks.orchestration.policies import RETRY, UNCACHED
 from tasks.sources.bluesky.source import BlueskySource
@@ -102,19 +100,8 @@ def _from_bluesky(handle: Handle) -> Scraped:
     assert isinstance(handle, BlueskyHandle)  # noqa: S101 - `refuse_foreign` has seen to it
     storage = storage_root()
     source = BlueskySource(handle, settings().bluesky_url, permit=partial(permit, BLUESKY))
-    newest: list[int] = []
-
-    def noted(batches: Iterator[list[Post]]) -> Iterator[list[Post]]:
-        for batch in batches:
-            newest.extend(int(post.id) for post in batch)
-            yield batch
-
-    found = noted(source.batches(known_watermark(storage, handle, BLUESKY)))
-    appended = append(storage, handle, found, scraped_at=datetime.now(UTC))
-    save_profile(storage, source.profile())
-    if newest:
-        move_watermark(storage, handle, BLUESKY, str(max(newest)))
-    return Scraped(handle, BLUESKY, appended.new, appended.seen, state(storage, handle).rows)
+    found = scrape_from_bluesky(handle, source, storage)
+    return Scraped(handle, BLUESKY, found.new, found.seen, state(storage, handle).rows)
 
 
 def fetch(bot: Bot, sources: Mapping[str, str]) -> dict[str, str]:

@@ -21,7 +21,7 @@ from tasks.core.records import Account
 from tasks.core.settings import Settings
 from tasks.ingest.accounts import save_profile
 from tasks.ingest.scrape_state import load_account, load_stop, save_account, save_stop
-from tasks.lake.posts import Appended, append, rows_stored
+from tasks.lake.posts import Appended, append, state
 from tasks.sources.community_archive.client import CommunityArchiveClient
 from tasks.sources.community_archive.refusals import GUIDE
 from tasks.sources.community_archive.rows import SOURCE, Place
@@ -103,8 +103,8 @@ class _Scrape:
     def run(self) -> Appended:
         account = load_account(self._storage, self._handle, SOURCE)
         mark = load_mark(self._storage, self._handle)
-        if mark is not None and not rows_stored(self._storage, self._handle):
-            mark = None
+        if mark is not None and SOURCE not in state(self._storage, self._handle).sources:
+            mark = None  # the posts are gone from the lake: all of them are fetched again
         is_old = account is None or _now(self._client) - account.seen_at >= ACCOUNT_AGE
         if account is None or mark is None or is_old:
             account, mark, upload = self._looked_up(account, mark)

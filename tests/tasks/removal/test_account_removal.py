@@ -171,3 +171,24 @@ def test_a_removal_under_way_is_not_undone(storage: Storage) -> None:
     storage.write("forgetting/alice.json", b"{}")
     with pytest.raises(BadInput, match="finish it"):
         lift_ban(storage, ALICE, key)
+
+
+def test_an_account_of_mastodon_goes_with_its_bots_and_its_namesakes_stay(storage: Storage) -> None:
+    alice, name = Handle.parse("alice@mastodon.social"), "alice__mastodon.social"
+    theirs = [
+        *(f"posts/{name}/1.parquet", f"profiles/{name}.json", f"accounts/{name}/x.json"),
+        *(f"watermarks/{name}/x.json", f"releases/{name}/1/card", f"corpora/{name}_b__b.example/1"),
+    ]
+    others = [
+        *("posts/alice/1.parquet", "posts/mastodon.social/1.parquet", "releases/alice-bob/1/card"),
+        *("posts/alice__b.example/1.parquet", "releases/malice__mastodon.social/1/card"),
+        *("releases/mastodon.social_b.example/1/card", "corpora/_alice__mastodon.social/1"),
+    ]
+    for key in (*theirs, *others):
+        storage.write(key, b"content")
+    remove_account(storage, alice, Settings(), NOW)
+    assert [key for key in theirs if storage.exists(key)] == []
+    assert [key for key in others if not storage.exists(key)] == []
+    with pytest.raises(OptedOut):
+        refuse_opted_out(storage, alice)
+    refuse_opted_out(storage, ALICE)
