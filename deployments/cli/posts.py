@@ -61,7 +61,7 @@ def _drop(account: Handle, name: str, *, as_json: bool) -> None:
     what = taken.shown.file or taken.shown.source
     console.say(
         f"@{account}: {what} is taken back: {taken.gone:,} posts are gone, {taken.stored:,} are "
-        "stored, those among them that another import brought too."
+        "stored. What another import brought too stays."
     )
     if taken.due:
         console.say(f"To be trained again: {', '.join(taken.due)}.")

@@ -174,7 +174,11 @@ def _of_record(
     storage: Storage, handle: Handle, name: str, record: ImportRecord, rows: list[AppendRows]
 ) -> _Group:
     mine = tuple(each for each in rows if each.scraped_at in record.instants)
-    posts = sum(each.posts for each in mine) + len(_repeats(storage, handle, name))
+    posts = sum(each.posts for each in mine)
+    if repeats := _repeats(storage, handle, name):
+        # Some of these may be rows of its own, left by an import that was taken back.
+        others, _ = surviving(storage, handle, mine, repeats)
+        posts = len(others) + len(repeats)
     return _Group(StoredImport(name, record.source, record.file, record.last, posts), mine)
 
 

@@ -78,8 +78,8 @@ def scan(storage: Storage, own: Collection[datetime], snapshot: Snapshot) -> Sto
 
 def _rank(version: Version) -> int:
     """The richness as one number, which takes less memory."""
-    is_rich, is_known, length, is_dated, has_language = richness(version)
-    flags = is_rich << 1 | is_known
+    is_rich, is_known, is_clean, length, is_dated, has_language = richness(version)
+    flags = is_rich << 2 | is_known << 1 | is_clean
     return flags << 64 | length << 2 | is_dated << 1 | has_language
 
 
@@ -110,7 +110,9 @@ class NewPosts:
         self.new = len(self._counted - self.stored.replaced - self.replaced)
 
     def _under_its_id(self, post: Post) -> Post:
-        former = self.stored.former.get(post.id)
+        former = post.former_id
+        if former is None or former not in self.stored.best:
+            former = self.stored.former.get(post.id)
         return post if former is None else replace(post, id=former)
 
     def _is_new(self, post: Post) -> bool:

@@ -28,6 +28,7 @@ class Post:
     source: `table`, `x_archive`, `x_api` …
     raw: the source's record, as a JSON object.
     replaces: the ids of earlier versions, if the post was edited; each version has its own.
+    former_id: what an earlier version of this program made as its id, if the source has none.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Post:
     source: str
     raw: str
     replaces: tuple[str, ...] = ()
+    former_id: str | None = None
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,15 @@ import hashlib
 import re
 from collections import Counter
 
+MADE = "text-"  # how made ids begin
 _SURROGATE = re.compile("[\ud800-\udfff]")  # the lake cannot store it
 # Earlier versions of this program made them of the file's digest and the row's number.
 FORMER_ID = re.compile(r"([0-9a-f]{16})-\d+")
+
+
+def former_id(content: str, row: int) -> str:
+    """The id that the post in a row of a file had; content: the file's digest, hexadecimal."""
+    return f"{content[:16]}-{row}"
 
 
 class MadeIds:
@@ -27,4 +33,4 @@ class MadeIds:
         as_stored = _SURROGATE.sub("\ufffd", text)
         key = hashlib.sha256(as_stored.encode()).digest()[:12]
         self._seen[key] += 1
-        return f"text-{key.hex()}-{self._seen[key]}"
+        return f"{MADE}{key.hex()}-{self._seen[key]}"

@@ -10,7 +10,7 @@ from itertools import chain
 from tasks.core.errors import BadInput, UnreadableSource
 from tasks.core.names import Handle
 from tasks.core.records import Post
-from tasks.core.records.made_ids import MadeIds
+from tasks.core.records.made_ids import MADE, MadeIds, former_id
 from tasks.sources.dates import snowflake_date
 from tasks.sources.findings import Findings
 from tasks.sources.recognised import Reading
@@ -98,16 +98,18 @@ class TableSource:
                 yield self._dated(post)
 
     def _posts_of(self, table: TableFile, understanding: Understanding) -> Iterator[Post]:
-        made, authors = MadeIds(), Authors(self.handle)
+        made, authors, content = MadeIds(), Authors(self.handle), table.digest()
         for number, row, raw in table.rows(self._columns):
             columns = self._columns_of(tuple(row))
             if not authors.is_mine(row, columns.names.get("author")):
                 continue
             mended = understanding.mended(row, columns)
             try:
-                yield columns.post(mended, self.handle, made, raw)
+                post = columns.post(mended, self.handle, made, raw)
             except UnreadableSource as error:
                 raise UnreadableSource(f"{table.label}: row {number}: {error}") from error
+            is_made = post.id.startswith(MADE)
+            yield replace(post, former_id=former_id(content, number)) if is_made else post
 
     def _dated(self, post: Post) -> Post:
         """A post of X without a date with that of its id, if it has one."""

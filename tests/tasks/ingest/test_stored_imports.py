@@ -92,7 +92,7 @@ def test_what_another_import_brought_too_stays(imports: Imports) -> None:
     third = imports("c.csv", post(2, "both"))
     assert drop_import(imports.storage, ALICE, one) == 1
     assert imports.texts() == ["both", "three"]
-    assert imports.listed() == [("b.csv", "table", 3), ("c.csv", "table", 2)]
+    assert imports.listed() == [("b.csv", "table", 2), ("c.csv", "table", 1)]
     drop_import(imports.storage, ALICE, other)
     assert imports.texts() == ["both"]
     drop_import(imports.storage, ALICE, third)

@@ -74,6 +74,11 @@ def test_only_richer_versions_are_new(storage: Storage) -> None:
         (post("1", "a much longer text"), post("1", "text", "x_api")),
         (post("1", "a much longer text"), post("1", "text", kind=Kind.REPLY)),
         (post("1", "te…"), post("1", "text")),
+        (post("1", r"b'it\xe2\x80\x99s'"), post("1", "it’s")),
+        (post("1", "fine <U+0001F602>"), post("1", "fine 😂")),
+        (post("1", r"one\ntwo"), post("1", "one\ntwo")),
+        (post("1", "cafÃ©, itâ€™s"), post("1", "café, it’s")),
+        (post("1", "a &amp;lt; b"), post("1", "a &lt; b")),
         (post("1", "text"), post("1", "text", created_at=WRITTEN)),
         (post("1", "text"), post("1", "text", lang="en")),
     ],
@@ -120,7 +125,7 @@ few_ids = st.sampled_from(["1", "2", "3"])
 versions = st.builds(
     post,
     few_ids,
-    st.text(max_size=3),
+    st.text(max_size=3) | st.sampled_from([r"\xe2", "Ã©", "é", r"a\nb", "&amp;amp;"]),
     st.sampled_from(["table", "x_archive", "x_api"]),
     created_at=st.sampled_from([None, WRITTEN, NOW]),
     lang=st.sampled_from([None, "en", "ja"]),
@@ -197,6 +202,14 @@ def test_a_date_that_is_understood_now_is_added_to_a_row_with_a_former_id(storag
     append(storage, ALICE, [dated], scraped_at=NOW)
     (row,) = read(storage, ALICE).to_pylist()
     assert (row["id"], row["created_at"]) == ("0123456789abcdef-1", WRITTEN)
+
+
+def test_a_text_that_is_decoded_now_replaces_the_row_with_the_former_id(storage: Storage) -> None:
+    append(storage, ALICE, [[post("0123456789abcdef-1", r"b'it\xe2\x80\x99s'")]], scraped_at=NOW)
+    made = replace(as_posts(["it’s"])[0], former_id="0123456789abcdef-1")
+    other = replace(as_posts(["more"])[0], former_id="0123456789abcdef-2")
+    append(storage, ALICE, [[made, other]], scraped_at=NOW)
+    assert sorted(read(storage, ALICE)["text"].to_pylist()) == ["it’s", "more"]
 
 
 def test_rows_that_an_earlier_version_stored_for_two_files_are_not_added_to(
