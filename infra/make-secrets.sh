@@ -51,6 +51,6 @@ if is_wanted s3 s3.json; then
   \"actions\": [\"Admin\", \"Read\", \"Write\", \"List\", \"Tagging\"]}]}
 "
 fi
-for token in hub_token x_bearer_token wandb_api_key notify_url; do
+for token in hub_token community_archive_key x_bearer_token wandb_api_key notify_url; do
     [ -e "$token" ] || put "$token" ""
 done

@@ -24,7 +24,14 @@ ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"
 SECRETS = [
     *["database_password", "redis.conf", "redis_url", "api_login", "s3.json", "s3_key"],
-    *["s3_secret", "hub_token", "x_bearer_token", "wandb_api_key", "notify_url"],
+    *[
+        "s3_secret",
+        "hub_token",
+        "community_archive_key",
+        "x_bearer_token",
+        "wandb_api_key",
+        "notify_url",
+    ],
 ]
 
 
