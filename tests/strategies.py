@@ -19,6 +19,8 @@ fixture_shared_by_examples = settings(suppress_health_check=[HealthCheck.functio
 
 handles = st.from_regex(r"[a-z0-9_]{1,15}", fullmatch=True).map(Handle)
 texts = st.text(max_size=300)
+# What a cell of a table may hold in every format.
+cells = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=30)
 _naive = {"min_value": datetime(2006, 3, 21), "max_value": datetime(2030, 1, 1)}  # noqa: DTZ001 - hypothesis adds the zone
 instants = st.datetimes(**_naive, timezones=st.just(UTC))
 

@@ -47,8 +47,12 @@ class Content:
         if self.variable.startswith(("window.YTD.", "Grailbird.")):
             return _TWEETS.fullmatch(self.variable) is not None
         is_listed = self.format in (Format.SCRIPT, Format.JSON_LIST)
-        body = self.head[len(_assignment(self.head)) :]
-        return is_listed and _WRAPPED.match(body) is not None
+        return is_listed and _WRAPPED.match(self.body) is not None
+
+    @property
+    def body(self) -> str:
+        """The start of a text without what it assigns to."""
+        return self.head[len(_assignment(self.head)) :]
 
 
 _TWEETS = re.compile(r"window\.YTD\.tweets?\.part\d+|Grailbird\.data\.tweets_\d{4}_\d{2}", re.ASCII)

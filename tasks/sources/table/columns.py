@@ -93,7 +93,7 @@ def find_columns(seen: Iterable[str], given: Mapping[str, str]) -> Columns | Non
         meaning: next((plain[name] for name in known if name in plain), None)
         for meaning, known in KNOWN.items()
     }
-    names.update(given)
+    names.update({ALIASES.get(meaning, meaning): name for meaning, name in given.items()})
     found = {meaning: name for meaning, name in names.items() if name}
     return Columns(found) if found.get("text") in plain.values() else None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tasks.core.errors import BadInput, UnreadableSource
@@ -112,7 +112,7 @@ def _format(content: Content, name: str, given: Mapping[str, str]) -> Format | N
     suffix = suffix_of(name)
     if content.format is Format.SCRIPT:
         # Of another variable than X's, such as `module.exports`.
-        return Format.JSON_LIST if content.head.rstrip().endswith(("]", ";")) else None
+        return Format.JSON_LIST if content.body.startswith("[") else Format.JSON_OBJECT
     if content.format is not Format.TEXT:
         return content.format
     if suffix in _CSV or _is_csv(content.head, given):
@@ -131,17 +131,8 @@ def _first_names(content: Content, form: Format) -> tuple[str, ...] | None:
     """The names of a CSV's columns, or of the first object's keys; None if they are not known."""
     if form is Format.CSV:
         return tuple(header_of(content.head))
-    first = next(_first_objects(content.head), None)
-    return None if first is None else tuple(first)
-
-
-def _first_objects(head: str) -> Iterator[dict[str, object]]:
-    at = head.find("{")
-    if at < 0:
-        return
     try:
-        value, _ = json.JSONDecoder().raw_decode(head, at)
-    except (ValueError, RecursionError):
-        return
-    if isinstance(value, dict):
-        yield value
+        value, _ = json.JSONDecoder().raw_decode(content.head, content.head.find("{"))
+    except (ValueError, RecursionError, IndexError):
+        return None
+    return tuple(value) if isinstance(value, dict) else None

@@ -11,6 +11,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, BinaryIO
 
 from tasks.core.errors import UnreadableSource
@@ -18,6 +19,7 @@ from tasks.core.errors import UnreadableSource
 Row = tuple[int, dict[str, Any], str]
 MAX_LINE = 1 << 20  # bytes
 _DELIMITERS = ",\t;|"
+_BLANK_LINES = re.compile(r"\A(?:[ \t]*\r?\n)+")
 _SEPARATOR = re.compile(r"sep=(.)\r?\n?")  # what Excel understands as a first line
 
 
@@ -57,17 +59,16 @@ def text_rows(stream: BinaryIO, label: str) -> Iterator[Row]:
 def csv_rows(stream: BinaryIO, label: str) -> Iterator[Row]:
     """The rows below the header; quoted cells may span lines. Raises UnreadableSource."""
     numbered = lines(stream, label)
-    first = next(numbered)[1]
-    before = 0
-    if marked := _SEPARATOR.fullmatch(first):
-        delimiter, before = marked[1], 1
-        first = next(numbered, (2, ""))[1]
-    else:
-        delimiter = _delimiter(first)
-    texts = (line for _, line in _after(first, numbered))
-    reader = csv.reader(texts, delimiter=delimiter, strict=True)
+    header = next((each for each in numbered if each[1].strip()), (1, ""))
+    if marked := _SEPARATOR.fullmatch(header[1]):
+        header = next(numbered, (2, ""))
+    before, first = header[0] - 1, header[1]
+    delimiter = marked[1] if marked else _delimiter(first)
+    reader = csv.reader(
+        chain([first], (line for _, line in numbered)), delimiter=delimiter, strict=True
+    )
     try:
-        names = next(reader)
+        names = next(reader, [])
         for number, cells in enumerate(reader, 1):
             if len(cells) > len(names):
                 raise UnreadableSource(
@@ -83,14 +84,9 @@ def csv_rows(stream: BinaryIO, label: str) -> Iterator[Row]:
         ) from error
 
 
-def _after(first: str, rest: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
-    yield 1, first
-    yield from rest
-
-
 def header_of(head: str) -> list[str]:
     """The names in the first line of the start of a CSV, empty if it is not one."""
-    first, _, rest = head.partition("\n")
+    first, _, rest = _BLANK_LINES.sub("", head).partition("\n")
     if marked := _SEPARATOR.fullmatch(first.rstrip("\r")):
         first, delimiter = rest.partition("\n")[0], marked[1]
     else:

@@ -21,7 +21,7 @@ from tasks.core.records import Kind, Post
 from tasks.sources.file_sources import open_file_source
 from tasks.sources.recognised import Reading
 from tasks.sources.table.text_rows import MAX_LINE
-from tests.strategies import fixture_shared_by_examples
+from tests.strategies import cells, fixture_shared_by_examples
 
 ALICE = Handle("alice")
 Rows = list[dict[str, Any]]
@@ -218,8 +218,10 @@ def test_a_csv_may_be_separated_otherwise(tmp_path: Path, delimiter: str):
     assert (post.text, post.lang) == ("a, b; c", "en")
 
 
-def test_a_csv_may_have_a_mark_blank_lines_and_short_rows(tmp_path: Path):
-    path = written(tmp_path / "a.csv", "\ufefftext,lang\r\n\r\nhello\r\nhi,en\r\n")
+@pytest.mark.parametrize("before", ["", "\n", "\r\n \r\n"])
+def test_a_csv_may_have_a_mark_blank_lines_and_short_rows(tmp_path: Path, before: str):
+    rows = "text,lang\r\n\r\nhello\r\nhi,en\r\n"
+    path = written(tmp_path / "a.csv", f"\ufeff{before}{rows}")
     assert [(post.text, post.lang) for post in posts_of(path)] == [("hello", None), ("hi", "en")]
 
 
@@ -301,9 +303,6 @@ def test_batches_are_bounded_and_complete(tmp_path: Path):
     assert [len(batch) for batch in batches] == [1_000, 1_000, 500]
     assert [post.text for post in chain.from_iterable(batches)] == [str(n) for n in range(2_500)]
     assert open_file_source(path, ALICE).profile() is None
-
-
-cells = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=30)
 
 
 @fixture_shared_by_examples
