@@ -17,6 +17,7 @@ from tasks.sources.table.escapes import EscapeSurvey, Layer
 _SHOWN = 40  # letters of a cell in a message
 _MOST_DAYS = 1_000  # ambiguous dates that are compared
 _FLAGS = frozenset(("0", "1", "0.0", "1.0"))
+_MARKS = frozenset(("true", "t", "yes", "y"))
 # What programs call the numbers of likes and answers. A column `retweet` beside them is a number.
 _COUNTS = frozenset(("like", "likes", "favorite", "favorites", "reply", "replies", "comments"))
 _DATE, _ID, _LANGUAGE, _FLAG = "created_at", "id", "lang", "retweet_flag"
@@ -159,6 +160,7 @@ class Survey:
             _DATE: self._dates,
             _ID: _Cells("ids", ids, exact_id),
             _LANGUAGE: _Cells("languages", languages, language_of),
+            _FLAG: _Cells("marks of retweets", _REMEDY.format("retweet"), _mark),
         }
 
     def look(self, row: Mapping[str, Any], columns: Columns) -> None:
@@ -192,6 +194,14 @@ class Survey:
         findings.languages.add(self._cells[_LANGUAGE].tally)
         findings.notices += [*notices, *of_layers]
         return Understanding(self._dates.day_first, layers, is_flag=self._flag.is_flag)
+
+
+def _mark(value: object) -> object:
+    """A cell that says yes, or a number; None for anything else that is set."""
+    if isinstance(value, (bool, int, float, dict, list)):
+        return value
+    cell = str(value).strip().lower()
+    return cell if cell in _MARKS or cell.replace(".", "", 1).isdecimal() else None
 
 
 class _Flag:

@@ -112,6 +112,11 @@ def test_a_column_called_retweet_marks_them_or_counts_them(
     assert ("counts" in notices) is (retweets == 0)
 
 
+def test_marks_of_retweets_that_are_not_understood_stop_the_import(tmp_path: Path):
+    with pytest.raises(UnreadableSource, match="2 of 3 marks of retweets .* such as 'original'"):
+        read(tmp_path, table("is_retweet", "true", "original", "quote"))
+
+
 def test_beside_other_counts_a_column_called_retweet_counts(tmp_path: Path):
     posts, notices = read(tmp_path, "text,like,retweet\na,3,1\nb,0,0\n")
     assert {post.kind for post in posts} == {Kind.POST}
