@@ -216,7 +216,7 @@ FIELDS = [*(names[0] for names in KNOWN.values()), "full_text", "id_str"]
 @pytest.mark.parametrize("sign", SIGNS)
 def test_any_field_that_is_long(tmp_path: Path, sign: str):
     value = sign * (20_000 // len(sign))
-    honest = {"text": "x", "id": "1", "created_at": "2018-10-10", "lang": "en"}
+    honest = {"text": "x", "id": "1", "created_at": "2018-10-10", "lang": "en", "isretweet": 1}
     rows = [{"text": "x", field: value} for field in FIELDS] + [honest] * len(FIELDS)
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     (tmp_path / "a.jsonl").write_text(lines, encoding="utf-8")

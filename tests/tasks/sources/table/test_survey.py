@@ -113,7 +113,7 @@ def test_a_column_called_retweet_marks_them_or_counts_them(
 
 
 def test_marks_of_retweets_that_are_not_understood_stop_the_import(tmp_path: Path):
-    with pytest.raises(UnreadableSource, match="2 of 3 marks of retweets .* such as 'original'"):
+    with pytest.raises(UnreadableSource, match=r"2 of 3 marks of retweets .* such as 'original'"):
         read(tmp_path, table("is_retweet", "true", "original", "quote"))
 
 
