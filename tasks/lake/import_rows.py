@@ -111,9 +111,8 @@ class _RowsOf:
         if not len(numbers):
             return
         found = table.select(_COLUMNS).take(numbers)
-        values = [found.column(name).to_pylist() for name in VERSION_COLUMNS]
         instants: list[Any] = found.column("scraped_at").to_pylist()
-        rows = zip(numbers.tolist(), versions_in(values), instants, strict=True)
+        rows = zip(numbers.tolist(), versions_in(found), instants, strict=True)
         for number, version, scraped_at in rows:
             if (scraped_at, version[3]) in self._appends:
                 yield number, version, scraped_at

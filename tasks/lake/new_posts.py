@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property, partial
 
+from tasks.core.names import Handle
 from tasks.core.records import Post
 from tasks.core.records.made_ids import FORMER_ID, MadeIds
 from tasks.lake.edits import replaced_ids
-from tasks.lake.reading import scan_rows
-from tasks.lake.snapshot import Snapshot, locations
+from tasks.lake.reading import scan_batches
+from tasks.lake.snapshot import Snapshot, locations, with_snapshot
 from tasks.lake.surrogates import replace_surrogates
 from tasks.lake.versions import (
     VERSION_COLUMNS,
@@ -28,32 +30,35 @@ from tasks.storage import Storage
 class StoredPosts:
     """What an append has to know of an account's dataset.
 
-    versions: a hash of each version that is stored. Python's 64-bit hash keeps a million posts
-        small in memory, and is keyed by a secret of the process, so that no account can choose
-        texts that collide.
+    ranks: computes the richness of each post's best version, which few appends ask for.
+    ids: of all posts. versions: a hash of each version that is stored. Python's 64-bit hash keeps a
+        million posts small in memory, and is keyed by a secret of the process, so that no account
+        can choose texts that collide.
     own: of these, the versions that were stored at the instants given to `scan`.
-    best: the richness of each post's best version. last: for posts that are edited in place, the
-        hash of the version that was stored last.
+    last: for posts that are edited in place, the hash of the version that was stored last.
     former: for each made id the id that an earlier version of this program gave the post.
     replaced: ids of earlier versions of edited posts.
     """
 
+    ranks: Callable[[], dict[str, int]]
+    ids: set[str] = field(default_factory=set)
     versions: set[int] = field(default_factory=set)
     own: set[int] = field(default_factory=set)
-    best: dict[str, int] = field(default_factory=dict)
     last: dict[str, int] = field(default_factory=dict)
     former: dict[str, str] = field(default_factory=dict)
     replaced: frozenset[str] = frozenset()
 
-    def add(self, version: Version, *, is_own: bool = False) -> None:
-        """Take in a version that is stored after those before."""
-        post_id, source, key = version[0], version[3], hash(version)
+    @cached_property
+    def best(self) -> dict[str, int]:
+        """The rank of the best version of each post that was stored before this append."""
+        return self.ranks()
+
+    def add(self, version: Version, key: int) -> None:
+        """Take in a version, and its hash, that is stored after those before."""
+        self.ids.add(version[0])
         self.versions.add(key)
-        if is_own:
-            self.own.add(key)
-        self.best[post_id] = max(self.best.get(post_id, -1), _rank(version))
-        if is_edited_in_place(source):
-            self.last[post_id] = key
+        if is_edited_in_place(version[3]):
+            self.last[version[0]] = key
 
     def has(self, version: Version) -> bool:
         """Whether the version is stored, and still the one that counts if it is edited in place."""
@@ -62,18 +67,44 @@ class StoredPosts:
         return hash(version) in self.versions
 
 
-def scan(storage: Storage, own: Collection[datetime], snapshot: Snapshot) -> StoredPosts:
-    """What is stored in a snapshot. Raises FileVanished, DamagedState, StorageUnusable."""
-    stored, made = StoredPosts(), dict[str, MadeIds]()
-    columns = [*VERSION_COLUMNS, "scraped_at"]
-    for *values, instants in scan_rows(storage, locations(storage, snapshot), columns):
-        for version, scraped_at in zip(versions_in(values), instants, strict=True):
-            stored.add(version, is_own=scraped_at in own)
-            if found := FORMER_ID.fullmatch(version[0]):
-                file = made.setdefault(found[1], MadeIds())
-                stored.former.setdefault(file.next(version[1]), version[0])
-    stored.replaced = replaced_ids(storage, snapshot.handle, snapshot.edits)
+def scan(storage: Storage, handle: Handle, own: Collection[datetime]) -> StoredPosts:
+    """What is stored of an account.
+
+    Raises DamagedState, NetworkTrouble, TransientError, StorageUnusable.
+    """
+    return with_snapshot(storage, handle, partial(_scan, storage, handle, own))
+
+
+def _scan(
+    storage: Storage, handle: Handle, own: Collection[datetime], snapshot: Snapshot
+) -> StoredPosts:
+    stored = StoredPosts(lambda: with_snapshot(storage, handle, partial(_ranks, storage)))
+    made = dict[str, MadeIds]()
+    for at in locations(storage, snapshot):
+        is_own = at.segment.scraped_at in own
+        for batch in scan_batches(storage, [at], VERSION_COLUMNS):
+            versions = versions_in(batch)
+            keys = list(map(hash, versions))
+            stored.ids.update(version[0] for version in versions)
+            stored.versions.update(keys)
+            if is_own:
+                stored.own.update(keys)
+            for version, key in zip(versions, keys, strict=True):
+                if is_edited_in_place(version[3]):
+                    stored.last[version[0]] = key
+                elif version[0][16:17] == "-" and (found := FORMER_ID.fullmatch(version[0])):
+                    file = made.setdefault(found[1], MadeIds())
+                    stored.former.setdefault(file.next(version[1]), version[0])
+    stored.replaced = replaced_ids(storage, handle, snapshot.edits)
     return stored
+
+
+def _ranks(storage: Storage, snapshot: Snapshot) -> dict[str, int]:
+    best: dict[str, int] = {}
+    for batch in scan_batches(storage, locations(storage, snapshot), VERSION_COLUMNS):
+        for version in versions_in(batch):
+            best[version[0]] = max(best.get(version[0], -1), _rank(version))
+    return best
 
 
 def _rank(version: Version) -> int:
@@ -111,19 +142,26 @@ class NewPosts:
 
     def _under_its_id(self, post: Post) -> Post:
         former = post.former_id
-        if former is None or former not in self.stored.best:
+        if former is None or former not in self.stored.ids:
             former = self.stored.former.get(post.id)
         return post if former is None else replace(post, id=former)
 
     def _is_new(self, post: Post) -> bool:
         self.replaced.update(post.replaces)
         version = version_of(post)
+        key = hash(version)
         if self.stored.has(version):
-            if self.with_repeats and hash(version) not in self.stored.own:
+            if self.with_repeats and key not in self.stored.own:
                 self.repeats.add(fingerprint(version))
             return False
-        before = self.stored.best.get(post.id, -1)
-        if _rank(version) > before or is_edited_in_place(post.source):
+        if post.id not in self._counted and self._is_better(version):
             self._counted.add(post.id)
-        self.stored.add(version, is_own=True)
+        self.stored.add(version, key)
+        self.stored.own.add(key)
         return True
+
+    def _is_better(self, version: Version) -> bool:
+        """Whether a version counts from now on, or none of the post was stored before."""
+        if version[0] not in self.stored.ids or is_edited_in_place(version[3]):
+            return True
+        return _rank(version) > self.stored.best.get(version[0], -1)

@@ -86,7 +86,7 @@ def append(
     own: instants of earlier appends of the same import; with them, `repeats` are found.
     Raises StorageUnusable, OptedOut, and whatever `posts` raises.
     """
-    stored = with_snapshot(storage, handle, partial(scan, storage, own or ()))
+    stored = scan(storage, handle, own or ())
     selector = NewPosts(stored, with_repeats=own is not None)
     batches = selector.select(posts)
     first = next(batches, None)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,7 +23,8 @@ from tasks.core.records import Kind, Post
 
 # What tells two versions apart.
 VERSION_COLUMNS = ["id", "text", "kind", "source", "created_at", "lang"]
-Version = tuple[str, str, str, str, datetime | None, str | None]
+# With the date as microseconds since 1970.
+Version = tuple[str, str, str, str, int | None, str | None]
 
 _POOR = "table"
 # `\xe2`, a literal `\n`, `<U+0001F602>`, UTF-8 read as Windows-1252, HTML twice escaped. Python
@@ -38,7 +38,9 @@ _MICROSECOND = timedelta(microseconds=1)
 
 def version_of(post: Post) -> Version:
     """A post's values of `VERSION_COLUMNS`."""
-    return (post.id, post.text, str(post.kind), post.source, post.created_at, post.lang)
+    written = post.created_at
+    instant = None if written is None else (written - _EPOCH) // _MICROSECOND
+    return (post.id, post.text, post.kind.value, post.source, instant, post.lang)
 
 
 def is_edited_in_place(source: str) -> bool:
@@ -66,15 +68,18 @@ def richness(version: Version) -> tuple[bool, bool, bool, int, bool, bool]:
 
 def fingerprint(version: Version) -> int:
     """64 bits that are the same for a version in every process."""
-    *texts, created_at, lang = version
-    instant = None if created_at is None else (created_at - _EPOCH) // _MICROSECOND
-    whole = repr((*texts, instant, lang)).encode("utf-8", "backslashreplace")
+    whole = repr(version).encode("utf-8", "backslashreplace")
     return int.from_bytes(hashlib.blake2b(whole, digest_size=8).digest())
 
 
-def versions_in(columns: Iterable[list[Any]]) -> Iterable[Version]:
-    """The versions in rows, from the lists of values of `VERSION_COLUMNS`."""
-    return zip(*columns, strict=True)
+def versions_in(rows: pa.Table | pa.RecordBatch) -> list[Version]:
+    """The versions in rows that have `VERSION_COLUMNS`."""
+    columns = [rows.column(name) for name in VERSION_COLUMNS]
+    plain = [
+        column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column
+        for column in columns
+    ]
+    return list(zip(*(column.to_pylist() for column in plain), strict=True))
 
 
 def richest(table: pa.Table) -> pa.Table:
