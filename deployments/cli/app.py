@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 from deployments import console
 from deployments.cli import common, infra
 from deployments.cli.backfill import backfill
+from deployments.cli.chat import chat
 from deployments.cli.comply import comply
 from deployments.cli.curate import curate
 from deployments.cli.forget import forget
@@ -44,6 +45,7 @@ COMMANDS: dict[str, Callable[..., object]] = {
     "curate": curate,
     "retrain": retrain,
     "generate": generate,
+    "chat": chat,
     "status": status,
     "serve": serve,
     "nightly": nightly,

@@ -2,46 +2,94 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
 from deployments import console
-from deployments.cli.checks import released_bot
-from deployments.cli.options import BotName, Json
+from deployments.cli.checks import check_base, released_bot
+from deployments.cli.options import BotName, KeepMentions, MaxTokens, OwnBase, Temperature, TopP
 from tasks.core.errors import BadInput
+
+SEPARATOR = "---"  # between posts of which one holds a line break
+SEEDS = 2**63  # what torch takes
 
 
 def generate(
     bot: BotName,
     start: Annotated[str, typer.Argument(help="The beginning of each post")] = "",
     number: Annotated[int, typer.Option("-n", min=1, max=1000, help="Number of posts")] = 5,
-    seed: Annotated[int | None, typer.Option(help="Makes the posts reproducible")] = None,
-    keep_mentions: Annotated[
-        bool, typer.Option("--keep-mentions", help="Let posts mention accounts, as @somebody")
-    ] = False,
-    base: Annotated[
-        str | None,
-        typer.Option(help="For an adapter: the base that it was trained on; default: the setting"),
+    temperature: Temperature = 1.0,
+    top_p: TopP = 0.95,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=SEEDS - 1, help="Makes the posts reproducible")
     ] = None,
-    as_json: Json = False,
+    max_tokens: MaxTokens = 160,
+    keep_mentions: KeepMentions = False,
+    base: OwnBase = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON object for each post, one a line")
+    ] = False,
+    null: Annotated[
+        bool, typer.Option("--null", "-0", help="End each post with a NUL, as for `xargs -0`")
+    ] = False,
 ) -> None:
     """Write posts with the latest release of a bot."""
     refuse_undecodable(start)
+    if as_json and null:
+        raise BadInput("--json and --null: choose one")
+    check_draw(temperature, top_p)
+    check_base(base)
     storage, release = released_bot(bot)
-    from tasks.generation.sampling import generate as write_posts
+    from tasks.generation.decoding import Draw
+    from tasks.generation.release_writer import ReleaseWriter
 
+    chosen = int.from_bytes(os.urandom(4)) if seed is None else seed
     with storage.folder(release.folder) as folder:
-        chosen = int.from_bytes(os.urandom(4)) if seed is None else seed
-        posts = write_posts(
-            folder, start, number, chosen, keep_mentions=keep_mentions, base_id=base
+        writer = ReleaseWriter(folder, base)
+        posts = writer.posts(
+            start,
+            number,
+            chosen,
+            keep_mentions=keep_mentions,
+            max_tokens=max_tokens,
+            drawing=Draw(temperature, top_p),
         )
-    if as_json:
-        console.print_json(posts)
-        return
-    for post in posts:
-        console.say(post)
+        print_posts(posts, as_json=as_json, null=null)
+
+
+def print_posts(posts: Iterator[str], *, as_json: bool = False, null: bool = False) -> None:
+    """Print each post when it comes: as JSON, ended by a NUL, or as text for people."""
+    before = ""
+    for number, post in enumerate(posts):
+        if as_json:
+            _write(f"{json.dumps({'text': post}, ensure_ascii=True)}\n")
+        elif null:
+            _write(f"{post}\0")
+        else:
+            if number and ("\n" in before or "\n" in post):
+                console.say(SEPARATOR)
+            console.say(post)
+        before = post
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def check_draw(temperature: float, top_p: float) -> None:
+    """Raises BadInput for a temperature or a nucleus that nothing can be drawn with."""
+    if not 0.01 <= temperature <= 100:  # also what is no number
+        raise BadInput(
+            f"temperature {temperature:g}: use a number from 0.01 to 100; 1 is the usual"
+        )
+    if not 0 < top_p <= 1:
+        raise BadInput(f"top-p {top_p:g}: use a number above 0 and at most 1; 0.95 is the usual")
 
 
 def refuse_undecodable(text: str) -> None:

@@ -27,3 +27,17 @@ OnWorkers = Annotated[
     bool, typer.Option("--on-workers", help="Train on the workers, not in this process")
 ]
 Chunk = Annotated[int, typer.Option(min=1, max=200, help="Bots per flow run")]
+Temperature = Annotated[
+    float, typer.Option(help="Of drawing tokens: lower is tamer, higher is wilder")
+]
+TopP = Annotated[
+    float, typer.Option(help="Share of the probability that tokens are drawn from, up to 1")
+]
+MaxTokens = Annotated[int, typer.Option(min=16, max=4096, help="Tokens of a post at most")]
+KeepMentions = Annotated[
+    bool, typer.Option("--keep-mentions", help="Let posts mention accounts, as @somebody")
+]
+OwnBase = Annotated[
+    str | None,
+    typer.Option(help="For an adapter: the base that it was trained on; default: the setting"),
+]

@@ -10,7 +10,7 @@ goes into launching hundreds of small kernels, and finished rows cost next to no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +49,18 @@ class Limits:
     most: int
 
 
-@torch.no_grad()
+@dataclass(frozen=True)
+class Draw:
+    """How tokens are drawn.
+
+    temperature: above 0; below 1 the likelier ones are drawn more often still.
+    top_p: the share of the probability, above 0 and up to 1, that the nucleus holds.
+    """
+
+    temperature: float = 1.0
+    top_p: float = TOP_P
+
+
 def write(
     model: Any,
     prompts: Sequence[Sequence[int]],
@@ -59,24 +70,50 @@ def write(
     guard: MentionGuard | None = None,
     fixed_shapes: bool | None = None,
 ) -> list[list[int]]:
-    """The prompts with what the model writes after each, up to the end mark, which is left out.
+    """The prompts with what the model writes after each, as `write_each` gives them."""
+    return list(
+        write_each(
+            model, prompts, limits, generator=generator, guard=guard, fixed_shapes=fixed_shapes
+        )
+    )
 
-    Temperature 1, nucleus TOP_P of the TOP_K likeliest. model: as `writer_of` gives it.
-    generator: a CPU's. guard: bans mentions.
+
+@torch.no_grad()
+def write_each(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    limits: Limits,
+    *,
+    generator: torch.Generator,
+    guard: MentionGuard | None = None,
+    fixed_shapes: bool | None = None,
+    drawing: Draw | None = None,
+) -> Iterator[list[int]]:
+    """Each prompt with what the model writes after it, up to the end mark, which is left out.
+
+    In their order, each as soon as it and those before it are finished.
+    model: as `writer_of` gives it. generator: a CPU's. guard: bans mentions.
     fixed_shapes: keep all rows and the widest buffers to the end; by default so on a GPU only.
+    drawing: by default temperature 1, nucleus TOP_P; among the TOP_K likeliest in any case.
     """
     on_gpu = next(model.parameters()).device.type == "cuda"
     fixed = on_gpu if fixed_shapes is None else fixed_shapes
-    writing = _Generation(model, prompts, limits, generator, guard, fixed=fixed)
-    step = writing.step
+    writing = _Generation(model, prompts, limits, generator, guard, drawing or Draw(), fixed=fixed)
+    step, given = writing.step, 0
     for number in range(writing.steps):
         interruption.check()
-        if (not fixed or number % CHECKED_EVERY == 0) and not writing.make_room():
-            break
+        if not fixed or number % CHECKED_EVERY == 0:
+            finished = writing.first_unfinished()
+            for row in range(given, finished):
+                yield writing.text(row)
+            given = finished
+            if not writing.make_room():
+                break
         if on_gpu and fixed and number == WARM_UP and _can_be_captured(model):
             _, step = gpu.captured(writing.step)
         step()
-    return writing.texts()
+    for row in range(given, len(prompts)):
+        yield writing.text(row)
 
 
 def _can_be_captured(model: Any) -> bool:
@@ -122,10 +159,12 @@ class _Generation:
         limits: Limits,
         generator: torch.Generator,
         guard: MentionGuard | None,
+        drawing: Draw,
         *,
         fixed: bool,
     ) -> None:
         parameter = next(model.parameters())
+        self.drawing = drawing
         self.model, self.limits, self.fixed = model, limits, fixed
         self.device, self.dtype = parameter.device, parameter.dtype
         self.prompts = prompts
@@ -207,7 +246,8 @@ class _Generation:
             # Into memory that is there: ten fresh megabytes a token take longer than the sum.
             bans = self.bans[: len(self.rows)]
             logits += torch.index_select(self.guard.penalty, 0, self.states, out=bans)
-        tokens = draw(logits, self.draws.index_select(0, self.drawn)[0, self.rows])
+        draws = self.draws.index_select(0, self.drawn)[0, self.rows]
+        tokens = draw(logits, draws, self.drawing)
         if self.guard:
             self.states.copy_(self.guard.then[self.states, tokens])
         for counter in (self.column, self.drawn, self.positions):
@@ -247,27 +287,33 @@ class _Generation:
         self.mask = pad(self.mask, (0, COLUMNS), value=-torch.inf)
         self.memory.rebuild(lambda part: pad(part, (0, 0, 0, COLUMNS)))
 
-    def texts(self) -> list[list[int]]:
-        """Every prompt with what was written after it, without the end mark."""
-        results = []
-        for prompt, row in zip(self.prompts, self.tokens.tolist(), strict=True):
-            written = row[self.begin : self.begin + self.limits.most - len(prompt)]
-            if self.limits.end in written:
-                written = written[: written.index(self.limits.end)]
-            results.append([*prompt, *written])
-        return results
+    def first_unfinished(self) -> int:
+        """How many prompts are finished before the first one that is not."""
+        unfinished = self.rows[~self.done]
+        return int(unfinished.min()) if len(unfinished) else len(self.prompts)
+
+    def text(self, number: int) -> list[int]:
+        """A prompt with what was written after it, without the end mark."""
+        prompt, row = self.prompts[number], self.tokens[number].tolist()
+        written = row[self.begin : self.begin + self.limits.most - len(prompt)]
+        if self.limits.end in written:
+            written = written[: written.index(self.limits.end)]
+        return [*prompt, *written]
 
 
-def draw(logits: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
-    """One token a row: of the TOP_K likeliest, the fewest that hold TOP_P of their probability.
+_USUAL = Draw()
+
+
+def draw(logits: torch.Tensor, draws: torch.Tensor, how: Draw = _USUAL) -> torch.Tensor:
+    """One token a row: of the TOP_K likeliest, the fewest that hold `top_p` of their probability.
 
     draws: one number a row, 0 up to 1; equal numbers draw equal tokens.
     """
     top, tokens = likeliest(logits, min(TOP_K, logits.size(-1)))
-    reached = top.float().softmax(-1).cumsum(-1)
-    # A token is in the nucleus if those before it do not reach TOP_P.
+    reached = top.float().div(how.temperature).softmax(-1).cumsum(-1)
+    # A token is in the nucleus if those before it do not reach top_p.
     before = torch.nn.functional.pad(reached[:, :-1], (1, 0))
-    last = (before < TOP_P).sum(-1, keepdim=True) - 1
+    last = (before < how.top_p).sum(-1, keepdim=True) - 1
     target = draws[:, None] * reached.gather(1, last)
     chosen = torch.searchsorted(reached, target, right=True).minimum(last)
     return tokens.gather(1, chosen)[:, 0]

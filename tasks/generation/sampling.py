@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from tasks.generation.decoding import Limits, write
 from tasks.generation.mention_guard import mention_guard
-from tasks.generation.release_model import load_release
 from tasks.generation.writers import writer_of
-from tasks.training.bases.loading import load_tokenizer
-from tasks.training.compute.precision import has_fast_bf16
 from tasks.training.data.documents import context_of, marks_of
 
 MIN_TOKENS = 10
@@ -42,7 +38,7 @@ def sample(
     limit = context_of(model.config.get_text_config(), MAX_TOKENS)
     guard = None if keep_mentions else mention_guard(tokenizer, _vocabulary(model))
     prompts = [
-        [marks.begin, *_prompt(tokenizer, start, limit // 2)]
+        [marks.begin, *prompt_of(tokenizer, start, limit // 2)]
         for start in starts
         for _ in range(number)
     ]
@@ -50,7 +46,7 @@ def sample(
     limits = Limits(end=marks.end, least=MIN_TOKENS, most=limit)
     generator = torch.Generator().manual_seed(seed)
     texts = [
-        _text(tokenizer, row[1:])
+        text_of(tokenizer, row[1:])
         for first in range(0, len(prompts), BATCH)
         for row in write(
             writer, prompts[first : first + BATCH], limits, generator=generator, guard=guard
@@ -59,33 +55,12 @@ def sample(
     return [texts[n * number : (n + 1) * number] for n in range(len(starts))]
 
 
-def generate(
-    folder: Path,
-    start: str,
-    number: int,
-    seed: int,
-    *,
-    keep_mentions: bool = False,
-    base_id: str | None = None,
-) -> list[str]:
-    """Posts by the release in a folder.
-
-    base_id: of an adapter, the base that it was trained on; None for the one that it names.
-    Raises BaseUnavailable, NetworkTrouble.
-    """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    dtype = torch.bfloat16 if has_fast_bf16(device) else torch.float32
-    model = load_release(folder, device, dtype, base_id)
-    tokenizer = load_tokenizer(folder)
-    return sample(model, tokenizer, [start], number, seed=seed, keep_mentions=keep_mentions)[0]
-
-
 def _vocabulary(model: Any) -> int:
     return int(model.get_output_embeddings().weight.shape[0])
 
 
-def _prompt(tokenizer: Any, start: str, most: int) -> list[int]:
-    """The tokens of a start, without blanks at its end.
+def prompt_of(tokenizer: Any, start: str, most: int) -> list[int]:
+    """The tokens of a start, at most so many, without blanks at its end; none of them is special.
 
     In a post the blank belongs to the token of the word after it; a blank by itself comes before
     hardly anything but digits.
@@ -95,7 +70,8 @@ def _prompt(tokenizer: Any, start: str, most: int) -> list[int]:
     return list(ids[:most])
 
 
-def _text(tokenizer: Any, ids: list[int]) -> str:
+def text_of(tokenizer: Any, ids: list[int]) -> str:
+    """The text of tokens, without special ones and outer blanks."""
     # Some tokenizers would "clean up" blanks before punctuation, which the bot put there.
     text = tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
     return str(text).strip()

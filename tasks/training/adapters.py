@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
-from peft.tuners.lora import LoraLayer
 from safetensors import SafetensorError
 from transformers.pytorch_utils import Conv1D
 
@@ -59,6 +57,8 @@ def _adapted(engine: Engine, rank: int) -> Any:
     if not linear:
         kind = type(engine.model).__name__
         raise BaseUnavailable(f"base {engine.base.id}: {kind} has no linear layers: use mode full")
+    from peft import LoraConfig, get_peft_model  # a second and a half, and few bots need it
+
     config = LoraConfig(
         r=rank,
         lora_alpha=rank,
@@ -107,6 +107,9 @@ def merge_adapter(model: Any, folder: Path) -> None:
     model: with the weights of the adapter's base. Raises BaseUnavailable where the adapter is
     damaged or of another architecture.
     """
+    from peft import PeftModel
+    from peft.tuners.lora import LoraLayer
+
     try:
         with _peft_warnings():
             adapted = PeftModel.from_pretrained(model, folder)

@@ -28,7 +28,7 @@ def test_retrain_then_generate(command: Command, tiny_base: Path, tmp_path: Path
     assert "unchanged" in out
 
     code, out, _ = command("generate", "alice", "my cat", "-n", "3", "--seed", "1", "--json")
-    posts = json.loads(out)
+    posts = [json.loads(line)["text"] for line in out.splitlines()]
     assert code == 0
     assert len(posts) == 3
     assert all(post.startswith("my cat") for post in posts)
@@ -48,8 +48,8 @@ def test_retrain_then_generate(command: Command, tiny_base: Path, tmp_path: Path
     assert failed["held-out loss"] == row["held-out loss"]
 
     code, out, err = command("retrain", "alice", "nobody", "--base", tiny_base, "--epochs", "1")
-    assert code == 1
-    assert "Traceback" not in out + err
+    assert (code, out) == (2, "")
+    assert "@nobody: no posts are stored" in err
 
 
 @pytest.mark.usefixtures("prefect_server")
@@ -64,7 +64,9 @@ def test_an_adapter_is_released_and_writes_on_its_base(
     assert not (folder / "model.safetensors").exists()
     code, out, err = command("generate", "quinn", "my cat", "-n", 2, "--base", tiny_base, "--json")
     assert code == 0, err
-    assert all(post.startswith("my cat") for post in json.loads(out))
+    posts = [json.loads(line)["text"] for line in out.splitlines()]
+    assert len(posts) == 2
+    assert all(post.startswith("my cat") for post in posts)
     other = make_tiny_base(tmp_path / "other", "llama")
     code, _, err = command("generate", "quinn", "--base", other.folder)
     assert code == 1

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
 
-from tasks.generation.sampling import BATCH, MAX_TOKENS, MIN_TOKENS, generate, sample
+from tasks.generation.sampling import BATCH, MAX_TOKENS, MIN_TOKENS, sample
 from tasks.training.data.documents import marks_of
 from tasks.training.engine import Engine
 from tests.tiny import make_tiny_base
@@ -123,10 +121,3 @@ def test_more_posts_than_a_batch_holds(engine: Engine) -> None:
     (texts,) = sample(engine.model, engine.tokenizer, ["my cat"], BATCH + 3, seed=0)
     assert len(texts) == BATCH + 3
     assert len(set(texts)) > BATCH, "the second batch has random numbers of its own"
-
-
-def test_a_folder_writes(tmp_path: Path) -> None:
-    make_tiny_base(tmp_path / "base")
-    posts = generate(tmp_path / "base", "my cat", 2, 1)
-    assert len(posts) == 2
-    assert posts == generate(tmp_path / "base", "my cat", 2, 1)

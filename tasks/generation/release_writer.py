@@ -1,0 +1,74 @@
+"""A release in memory that writes posts, each given as soon as it is finished."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tasks.generation.decoding import Draw, Limits, write_each
+from tasks.generation.mention_guard import mention_guard
+from tasks.generation.release_model import load_release
+from tasks.generation.sampling import BATCH, MAX_TOKENS, MIN_TOKENS, prompt_of, text_of
+from tasks.generation.writers import writer_of
+from tasks.training.bases.loading import load_tokenizer
+from tasks.training.compute.precision import has_fast_bf16
+from tasks.training.data.documents import context_of, marks_of
+
+
+class ReleaseWriter:
+    """Writes posts with one release; it is loaded once.
+
+    longest: tokens of a post at most, for which the model has room.
+    """
+
+    def __init__(self, folder: Path, base_id: str | None = None) -> None:
+        """Load the release of a folder.
+
+        base_id: of an adapter, the base that it was trained on; None for the one that it names.
+        Raises BaseUnavailable, NetworkTrouble.
+        """
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        dtype = torch.bfloat16 if has_fast_bf16(device) else torch.float32
+        model = load_release(folder, device, dtype, base_id)
+        self._tokenizer: Any = load_tokenizer(folder)
+        self._marks = marks_of(self._tokenizer)
+        self._writer = writer_of(model)
+        self._guard = mention_guard(
+            self._tokenizer, int(model.get_output_embeddings().weight.shape[0])
+        )
+        self.longest = context_of(model.config.get_text_config(), 1_000_000)
+
+    def posts(
+        self,
+        start: str,
+        number: int,
+        seed: int,
+        *,
+        keep_mentions: bool = False,
+        max_tokens: int = MAX_TOKENS,
+        drawing: Draw | None = None,
+    ) -> Iterator[str]:
+        """So many posts, the start included, in order; the same seed writes the same posts.
+
+        max_tokens: of a post; a start may have half of them, of a longer one the end is left out.
+        keep_mentions: whether `@somebody` may be written, or any at sign; a start may in any case.
+        drawing: by default temperature 1 and nucleus 0.95.
+        """
+        most = min(max_tokens, self.longest)
+        prompt = [self._marks.begin, *prompt_of(self._tokenizer, start, most // 2)]
+        limits = Limits(end=self._marks.end, least=min(MIN_TOKENS, most), most=most)
+        generator = torch.Generator().manual_seed(seed)
+        for first in range(0, number, BATCH):
+            rows = write_each(
+                self._writer,
+                [prompt] * min(BATCH, number - first),
+                limits,
+                generator=generator,
+                guard=None if keep_mentions else self._guard,
+                drawing=drawing,
+            )
+            for row in rows:
+                yield text_of(self._tokenizer, row[1:])

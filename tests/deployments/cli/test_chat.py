@@ -1,0 +1,76 @@
+"""A conversation with a bot, with a writer that only repeats what it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from deployments.cli.chat import Chat, talk
+from deployments.cli.generate import print_posts
+from tasks.core.errors import BadInput
+
+
+def echo(start: str, number: int, seed: int, **options: Any) -> Iterator[str]:
+    drawing = options["drawing"]
+    for at in range(number):
+        yield f"{start}|{at}|{seed}|{drawing.temperature:g}|{drawing.top_p:g}"
+
+
+@pytest.fixture
+def chat() -> Chat:
+    return Chat(echo, number=1, temperature=1.0, top_p=0.95, seed=7)
+
+
+def test_starts_go_in_and_posts_come_out(chat: Chat, capsys: pytest.CaptureFixture[str]) -> None:
+    for line in ("my cat", "/seed 3", "/number 2", "/temperature 0.5", "/top-p 0.9", "", "//x"):
+        assert chat.answer(line)
+    assert capsys.readouterr().out.splitlines() == [
+        "my cat|0|7|1|0.95",
+        "|0|3|0.5|0.9",
+        "|1|3|0.5|0.9",
+        "/x|0|4|0.5|0.9",
+        "/x|1|4|0.5|0.9",
+    ]
+    assert not chat.answer("/quit")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["/seed", "/seed x", "/seed -1", "/number 0", "/temperature 0", "/temperature nan", "/top-p 0",
+     "/top-p 2", "/sing", "\udcff"],
+)  # fmt: skip
+def test_a_wrong_line_is_explained_and_changes_nothing(chat: Chat, line: str) -> None:
+    before = vars(chat).copy()
+    with pytest.raises(BadInput):
+        chat.answer(line)
+    assert vars(chat) == before
+
+
+def test_a_conversation_goes_on_after_a_wrong_line_and_ends_with_its_input(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = iter(["/seed x", "my cat"])
+    monkeypatch.setattr("builtins.input", lambda _prompt: next(lines, None) or _end())
+    talk(chat, "> ")
+    out, err = capsys.readouterr()
+    assert "give a number" in err
+    assert out == "my cat|0|7|1|0.95\n"
+
+
+def _end() -> str:
+    raise EOFError
+
+
+def test_posts_with_line_breaks_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    posts = ["one", "two", "three\nlines\nlong", "four \x1b[31m"]
+    print_posts(iter(posts))
+    shown = capsys.readouterr().out
+    assert shown == "one\ntwo\n---\nthree\nlines\nlong\n---\nfour \\x1b[31m\n"
+    print_posts(iter(posts), null=True)
+    assert capsys.readouterr().out.split("\0") == [*posts, ""]
+    print_posts(iter(posts[2:]), as_json=True)
+    assert capsys.readouterr().out == (
+        '{"text": "three\\nlines\\nlong"}\n{"text": "four \\u001b[31m"}\n'
+    )

@@ -1,0 +1,54 @@
+"""A release that is kept in memory and writes posts, one after another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tasks.generation.decoding import Draw
+from tasks.generation.release_writer import ReleaseWriter
+from tests.tiny import make_tiny_base, make_tiny_tokenizer
+
+
+@pytest.fixture(scope="module")
+def writer(tmp_path_factory: pytest.TempPathFactory) -> ReleaseWriter:
+    folder = tmp_path_factory.mktemp("tiny") / "base"
+    make_tiny_base(folder)
+    return ReleaseWriter(folder)
+
+
+def test_a_seed_writes_the_same_posts_again(writer: ReleaseWriter, tmp_path: Path) -> None:
+    posts = list(writer.posts("my cat", 3, 1))
+    assert len(posts) == 3
+    assert all(post.startswith("my cat") for post in posts)
+    assert posts == list(writer.posts("my cat", 3, 1))
+    assert posts != list(writer.posts("my cat", 3, 2))
+    make_tiny_base(tmp_path / "again")
+    assert posts == list(ReleaseWriter(tmp_path / "again").posts("my cat", 3, 1))
+
+
+def test_a_post_is_given_before_the_others_are_finished(writer: ReleaseWriter) -> None:
+    every = list(writer.posts("", 40, 3))
+    posts = writer.posts("", 40, 3)
+    assert next(posts) == every[0]
+    posts.close()  # whoever has read enough stops the writing
+    assert list(writer.posts("", 40, 3)) == every
+
+
+def test_how_tokens_are_drawn(writer: ReleaseWriter) -> None:
+    tame = {*writer.posts("my cat", 20, 1, drawing=Draw(temperature=0.01))}
+    assert len(tame) == 1, "one token has nearly all of the probability"
+    narrow = {*writer.posts("my cat", 20, 1, drawing=Draw(top_p=1e-6))}
+    assert narrow == tame
+    usual = list(writer.posts("my cat", 20, 1))
+    assert usual == list(writer.posts("my cat", 20, 1, drawing=Draw()))
+    assert len(set(usual)) == 20
+
+
+@pytest.mark.parametrize("most", [16, 40, 10_000])
+def test_no_post_has_more_tokens_than_it_may(writer: ReleaseWriter, most: int) -> None:
+    longest, tokenizer = min(most, writer.longest), make_tiny_tokenizer()
+    start = "the old robot dreams of warm rain " * 30
+    for post in writer.posts(start, 3, 0, max_tokens=most):
+        assert len(tokenizer(post)["input_ids"]) <= longest
