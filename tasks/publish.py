@@ -112,6 +112,7 @@ def publish(
         project_url=settings().project_url,
         gate=gate,
         languages=corpus.languages or (),
+        contact=settings().contact,
         avatars=_avatars(storage, profiles, now),
     )
     return publish_locally(storage, checkpoint.uri, contents, keep=settings().keep_releases)

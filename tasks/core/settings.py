@@ -86,6 +86,9 @@ class Settings(BaseSettings):
     hub_namespace: str | None = Field(None, description="User or organisation to publish under")
     hub_pushes: int = Field(1, ge=1, le=2, description="Pushes to the Hub at a time, all workers")
     project_url: str | None = Field(None, description="This project's page, linked from the cards")
+    contact: str | None = Field(
+        None, description="Whom cards say to ask for removal: an https address or an e-mail address"
+    )
     visibility: str = Field("private", description="Of new Hub repositories: private or public")
     hub_gated: Literal["auto", "manual"] | None = Field(
         None, description="Access to Hub repositories on request only: auto or manual"

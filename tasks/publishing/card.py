@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from tasks.core.records import Counts, Profile
 from tasks.publishing.card_metadata import START, card_metadata, hub_id
-from tasks.publishing.escaping import AND, markup
+from tasks.publishing.escaping import AND, markdown, markup, plain
+from tasks.publishing.initials import colour_of, initials
 from tasks.publishing.loss_curve import NAME as LOSSES
 from tasks.publishing.loss_curve import has_losses
 from tasks.publishing.release_contents import ReleaseContents
@@ -39,8 +40,11 @@ def render_card(contents: ReleaseContents) -> str:
     """The README.md of a release: metadata, then Markdown. Text from accounts is escaped."""
     body = _template().render(
         release=contents,
-        header=[_header(profile) for profile in contents.profiles],
-        names=_names(contents),
+        header=_headers(contents),
+        names=_names(contents, "name"),
+        names_in_html=_names(contents, "html"),
+        downloaded=sum(each.downloaded for each in contents.corpus.counts.values()),
+        contact=_contact(contents.contact),
         table=list(_table(contents)),
         sources=_sources(contents),
         period=_period(contents),
@@ -50,12 +54,12 @@ def render_card(contents: ReleaseContents) -> str:
         tracked=_link(contents.tracked.url),
         preprocessed=_link(contents.tracked.preprocess_url),
         samples=contents.evaluation.samples or len(contents.evaluation.predictions),
-        gate=[markup(reason) for reason in contents.gate.reasons] if contents.gate else [],
+        gate=[markdown(reason) for reason in contents.gate.reasons] if contents.gate else [],
         curve=LOSSES if has_losses(contents) else None,
         project=_link(contents.project_url),
-        model=contents.repository or f"releases/{contents.bot.name}/latest",
+        model=contents.repository or ".",
         start=START,
-        predictions=[markup(p.text) for p in contents.evaluation.predictions if p.start == START],
+        predictions=[markdown(p.text) for p in contents.evaluation.predictions if p.start == START],
     )
     return f"---\n{card_metadata(contents)}\n---\n\n{body}"
 
@@ -72,7 +76,7 @@ def _template() -> Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"markup": markup, "figure": _figure}
+    environment.filters |= {"markdown": markdown, "figure": _figure}
     return environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
 
 
@@ -80,18 +84,26 @@ def _figure(value: float | None) -> str:
     return "not measurable" if value is None else f"{value:.2f}"
 
 
-def _header(profile: Profile) -> dict[str, str | None]:
-    name = markup(profile.display_name, _NAME_LIMIT) or markup(profile.handle.written)
+def _header(profile: Profile, most: int) -> dict[str, str | None]:
+    name = plain(profile.display_name, _NAME_LIMIT) or profile.handle.written
     url = profile.avatar_url or ""
     return {
-        "name": name,
+        "name": markdown(name, _NAME_LIMIT),
+        "html": markup(name, _NAME_LIMIT),
+        "initials": markup(initials(profile, most)),
+        "colour": colour_of(profile),
         "handle": markup(profile.handle.written),
         "avatar": url if _PLAIN_URL.fullmatch(url) else None,
     }
 
 
-def _names(contents: ReleaseContents) -> str:
-    return AND.join(str(_header(profile)["name"]) for profile in contents.profiles)
+def _headers(contents: ReleaseContents) -> list[dict[str, str | None]]:
+    most = 2 if len(contents.profiles) == 1 else 1
+    return [_header(profile, most) for profile in contents.profiles]
+
+
+def _names(contents: ReleaseContents, form: str) -> str:
+    return AND.join(str(header[form]) for header in _headers(contents))
 
 
 def _table(contents: ReleaseContents) -> Iterator[tuple[str, list[int]]]:
@@ -110,23 +122,23 @@ def _reasons(counts: list[Counts]) -> list[str]:
 
 
 def _title(reason: str) -> str:
-    return _TITLES.get(reason) or markup(reason.replace("_", " ").capitalize())
+    return _TITLES.get(reason) or markdown(reason.replace("_", " ").capitalize())
 
 
 def _sources(contents: ReleaseContents) -> str:
-    return " and ".join(_SOURCES.get(each, markup(each)) for each in contents.corpus.sources)
+    return " and ".join(_SOURCES.get(each, markdown(each)) for each in contents.corpus.sources)
 
 
 def _period(contents: ReleaseContents) -> tuple[str, str] | None:
     first, last = contents.corpus.first_post, contents.corpus.last_post
-    return (markup(first[:10]), markup(last[:10])) if first and last else None
+    return (markdown(first[:10]), markdown(last[:10])) if first and last else None
 
 
 def _base(contents: ReleaseContents) -> str:
     """The base in Markdown: a link to the Hub, or its origin as text."""
     if (model := hub_id(contents.base)) is not None:
-        return f"[{markup(model)}](https://huggingface.co/{model})"
-    return markup(contents.base.origin)
+        return f"[{markdown(model)}](https://huggingface.co/{model})"
+    return markdown(contents.base.origin)
 
 
 def _hyperparameters(contents: ReleaseContents) -> Iterator[tuple[str, str]]:
@@ -139,8 +151,15 @@ def _hyperparameters(contents: ReleaseContents) -> Iterator[tuple[str, str]]:
     yield "Longest post", f"{spec.max_tokens} tokens"
     yield "Steps", f"{checkpoint.steps}"
     yield "Tokens trained on", f"{checkpoint.tokens:,}"
-    yield "Precision", markup(checkpoint.precision)
+    yield "Precision", markdown(checkpoint.precision)
     yield "Seed", f"{spec.seed}"
+
+
+def _contact(contact: str | None) -> str | None:
+    """Whom to ask for removal, in Markdown: a page as a link, anything else as text."""
+    if not contact:
+        return None
+    return f"<{contact}>" if _PLAIN_URL.fullmatch(contact) else markdown(contact)
 
 
 def _link(url: str | None) -> str | None:

@@ -32,6 +32,11 @@ _INTERPRETED = regex.compile(r"[\p{Cc}\p{Bidi_Control}\u2028\u2029\uD800-\uDFFF]
 _GRAPHEME = regex.compile(r"\X")
 _LONGEST_GRAPHEME = 16
 _ENTITIES = {ord(sign): f"&#{ord(sign)};" for sign in string.punctuation}
+# What acts within a line of Markdown (emphasis, code, links, tags, entities, tables, mentions);
+# and a colon or a dot where an address may be, but not those of prose and of decimals.
+_ACTING = regex.compile(r"[&<>\[\]\\`*_~|@#$^{}]|:(?!\s|$)|(?<!\d)\.(?=\w)|(?<=\d)\.(?=[^\W\d])")
+# What acts at the start of one: lists, headings, rules.
+_START = regex.compile(r"^(?:[-+=]+|\d+[.)](?=\s|$))")
 # Joins two escaped names; the marks keep two right-to-left names in order.
 AND = "\u200e &amp; \u200e"
 
@@ -68,6 +73,30 @@ def markup(text: str, limit: int = 300) -> str:
     Entities are literal in both, so nothing in it can start a link, a table cell or a tag.
     """
     return plain(text, limit).translate(_ENTITIES)
+
+
+def markdown(text: str, limit: int = 300) -> str:
+    """The text for Markdown, with entities only for what would act there.
+
+    Readable as it stands: dates, decimals, hyphens in words and the marks of sentences are
+    themselves. Not for attributes of HTML.
+    """
+    text = plain(text, limit)
+    return _START.sub(_as_entities, _ACTING.sub(_as_entities, text), count=1)
+
+
+def _as_entities(found: regex.Match[str]) -> str:
+    return found[0].translate(_ENTITIES)
+
+
+def whole_words(text: str, limit: int) -> str:
+    """The text on one line; a longer one ends in `…` after a word, if it has blanks at all."""
+    full = plain(text, limit + 1)
+    cut = plain(text, limit)
+    if cut == full:
+        return full
+    words, _, rest = cut.rpartition(" ")
+    return f"{words}…" if words and len(rest) < limit / 2 else cut
 
 
 def _shortened(text: str, limit: int) -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from unicodedata import east_asian_width
 
 import regex
 
 from tasks.core.records import Prediction, Profile
-from tasks.publishing.escaping import AND, markup, plain
+from tasks.publishing.escaping import AND, markup, plain, whole_words
+from tasks.publishing.initials import colour_of, initials, shown_name
 from tasks.publishing.png_rendering import render_png
 from tasks.publishing.release_contents import ReleaseContents
 
@@ -18,7 +17,6 @@ WIDTH, HEIGHT = 1200, 630
 _SHOWN = 4
 _LONGEST = 150
 _NAME_LIMITS = {1: 40, 2: 22, 3: 15}
-_COLOURS = ("#1d9bf0", "#7856ff", "#f91880", "#ff7a00", "#00a37a", "#3f51b5", "#b0413e", "#5b7083")
 _RIGHT_TO_LEFT = regex.compile(
     r"[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=NKo}"
     r"\p{Script=Adlam}\p{Script=Samaritan}\p{Script=Mandaic}]"
@@ -74,21 +72,17 @@ def _kind(contents: ReleaseContents) -> str:
 
 def _who(contents: ReleaseContents) -> str:
     limit = _NAME_LIMITS[len(contents.profiles)]
-    names = AND.join(markup(_name(profile), limit) for profile in contents.profiles)
+    names = AND.join(markup(shown_name(profile), limit) for profile in contents.profiles)
     accounts = contents.bot.handles
     handles = markup(accounts[0].joint.join(each.written for each in accounts))
     return f'<div class="name">{names}</div><div class="handle">@{handles}</div>'
-
-
-def _name(profile: Profile) -> str:
-    return plain(profile.display_name) or str(profile.handle)
 
 
 def _avatars(contents: ReleaseContents) -> str:
     most = 2 if len(contents.profiles) == 1 else 1
     return "".join(
         f'<div class="avatar{" next" if place else ""}" style="background-color: '
-        f'{_colour(profile)}">{_face(contents, profile, most)}</div>'
+        f'{colour_of(profile)}">{_face(contents, profile, most)}</div>'
         for place, profile in enumerate(contents.profiles)
     )
 
@@ -98,22 +92,6 @@ def _face(contents: ReleaseContents, profile: Profile, most: int) -> str:
         profile.handle
     )  # only letters, digits, underscores, dots and dashes: no escaping needed
     return f'<img src="{handle}">' if handle in contents.avatars else initials(profile, most)
-
-
-def initials(profile: Profile, most: int) -> str:
-    """The first letters of the first and last words; of the first word only where `most` is 1.
-
-    The circle has room for one full-width letter, such as a Chinese one.
-    """
-    letters = [found[0] for word in _name(profile).split() if (found := _LETTER.search(word))]
-    if any(east_asian_width(letter) in "WF" for letter in letters):
-        most = 1
-    return "".join((*letters[:1], *letters[1:][-1:])[:most]).upper() or "🤖"
-
-
-def _colour(profile: Profile) -> str:
-    place = hashlib.sha256(profile.handle.name.encode()).digest()[0]
-    return _COLOURS[place % len(_COLOURS)]
 
 
 def _shown(predictions: Sequence[Prediction]) -> list[str]:
@@ -127,7 +105,8 @@ def _shown(predictions: Sequence[Prediction]) -> list[str]:
 
 def _post(text: str) -> str:
     side = " right" if is_right_to_left(text) else ""
-    return f'<div class="post"><div class="text{side}">{markup(text, _LONGEST)}</div></div>'
+    shown = markup(whole_words(text, _LONGEST))
+    return f'<div class="post"><div class="text{side}">{shown}</div></div>'
 
 
 def is_right_to_left(text: str) -> bool:

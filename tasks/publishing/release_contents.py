@@ -32,6 +32,7 @@ class ReleaseContents:
     project_url: the page of this project that the card links to, or None for no link.
     gate: the verdict on the bot, or None where there is none.
     languages: of the kept posts, as the corpus names them.
+    contact: whom to ask for removal: an https address, or text such as an e-mail address; or None.
     avatars: by handle, from `avatars.avatar_of`; missing ones are drawn as initials.
     """
 
@@ -49,6 +50,7 @@ class ReleaseContents:
     project_url: str | None = None
     gate: Gate | None = None
     languages: tuple[str, ...] = ()
+    contact: str | None = None
     avatars: Mapping[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -20,6 +20,7 @@ from tasks.curation.corpus import build_corpus
 from tasks.evaluation.gate import judge
 from tasks.publishing.card import render_card
 from tasks.publishing.escaping import plain
+from tasks.publishing.initials import colour_of
 from tasks.publishing.release_contents import ReleaseContents
 from tests.strategies import few_examples
 from tests.tasks.curation.lake_tables import lake_table, sentences
@@ -235,7 +236,7 @@ def test_losses_that_are_no_numbers_are_left_out():
 
 def test_how_to_use_names_the_repository_or_the_folder(contents):
     assert 'model="me/alice"' in render_card(replace(contents, namespace="me"))
-    assert 'model="releases/alice/latest"' in render_card(contents)
+    assert 'model="."' in render_card(contents)
 
 
 def test_the_run_is_linked_where_it_is_online(contents):
@@ -263,7 +264,7 @@ def test_the_projects_page_is_linked_where_there_is_one(contents):
 
 def test_source_and_time_of_the_posts(contents):
     card = render_card(contents)
-    assert "come from a table of posts; those kept date from 2020&#45;03&#45;01" in card
+    assert "come from a table of posts; those kept date from 2020-03-01 to 2025-12-31" in card
     undated = replace(contents.corpus, first_post=None, sources=("table", "x_archive"))
     card = render_card(replace(contents, corpus=undated))
     assert "come from a table of posts and the account owner's X archive." in card
@@ -325,3 +326,41 @@ def test_a_context_needs_the_bots_own_profiles():
 def test_the_release_is_dated(contents):
     card = render_card(replace(contents, created_at=datetime(2027, 5, 6, tzinfo=UTC)))
     assert "made with huggingtweets on 2027-05-06" in card
+
+
+def test_the_header_shows_the_initials_of_the_picture(contents):
+    page = shown(render_card(make_contents("Ann Smith")))
+    assert ">AS</div>" in page
+    assert colour_of(make_contents("Ann Smith").profiles[0]) in page
+    assert ">B</div>" in shown(render_card(make_contents("Ann Smith", "Bob Jones")))
+
+
+@pytest.mark.parametrize(
+    ("contact", "said"),
+    [
+        ("https://example.org/removal", "ask <https://example.org/removal>:"),
+        ("removal@example.org", "ask removal&#64;example&#46;org:"),
+        ("javascript:alert(1)", "ask javascript&#58;alert(1):"),
+        (None, "ask its publisher:"),
+    ],
+)
+def test_removal_is_asked_of_whom_the_operator_names(contents, contact, said):
+    assert said in render_card(replace(contents, contact=contact))
+
+
+def test_the_source_is_readable(contents):
+    post = "It's 3.5 km, well-known (I think); isn't it? Yes: 2016-11-08!"
+    evaluation = replace(contents.evaluation, predictions=(Prediction("My dream is", post, False),))
+    assert f"- {post}\n" in render_card(replace(contents, evaluation=evaluation))
+
+
+def test_the_way_from_posts_to_the_bot_is_shown_in_numbers(contents):
+    (picture,) = re.findall(r"```text\n(.*?)```", render_card(contents), re.DOTALL)
+    for number in (
+        "3,182 posts",
+        "2,272 posts kept",
+        "227 held out",
+        "2,045 posts for",
+        "300 steps",
+    ):
+        assert number in picture

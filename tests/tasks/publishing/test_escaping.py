@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import string
 import time
 import unicodedata
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from tasks.publishing.escaping import markup, plain
+from tasks.publishing.escaping import markdown, markup, plain, whole_words
 from tests.tasks.publishing.examples import names
 
 FORBIDDEN = {"Cc", "Cs", "Zl", "Zp"}
@@ -57,19 +58,58 @@ def test_markup_is_what_a_reader_of_html_sees(name):
     assert html.unescape(markup(name)) == plain(name)
 
 
-@given(names)
-def test_commonmark_shows_the_text_itself(name):
+ESCAPES = pytest.mark.parametrize("escape", [markup, markdown])
+# What Markdown acts on, often enough to meet.
+PROSE = st.text(st.sampled_from("ab1 .-:;,+=#*_~`<>&[]()!|\\\\@/'\"$w"), max_size=12) | names
+
+
+@ESCAPES
+@given(name=PROSE)
+def test_commonmark_shows_the_text_itself(escape, name):
     engine = MarkdownIt("commonmark", {"html": True}).enable("table")
-    shown = engine.render(f"{markup(name)}\n")
+    shown = engine.render(f"{escape(name)}\n")
     inner = shown.removeprefix("<p>").removesuffix("</p>\n")
     assert "<" not in inner
     assert html.unescape(inner).strip() == plain(name)
 
 
-@given(names)
-def test_a_table_cell_stays_one_cell(name):
+@ESCAPES
+@given(name=PROSE)
+def test_a_list_item_stays_one_item(escape, name):
+    engine = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    shown = engine.render(f"- {escape(name)}\n- next\n")
+    tags = [tag for tag in re.findall(r"<[^>]*>", shown) if tag not in ("<p>", "</p>")]
+    assert tags == ["<ul>", "<li>", "</li>", "<li>", "</li>", "</ul>"]
+    assert html.unescape(shown.split("<li>")[1].split("</li>")[0]).strip() == plain(name)
+
+
+@given(PROSE)
+def test_nothing_in_prose_becomes_a_link_or_a_mention(name):
+    text = markdown(name)
+    assert "@" not in text
+    assert "://" not in text
+    assert "www." not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "shown"),
+    [
+        ("one two three", 20, "one two three"),
+        ("one two three", 13, "one two three"),
+        ("one two three", 11, "one two…"),
+        ("x" * 30, 10, "x" * 9 + "…"),
+        ("a " + "x" * 30, 10, "a xxxxxxx…"),
+    ],
+)
+def test_words_stay_whole(text, limit, shown):
+    assert whole_words(text, limit) == shown
+
+
+@ESCAPES
+@given(name=PROSE)
+def test_a_table_cell_stays_one_cell(escape, name):
     engine = MarkdownIt("commonmark").enable("table")
-    shown = engine.render(f"| Data | {markup(name)} |\n| --- | --- |\n| a | 1 |\n")
+    shown = engine.render(f"| Data | {escape(name)} |\n| --- | --- |\n| a | 1 |\n")
     assert shown.count("<th>") == 2
     assert html.unescape(shown.split("<th>")[2].split("</th>")[0]) == plain(name)
 

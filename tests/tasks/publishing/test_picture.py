@@ -15,6 +15,7 @@ from tasks.publishing import picture
 from tasks.publishing.avatars import redrawn
 from tasks.publishing.escaping import plain
 from tasks.publishing.fonts import available_fonts
+from tasks.publishing.initials import initials
 from tasks.publishing.loss_curve import has_losses, render_losses
 from tasks.publishing.picture import render_picture
 from tests.strategies import few_examples
@@ -150,4 +151,4 @@ def test_the_curve_shows_the_losses():
 )  # fmt: skip
 def test_initials_stand_in_for_an_avatar(name, people, expected):
     profile = make_contents(name).profiles[0]
-    assert picture.initials(profile, 2 if people == 1 else 1) == expected
+    assert initials(profile, 2 if people == 1 else 1) == expected
