@@ -34,6 +34,8 @@ from tasks.tidy import tidy_storage
 
 log = logging.getLogger("huggingtweets")
 CHUNK = 20
+# Keys of artifacts, which the nights share, so that the UI shows them as one history.
+PLAN, OUTCOMES = "night-plan", "night-outcomes"
 
 
 def _run_name() -> str:
@@ -72,7 +74,7 @@ async def nightly(
     if (plan := load_plan(night)) is None:
         due = select_due(registry or settings().registry, NightBudget(posts, dollars, hours))
         plan = save_plan(night, _plan(due))
-    show_table([*plan["bots"], *plan["left"]] or [{"bot": "none is due"}], f"Due in night {night}")
+    show_table(_rows(plan), f"Due in night {night}", PLAN)
     requests = [BotRequest.model_validate(each["request"]) for each in plan["bots"]]
     names = [request.name for request in requests]
     if here:
@@ -82,7 +84,7 @@ async def nightly(
 
     failures = await run_chunks(chunks, RetrainOptions(), here=here)
     outcomes = collect_outcomes(names, plan["before"], failures)
-    show_outcomes(outcomes)
+    show_outcomes(outcomes, OUTCOMES)
     summary = summary_of(night, plan, outcomes)
     for each in summary["bots"]:
         log.info("@%s: %s: %s", each["bot"], each["outcome"], each["reason"])
@@ -112,6 +114,13 @@ def _plan(due: Selection) -> dict[str, Any]:
     left = [{"bot": each.entry.bot.name, "why": why, "request": None} for each, why in due.left]
     before = last_outcome_times([each.entry.bot.name for each in due.chosen])
     return {"began": datetime.now(UTC).isoformat(), "bots": chosen, "left": left, "before": before}
+
+
+def _rows(plan: dict[str, Any]) -> list[dict[str, str]]:
+    """The plan as people read it."""
+    due = [{"bot": f"@{each['bot']}", "why": each["why"], "left": ""} for each in plan["bots"]]
+    left = [{"bot": f"@{each['bot']}", "why": "due", "left": each["why"]} for each in plan["left"]]
+    return [*due, *left] or [{"bot": "none", "why": "no bot is due", "left": ""}]
 
 
 def _not_done_before(

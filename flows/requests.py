@@ -32,14 +32,22 @@ BotName = Annotated[
 ]
 
 
+# A code (BCP 47), such as `en` or `pt-BR`.
+Language = Annotated[str, Field(min_length=2, max_length=35)]
+
+
 class RetrainOptions(BaseModel):
     """What holds for all bots of one retrain; what is left out comes from the settings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    base: str | None = Field(None, description="Hub id or folder of the base, or `embedded`")
+    base: Annotated[str, Field(min_length=1)] | None = Field(
+        None, description="Hub id or folder of the base, or `embedded`"
+    )
     filter: Literal["modern", "classic"] | None = Field(None, description="Which filter curates")
-    languages: tuple[str, ...] = Field((), description="Keep only these languages, such as `en`")
+    languages: tuple[Language, ...] = Field(
+        (), description="Keep only these languages, such as `en`"
+    )
     push: bool = Field(False, description="Put the release on the Hugging Face Hub as well")
     visibility: Literal["private", "public"] | None = Field(
         None, description="Of the Hub repository, if it is to be other than the settings say"

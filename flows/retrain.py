@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow
 from prefect.runtime import flow_run
 from prefect.states import Failed
+from pydantic import Field
 
 from flows.bot import bring_up_to_date
 from flows.pipeline import in_pipeline
@@ -29,7 +30,9 @@ def _run_name() -> str:
 
 
 @flow(name="retrain", flow_run_name=_run_name, persist_result=True, result_serializer="json")
-async def retrain(bots: list[BotRequest], options: RetrainOptions | None = None) -> Any:
+async def retrain(
+    bots: Annotated[list[BotRequest], Field(min_length=1)], options: RetrainOptions | None = None
+) -> Any:
     """Retrain bots; each has its own outcome, and its own run, named after it, if there is work.
 
     Args:

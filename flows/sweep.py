@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from statistics import mean
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow
 from prefect.runtime import flow_run
+from pydantic import Field
 
 from flows.bot import inputs_of
 from flows.requests import BotName, RetrainOptions
@@ -23,7 +24,11 @@ log = logging.getLogger("huggingtweets")
 
 
 @flow(name="sweep", persist_result=True, result_serializer="json")
-def sweep(bots: list[BotName], space: Space, options: RetrainOptions | None = None) -> Any:
+def sweep(
+    bots: Annotated[list[BotName], Field(min_length=1)],
+    space: Space,
+    options: RetrainOptions | None = None,
+) -> Any:
     """Train every bot with every setting of a space, and rank the settings by held-out loss.
 
     Args:

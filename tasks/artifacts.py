@@ -59,16 +59,20 @@ def show_gate(bot: Bot, gate: Gate) -> None:
 
 
 @task(name="show table", **RETRY_IN_OUTAGE)
-def show_table(rows: Sequence[Mapping[str, Any]], description: str) -> None:
-    """Rows of equal keys."""
-    create_table_artifact(table=[dict(row) for row in rows], description=description)
+def show_table(rows: Sequence[Mapping[str, Any]], description: str, key: str | None = None) -> None:
+    """Rows of equal keys; tables of one `key` are each other's history."""
+    create_table_artifact(key=key, table=[dict(row) for row in rows], description=description)
 
 
 @task(name="show outcomes", **RETRY_IN_OUTAGE)
-def show_outcomes(outcomes: Sequence[Outcome]) -> None:
-    """A line for each bot of a batch."""
+def show_outcomes(outcomes: Sequence[Outcome], key: str | None = None) -> None:
+    """A line for each bot of a batch; `key` as above."""
     rows = [
-        {"bot": f"@{outcome.bot}", "outcome": outcome.status.value, "reason": outcome.reason}
+        {
+            "bot": f"@{outcome.bot}",
+            "outcome": outcome.status.value,
+            "reason": outcome.reason.removeprefix(f"@{outcome.bot}: "),
+        }
         for outcome in outcomes
     ]
-    create_table_artifact(table=rows, description="Outcomes")
+    create_table_artifact(key=key, table=rows, description="Outcomes")
