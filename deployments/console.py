@@ -176,7 +176,7 @@ def print_table(title: str, rows: Sequence[dict[str, Any]]) -> None:
     """
     table = _table()
     for column in rows[0] if rows else ():
-        numbers = all(isinstance(row[column], int | float) for row in rows)
+        numbers = all(isinstance(row[column], int | float | None) for row in rows)
         table.add_column(column, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         style = _COLOURS.get(str(row.get("outcome")))

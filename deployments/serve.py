@@ -15,20 +15,26 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from deployments import console
 from deployments.server.prefect_settings import PREFECT_SETTINGS, SERVER_COMMAND
 from deployments.supervisor import Supervisor
-from tasks.core.errors import BadInput, NetworkTrouble, PermanentError
+from tasks.core.errors import BadInput, HuggingtweetsError, NetworkTrouble, PermanentError
+from tasks.core.names import Bot
 from tasks.core.settings import settings
-from tasks.storage import storage_root
+from tasks.registry.entries import load_registry
+from tasks.registry.outcomes import load_outcome
+from tasks.storage import Storage, storage_root
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 _START = 120.0  # seconds that the server may take to answer
+_OUTCOMES_INTERVAL = 5.0  # seconds between two looks for new outcomes
+_NAMED = 5  # due bots that are named
+NIGHT_HOUR = 2  # UTC, as prefect.yaml schedules it
 _CRASHED_RUNS_INTERVAL = 30.0  # seconds between two searches for missed crashed runs
 
 
@@ -47,13 +53,63 @@ def serve(port: int, host: str) -> None:
             worker = [str(BIN / "prefect"), "worker", "start", "--pool", pool]
             worker += ["--name", f"serve-{pool}", "--type", "process"]
             supervisor.start(f"{pool} worker", worker, environment)
-        console.note(
-            f"Ready: http://{host}:{port}. Bots: {settings().registry}, storage: {storage.url}. "
-            "Press Ctrl-C to stop."
-        )
+        console.note(f"Ready: http://{host}:{port}, storage {storage.url}. Ctrl-C stops it.")
+        console.note(what_is_to_come(storage, datetime.now(UTC)))
+        threading.Thread(target=_print_outcomes_for_ever, args=(storage,), daemon=True).start()
         # In a thread, so that the supervisor does not wait for a server that does not answer.
         threading.Thread(target=_retry_crashed_runs_for_ever, args=(url,), daemon=True).start()
         supervisor.run()
+
+
+def what_is_to_come(storage: Storage, now: datetime) -> str:
+    """How many bots there are, which are due, and when the next night is; or how to list some."""
+    from tasks.operations.night_plan import due_bots
+
+    file = Path(settings().registry)
+    if not file.is_file():
+        return (
+            f"There is no registry {file}: no bot is kept fresh. List your bots in it, as "
+            f"{Path(__file__).with_name('bots.yaml')} shows."
+        )
+    try:
+        entries = load_registry(file)
+    except BadInput as error:
+        return f"The registry cannot be used, so nights fail until it is corrected: {error}"
+    due = [f"@{each.entry.bot}" for each, _ in due_bots(storage, entries, now)]
+    named = f" ({', '.join(due[:_NAMED])}{', …' if len(due) > _NAMED else ''})" if due else ""
+    night = next_night(now)
+    return (
+        f"{len(entries)} bots in {file}, {len(due)} due{named}. Next night: {night:%a %H:%M} UTC."
+    )
+
+
+def next_night(now: datetime) -> datetime:
+    """When the schedule of prefect.yaml starts the next night, after `now`."""
+    begin = now.astimezone(UTC).replace(hour=NIGHT_HOUR, minute=0, second=0, microsecond=0)
+    return begin if begin > now else begin + timedelta(days=1)
+
+
+def _print_outcomes_for_ever(storage: Storage) -> None:
+    seen = _finished(storage)
+    while True:
+        time.sleep(_OUTCOMES_INTERVAL)
+        with suppress(HuggingtweetsError):  # such as a network that is away for a moment
+            found = _finished(storage)
+            for name in sorted(name for name, at in found.items() if seen.get(name) != at):
+                outcome = load_outcome(storage, Bot.parse(name))
+                if outcome is not None:
+                    reason = outcome.reason.removeprefix(f"@{name}: ")
+                    console.note(f"@{name}: {outcome.status.value}: {reason}")
+            seen = found
+
+
+def _finished(storage: Storage) -> dict[str, datetime | None]:
+    """When each bot's outcome was written, by the bot."""
+    return {
+        info.base_name.removesuffix(".json"): info.mtime
+        for info in storage.infos("outcomes")
+        if info.base_name.endswith(".json")
+    }
 
 
 @contextmanager

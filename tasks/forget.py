@@ -26,7 +26,7 @@ log = logging.getLogger("huggingtweets")
 @task(name="plan removal", task_run_name="what is kept of @{handle}", **UNCACHED)
 def plan_account_removal(handle: Handle) -> Plan:
     """What would be removed; removes nothing."""
-    return plan_removal(storage_root(), handle, settings(), data_holders())
+    return plan_of(handle)
 
 
 @task(name="forget", task_run_name="forget @{handle}", **UNCACHED)
@@ -34,6 +34,11 @@ def remove_everywhere(handle: Handle) -> Receipt:
     """Note the opt-out, remove everything, and store a receipt."""
     now = datetime.now(UTC)
     return remove_account(storage_root(), handle, settings(), now, data_holders())
+
+
+def plan_of(handle: Handle) -> Plan:
+    """What would be removed, without a task: the server that Prefect's settings name is asked."""
+    return plan_removal(storage_root(), handle, settings(), data_holders())
 
 
 def plan_without_server(handle: Handle, url: str) -> Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from typer.main import get_command
 
 from deployments.cli.app import app
+from deployments.cli.json_output import schemas
 from tasks.core.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -67,3 +69,14 @@ def test_commands_exist(page: Path) -> None:
 
 def test_the_readme_is_one_screen_or_two() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 120
+
+
+def test_the_schemas_of_json_output_are_those_of_the_code() -> None:
+    written = json.loads((ROOT / "docs" / "json-output.json").read_text())
+    assert written == schemas(), "python -m deployments.cli.json_output > docs/json-output.json"
+
+
+def test_every_command_has_a_line_in_the_documentation() -> None:
+    page = (ROOT / "docs" / "commands.md").read_text()
+    named = set(re.findall(r"^\| `([a-z]+)", page, re.MULTILINE))
+    assert named == set(get_command(app).commands)  # type: ignore[attr-defined]

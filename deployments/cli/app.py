@@ -17,11 +17,16 @@ from deployments.cli.backfill import backfill
 from deployments.cli.chat import chat
 from deployments.cli.comply import comply
 from deployments.cli.curate import curate
+from deployments.cli.delete import delete
+from deployments.cli.doctor import doctor
 from deployments.cli.forget import forget
 from deployments.cli.generate import generate
 from deployments.cli.import_posts import import_posts
 from deployments.cli.nightly import nightly
+from deployments.cli.nights import nights
 from deployments.cli.posts import posts
+from deployments.cli.refresh import refresh
+from deployments.cli.releases import releases, rollback
 from deployments.cli.retrain import retrain
 from deployments.cli.serve import serve
 from deployments.cli.status import status
@@ -47,14 +52,20 @@ COMMANDS: dict[str, Callable[..., object]] = {
     "generate": generate,
     "chat": chat,
     "status": status,
+    "releases": releases,
+    "rollback": rollback,
+    "refresh": refresh,
+    "delete": delete,
     "serve": serve,
     "nightly": nightly,
+    "nights": nights,
     "backfill": backfill,
     "sweep": sweep,
     "comply": comply,
     "forget": forget,
     "sync": sync,
     "tidy": tidy,
+    "doctor": doctor,
 }
 
 
@@ -88,8 +99,10 @@ def main() -> None:
     """Run the command. Errors are one line; exit codes: 0, 1 failed, 2 usage, 130 stopped."""
     os.umask(0o077)  # what we write, and what our processes do, is for this user only
     console.prepare_environment()
-    console.set_verbosity(0)
-    sys.exit(_run(sys.argv[1:] or ["--help"]))
+    try:
+        sys.exit(_run(sys.argv[1:] or ["--help"]))
+    finally:
+        console.set_verbosity(0)  # of this call only, where a process makes several
 
 
 def _run(words: list[str]) -> int:

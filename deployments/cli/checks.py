@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from tasks.storage import Storage
 
 _EMBEDDED = "embedded"
+# What to do where the list of bots is not there.
+NO_REGISTRY = (
+    "list your bots in it, as deployments/bots.yaml shows, or name it with --registry or "
+    "HUGGINGTWEETS_REGISTRY"
+)
+_OF_BOTS = ("releases", "outcomes", "states")
 _NIGHT = re.compile(r"(\d{4}-\d{2}-\d{2})(-\d{1,2})?")
 
 
@@ -43,6 +49,25 @@ def released_bot(text: str) -> tuple[Storage, Release]:
     return storage, release
 
 
+def known_bot(text: str) -> Bot:
+    """The bot that a person named, of which something is stored. Raises BadInput."""
+    from tasks.lake.posts import handles
+    from tasks.storage import storage_root
+    from tasks.storage.bot_folders import bots_in
+
+    bot, storage = parse_bot(text), storage_root()
+    bots = {each for folder in _OF_BOTS for each in bots_in(storage, folder)}
+    accounts = handles(storage)
+    if bot in bots or all(handle in accounts for handle in bot.handles):
+        return bot
+    known = sorted({each.name for each in bots} | {each.name for each in accounts})
+    raise BadInput(f"@{bot} is not known here{_near(bot.name, known) or _to_begin(bot)}")
+
+
+def _to_begin(bot: Bot) -> str:
+    return f": `huggingtweets import FILE --handle {bot.handles[0]}` stores posts"
+
+
 def refuse_without_posts(bots: Iterable[Bot], sources: Collection[str] = ()) -> None:
     """Raises BadInput for a handle without stored posts that is not among those of `sources`."""
     from tasks.lake.posts import handles, rows_stored
@@ -63,7 +88,7 @@ def _how(handle: Handle) -> str:
 
 def _near(name: str, known: Collection[str]) -> str:
     """A question about names that the given one resembles, or nothing."""
-    found = get_close_matches(name, known, n=3, cutoff=0.75)
+    found = get_close_matches(name, known, n=3, cutoff=0.7)
     return f"; did you mean {' or '.join(found)}?" if found else ""
 
 

@@ -2,24 +2,69 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
 from deployments import console
 from deployments.cli.checks import parse_bot, refuse_without_posts
 from deployments.cli.options import BotName, Filter, Json, Languages
 
+if TYPE_CHECKING:
+    from tasks.curation.examples import Example
+
+_USUAL = 20
+
 
 def curate(
-    bot: BotName, filter_name: Filter = None, language: Languages = None, as_json: Json = False
+    bot: BotName,
+    filter_name: Filter = None,
+    language: Languages = None,
+    show: Annotated[
+        int | None, typer.Option(min=1, help="Print so many kept posts, and dropped ones by reason")
+    ] = None,
+    dropped: Annotated[
+        str | None,
+        typer.Option(metavar="REASON", help="Print posts dropped for this reason, such as retweet"),
+    ] = None,
+    as_json: Json = False,
 ) -> None:
     """Show what a bot would be trained on, without training."""
     parsed = parse_bot(bot)
     refuse_without_posts([parsed])
     from tasks.core.settings import settings
-    from tasks.curation.corpus import summary
-    from tasks.operations.curating import curate_posts
+    from tasks.operations.curating import curate_posts, examples_of, summary_of
 
     chosen = filter_name.value if filter_name else settings().filter
     languages = tuple(language or settings().languages)
+    if show is not None or dropped is not None:
+        reason = dropped.replace("_", " ") if dropped else None
+        examples = examples_of(parsed, chosen, languages, show or _USUAL, reason)
+        if as_json:
+            console.print_json(examples)
+        else:
+            _print_examples(examples)
+        return
     curated = curate_posts(parsed, chosen, languages)
     if curated.warning:
         console.note(curated.warning)
-    console.print_row(summary(curated), f"@{parsed}, filter {chosen}", as_json=as_json)
+    found = summary_of(parsed, chosen, curated)
+    if as_json:
+        console.print_json(found)
+        return
+    console.say(f"@{parsed}, filter {chosen}")
+    counts = {"downloaded": found.downloaded, **found.dropped, "kept": found.kept}
+    console.print_fields({**counts, "characters": found.characters})
+    console.note(f"Next: huggingtweets retrain {parsed}; --show 20 prints posts")
+
+
+def _print_examples(examples: list[Example]) -> None:
+    heading = ""
+    for each in examples:
+        title = f"@{each.handle}, {'dropped: ' + each.dropped if each.dropped else 'kept'}"
+        if title != heading:
+            console.say(f"{'' if not heading else chr(10)}{title}")
+            heading = title
+        console.say(f"  · {console.for_terminal(each.text)}")
+    if not examples:
+        console.say("There are no such posts.")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from typing import Any
 
 from deployments import console
@@ -40,6 +37,10 @@ def run_async_flow(flow: Any, *arguments: Any, **parameters: Any) -> Any:
     It runs in a thread, since in the main one Prefect would answer SIGTERM in its own way: by an
     exception that leaves the threads that train behind.
     """
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+    from contextvars import copy_context
+
     from tasks.operations.retrain_record import record_interrupted
     from tasks.orchestration.signals import stop_on_signals
 

@@ -33,8 +33,7 @@ def forget(
     if undo is not None:
         _undo(account, undo, yes=yes, as_json=as_json)
         return
-    start_prefect()
-    found = _plan_or_receipt(account, yes=yes)
+    found = _receipt(account) if yes else _plan(account)
     if as_json:
         console.print_json(found)
     elif yes:
@@ -69,36 +68,54 @@ def _print_plan(account: Handle, plan: Any) -> None:
     from flows.forget import rows_of
 
     if rows := rows_of(plan):
+        for row in rows:
+            row["size"] = console.human_size(row.pop("megabytes") * 1e6)
         console.print_table(f"What would be removed of @{account}", rows)
     console.say(f"Nothing is removed yet: `huggingtweets forget {account} --yes` does it.")
 
 
-def _plan_or_receipt(account: Handle, *, yes: bool) -> Any:
-    """By the flow, or without Prefect if its server does not answer."""
-    if (url := _silent_server()) is None:
+def _plan(account: Handle) -> Any:
+    """What would go. No server is started: only one that is named and answers is asked."""
+    from tasks.forget import plan_of, plan_without_server
+
+    if (url := _named_server()) is None:
+        note = "What Prefect's own database on this machine holds is removed as well."
+        console.note(f"{note} It is not counted here.")
+        return plan_without_server(account, "(none)")
+    if _answers(url):
+        return plan_of(account)
+    return plan_without_server(account, _noted(url))
+
+
+def _receipt(account: Handle) -> Any:
+    """Remove it: by the flow, or without Prefect if its server does not answer."""
+    start_prefect()
+    if (url := _named_server()) is None or _answers(url):
         from flows.forget import forget as flow
 
-        return run_flow(flow, account.name, confirmed=yes)
-    from tasks.forget import plan_without_server, remove_without_server
+        return run_flow(flow, account.name, confirmed=True)
+    from tasks.forget import remove_without_server
 
+    return remove_without_server(account, _noted(url))
+
+
+def _noted(url: str) -> str:
     console.note(
         f"No Prefect server answers at {url}: what it stores of the account stays for now."
     )
-    return (remove_without_server if yes else plan_without_server)(account, url)
+    return url
 
 
-def _silent_server() -> str | None:
-    """The URL of the server that should answer and does not.
-
-    None if it answers, or if Prefect starts a temporary one.
-    """
-    import httpx
+def _named_server() -> str | None:
     from prefect.settings import get_current_settings
 
-    url = get_current_settings().api.url
+    return get_current_settings().api.url
+
+
+def _answers(url: str) -> bool:
+    import httpx
+
     try:
-        if url is None or httpx.get(f"{url}/health", timeout=_PATIENCE).is_success:
-            return None
+        return httpx.get(f"{url}/health", timeout=_PATIENCE).is_success
     except httpx.TransportError:
-        pass  # the caller reports it
-    return url
+        return False

@@ -80,6 +80,12 @@ def import_posts(
         return
     console.say("Would be imported" if dry_run else "Imported")
     console.print_fields({**row, **_in_words(report)})
+    if not dry_run:
+        name = row["handle"]
+        console.note(
+            f"Next: `huggingtweets curate {name}` shows what a bot would be trained on,\n"
+            f"      `huggingtweets retrain {name} --base embedded` makes it."
+        )
 
 
 def _columns(given: list[str]) -> dict[str, str]:

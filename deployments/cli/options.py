@@ -15,7 +15,23 @@ class FilterName(StrEnum):
     CLASSIC = "classic"
 
 
-BotName = Annotated[str, typer.Argument(metavar="BOT", help="`alice`, or `alice-bob` for several")]
+def complete_bot(incomplete: str) -> list[str]:
+    """The bots and accounts of the storage whose names begin so: for shells."""
+    from tasks.storage import storage_root
+    from tasks.storage.bot_folders import bots_in
+
+    names = {
+        bot.name for folder in ("releases", "posts") for bot in bots_in(storage_root(), folder)
+    }
+    return sorted(name for name in names if name.startswith(incomplete.removeprefix("@").lower()))
+
+
+BotName = Annotated[
+    str,
+    typer.Argument(
+        metavar="BOT", help="`alice`, or `alice-bob` for several", autocompletion=complete_bot
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table")]
 Base = Annotated[str | None, typer.Option(help="Hub id or folder of the base model, or `embedded`")]
 Filter = Annotated[FilterName | None, typer.Option("--filter", help="The filter for posts")]

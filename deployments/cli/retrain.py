@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deployments import console
 from deployments.cli.checks import (
     check_base,
     check_push,
@@ -18,7 +17,9 @@ from deployments.cli.checks import (
     refuse_without_posts,
 )
 from deployments.cli.flow_runs import run_async_flow, start_prefect
+from deployments.cli.json_output import print_as_json
 from deployments.cli.options import Base, Filter, Json, Languages, Push
+from deployments.outcome_report import print_reports
 from tasks.core.errors import BadInput, InvalidHandle
 from tasks.core.names import Bot, Handle
 from tasks.orchestration.signals import EXIT_CODE
@@ -62,6 +63,7 @@ def retrain(
     names = list(dict.fromkeys(map(parse_bot, bots)))
     check_base(base)
     sources = parse_sources(names, source or [])
+    _check_sources(sources)
     from tasks.core.records import Spec, Status
 
     given: dict[str, Any] = {"learning_rate": learning_rate, "epochs": epochs, "seed": seed}
@@ -80,14 +82,25 @@ def retrain(
         training=spec,
     )
     if as_json:
-        console.print_json(outcomes)
+        print_as_json(outcomes)
     else:
-        console.print_outcomes(outcomes)
+        print_reports(outcomes)
     statuses = {outcome.status for outcome in outcomes}
     if Status.INTERRUPTED in statuses:
         raise typer.Exit(EXIT_CODE)
     if Status.FAILED in statuses:
         raise typer.Exit(1)
+
+
+def _check_sources(sources: dict[str, str]) -> None:
+    """Raises BadInput for a file that is not there, and what using a service would raise."""
+    from tasks.ingest.services import SERVICES
+
+    for handle, source in sources.items():
+        if source in SERVICES:
+            check_service(source, [handle])
+        else:
+            refuse_missing_source(Path(source))
 
 
 def run_retrain(bots: list[Bot], sources: dict[str, str], **options: Any) -> list[Outcome]:
@@ -137,8 +150,7 @@ def _run_flow(bots: list[Bot], sources: dict[str, str], **options: Any) -> list[
 def parse_sources(bots: list[Bot], given: list[str]) -> dict[str, str]:
     """The values of `--source` by handle: services by name, files by absolute path.
 
-    Raises BadInput for a handle that none of the bots is made of, a file that is not there, and
-    a service that is not the handle's; what using the service would raise, too.
+    Raises BadInput for a handle that none of the bots is made of.
     """
     from tasks.ingest.services import SERVICES
 
@@ -156,10 +168,6 @@ def parse_sources(bots: list[Bot], given: list[str]) -> dict[str, str]:
                     f"--source {text!r}: name the account that it belongs to, as HANDLE=PATH; "
                     f"handles here: {', '.join(sorted(handles))}"
                 )
-            if path in SERVICES:
-                check_service(path, [account])
-            else:
-                refuse_missing_source(Path(path))
             sources[account] = path if path in SERVICES else str(Path(path).absolute())
     return sources
 

@@ -22,7 +22,7 @@ def sweep(
     base: Base = None,
     as_json: Json = False,
 ) -> None:
-    """Try training settings on stored posts, and rank them by held-out loss."""
+    """Try training settings on stored posts, and rank them."""
     parsed_bots = [parse_bot(name) for name in bots]
     names = [each.name for each in parsed_bots]
     check_base(base)

@@ -9,7 +9,7 @@ from deployments.cli.options import Json
 
 
 def sync(as_json: Json = False) -> None:
-    """Send the runs that were tracked offline to Weights & Biases, each once."""
+    """Send runs that were tracked offline to Weights & Biases."""
     from tasks.core.settings import settings
     from tasks.forget import remove_opted_out_here
     from tasks.storage import storage_root

@@ -9,7 +9,7 @@ from deployments.cli.options import Json
 
 
 def tidy(as_json: Json = False) -> None:
-    """Remove what no release or unfinished training needs; every night ends with it."""
+    """Remove what nothing needs any more, as every night does."""
     from tasks.operations.tidying import tidy as tidy_up
     from tasks.storage import storage_root
 
@@ -18,7 +18,7 @@ def tidy(as_json: Json = False) -> None:
         console.print_json(freed)
     elif freed.files:
         rows = [
-            {"of": kind, "files": number, "MB": freed.bytes[kind] / 1e6}
+            {"of": kind, "files": number, "size": console.human_size(freed.bytes[kind])}
             for kind, number in freed.files.items()
         ]
         console.print_table("Removed", rows)

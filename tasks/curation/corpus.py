@@ -105,22 +105,6 @@ def build_corpus(
     )
 
 
-def summary(curated: Curated) -> dict[str, int]:
-    """The counts of all handles together, by plain names."""
-    every = list(curated.counts.values())
-    dropped: dict[str, int] = {}
-    for counts in every:
-        for reason, number in counts.dropped.items():
-            name = "retweets" if reason == "retweet" else reason.replace(" ", "_")
-            dropped[name] = dropped.get(name, 0) + number
-    return {
-        "downloaded": sum(counts.downloaded for counts in every),
-        **dropped,
-        "kept": sum(counts.kept for counts in every),
-        "characters": curated.characters,
-    }
-
-
 def _characters(filtered: Iterable[Filtered]) -> int:
     lengths = [pc.sum(pc.utf8_length(each.kept["text"])).as_py() or 0 for each in filtered]
     posts = sum(each.counts.kept for each in filtered)

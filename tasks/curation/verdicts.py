@@ -26,10 +26,14 @@ class Filtered:
 
     kept: columns `id, created_at, text, lang, source`, the text cleaned, in the order of the lake.
     counts: of all posts. Reasons without a post are left out, except `retweet` and `short`.
+    verdicts: one for each post that is no retweet by its source: `KEEP`, or the number of its
+        reason among `reasons`, counted from 1.
     """
 
     kept: pa.Table
     counts: Counts
+    verdicts: Verdicts
+    reasons: tuple[str, ...]
 
 
 def without_retweets(posts: pa.Table) -> pa.Table:
@@ -51,7 +55,8 @@ def apply_verdicts(
     shown = {r: number for r, number in dropped.items() if number or r in ALWAYS_SHOWN}
     cleaned = own.set_column(own.schema.get_field_index("text"), "text", texts)
     kept = cleaned.select(KEPT_COLUMNS).filter(pa.array(verdicts == KEEP))
-    return Filtered(kept, Counts(posts.num_rows, int(numbers[KEEP]), shown))
+    counts = Counts(posts.num_rows, int(numbers[KEEP]), shown)
+    return Filtered(kept, counts, verdicts, reasons)
 
 
 def over_distinct(texts: Any, judge: Callable[[Any], tuple[Any, Verdicts]]) -> tuple[Any, Verdicts]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import partial
 from itertools import chain
 from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +21,7 @@ from tasks.lake.compaction import compact
 from tasks.lake.data_files import FOLDER, data_file_keys, segment_name, write_segment
 from tasks.lake.edits import replaced_ids, save_edits
 from tasks.lake.new_posts import NewPosts, scan
-from tasks.lake.reading import read_table
+from tasks.lake.reading import read_table, scan_batches
 from tasks.lake.schema import SCHEMA, WITHOUT_RAW
 from tasks.lake.snapshot import Snapshot, locations, tombstone_key, with_snapshot
 from tasks.lake.versions import richest
@@ -30,6 +31,7 @@ __all__ = [
     "Appended",
     "LakeState",
     "append",
+    "characters_stored",
     "dataset_digest",
     "handles",
     "ids_from",
@@ -161,6 +163,24 @@ def rows_stored(storage: Storage, handle: Handle) -> int:
     """
     every = with_snapshot(storage, handle, partial(locations, storage))
     return sum(at.segment.rows for at in every)
+
+
+def characters_stored(storage: Storage, handle: Handle, enough: int) -> int:
+    """The characters of an account's posts, counted until there are enough.
+
+    A post that was scraped again with another text counts twice. Raises StorageUnusable.
+    """
+
+    def count(snapshot: Snapshot) -> int:
+        found = 0
+        for batch in scan_batches(storage, locations(storage, snapshot), ["text"]):
+            texts: Any = batch.column("text")
+            found += pc.sum(pc.utf8_length(texts)).as_py() or 0
+            if found >= enough:
+                break
+        return found
+
+    return with_snapshot(storage, handle, count)
 
 
 def dataset_digest(storage: Storage, handle: Handle) -> str:

@@ -1,44 +1,159 @@
-"""How each bot fares: its last outcome, its release, and whether it is parked."""
+"""How each bot fares, and which accounts have posts but no bot: what `status` shows."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from tasks.core.errors import HuggingtweetsError
-from tasks.core.names import Bot
-from tasks.core.records import Outcome
+from tasks.core.errors import DamagedState, HuggingtweetsError
+from tasks.core.names import Bot, Handle
+from tasks.core.records import Evaluation, Outcome, Release
+from tasks.core.settings import settings
+from tasks.lake.posts import characters_stored, handles, rows_stored
+from tasks.publishing.loss_curve import NAME as LOSSES
+from tasks.publishing.release_history import KeptRelease, kept_releases, load_pin
 from tasks.publishing.releases import evaluation_of, latest_release
+from tasks.registry import nights
+from tasks.registry.due_marks import due_marks
 from tasks.registry.outcomes import load_outcomes
 from tasks.registry.state import BotState, load_states
 from tasks.storage import Storage
 
+# Of an account that no bot is made of: enough text, as far as can be said without curation, or not.
+READY, TOO_LITTLE = "ready", "too_little_text"
 
-def statuses(storage: Storage) -> list[dict[str, Any]]:
-    """A row for each bot that had an outcome, by name."""
+
+@dataclass(frozen=True)
+class BotStatus:
+    """One bot, or an account that no bot is made of yet. Times are ISO 8601 with their zone.
+
+    outcome: of the last retrain (released, unchanged, held_back, skipped, interrupted, failed); of
+        an account without a bot `ready` or `too_little_text`; null where it cannot be read.
+    reason: of the outcome, in a sentence. finished_at: when that retrain ended.
+    posts: looked at by that retrain, or stored where there was none. kept: trained on or held out.
+    base_loss, held_out_loss: nats a token, before training and of the release in force.
+    release: the revision in force; pinned: whether `rollback` has put it there. hub: its URL.
+    next_attempt_at: it is not retried before. parked: why it is not retrained at all.
+    due: why it is retrained before its time.
+    """
+
+    bot: str
+    outcome: str | None
+    reason: str | None
+    finished_at: str | None
+    posts: int | None
+    kept: int | None
+    base_loss: float | None
+    held_out_loss: float | None
+    release: str | None
+    pinned: bool
+    hub: str | None
+    next_attempt_at: str | None
+    parked: str | None
+    due: str | None
+
+
+@dataclass(frozen=True)
+class NightOfBot:
+    """What a night did with a bot."""
+
+    night: str
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class BotDetails(BotStatus):
+    """Everything of one bot.
+
+    folder, card, picture, curve: paths or URLs of the release in force, where there is one.
+    counts: by account, its posts: downloaded, kept, and dropped by reason.
+    releases: those that are kept, the newest first. nights: those that it was in, the newest first.
+    """
+
+    folder: str | None
+    card: str | None
+    picture: str | None
+    curve: str | None
+    repeated_share: float | None
+    last_success: str | None
+    failures: int
+    counts: dict[str, dict[str, Any]]
+    releases: list[KeptRelease]
+    nights: list[NightOfBot]
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is stored of one bot; error: of a file of it that is damaged."""
+
+    outcome: Outcome | None
+    state: BotState
+    due: str | None
+    release: Release | None
+    evaluation: Evaluation | None
+    error: HuggingtweetsError | None
+
+
+def statuses(storage: Storage) -> list[BotStatus]:
+    """Every bot that was retrained, then every account that no such bot is made of, by name."""
     outcomes, states = load_outcomes(storage), load_states(storage)
     damaged = {**outcomes.damaged, **states.damaged}
-    return [
-        _row(
+    marks = {name: mark.reason for name, mark in due_marks(storage).items()}
+    names = sorted({*outcomes.values, *damaged})
+    bots = [
+        _status(
             storage,
             name,
-            outcomes.values.get(name),
-            states.values.get(name, BotState()),
-            damaged.get(name),
+            _known(storage, name, outcomes.values.get(name), states.values, marks, damaged),
         )
-        for name in sorted({*outcomes.values, *damaged})
+        for name in names
+    ]
+    return bots + [
+        _account(storage, handle) for handle in handles(storage) if not _used(handle, names)
     ]
 
 
-def _row(
+def status_of(storage: Storage, bot: Bot) -> BotDetails:
+    """Everything of one bot. Raises StorageUnusable."""
+    outcomes, states = load_outcomes(storage), load_states(storage)
+    damaged = {**outcomes.damaged, **states.damaged}
+    marks = {name: mark.reason for name, mark in due_marks(storage).items()}
+    known = _known(storage, bot.name, outcomes.values.get(bot.name), states.values, marks, damaged)
+    short = _status(storage, bot.name, known)
+    if known.outcome is None and known.release is None and known.error is None:
+        short = _without_bot(storage, bot)
+    folder = known.release.folder if known.release else None
+    corpus = known.outcome.corpus if known.outcome else None
+    return BotDetails(
+        **vars(short),
+        folder=storage.location(folder) if folder else None,
+        card=_path(storage, folder, "README.md"),
+        picture=_path(storage, folder, "predictions.png"),
+        curve=_path(storage, folder, LOSSES),
+        repeated_share=known.evaluation.repeated_share if known.evaluation else None,
+        last_success=_iso(known.state.last_success),
+        failures=known.state.failures,
+        counts={
+            handle: {"downloaded": c.downloaded, "kept": c.kept, "dropped": dict(c.dropped)}
+            for handle, c in (corpus.counts if corpus else {}).items()
+        },
+        releases=kept_releases(storage, bot),
+        nights=_nights_of(storage, bot),
+    )
+
+
+def _known(
     storage: Storage,
     name: str,
     outcome: Outcome | None,
-    state: BotState,
-    error: HuggingtweetsError | None,
-) -> dict[str, Any]:
-    """One bot; error: a damaged file of it, which is shown instead of the outcome's reason."""
-    counts = outcome.corpus.counts.values() if outcome and outcome.corpus else ()
+    states: Mapping[str, BotState],
+    marks: Mapping[str, str],
+    damaged: Mapping[str, DamagedState],
+) -> _Known:
+    error: HuggingtweetsError | None = damaged.get(name)
     release, evaluation = None, outcome.evaluation if outcome else None
     try:
         # Not the outcome's release: after a failed retrain the earlier one is still in force.
@@ -46,17 +161,99 @@ def _row(
             evaluation = evaluation_of(storage, release)
     except HuggingtweetsError as unreadable:
         error = error or unreadable
-    loss = evaluation.bot_loss if evaluation else math.nan
-    until = state.next_attempt_at
-    return {
-        "bot": f"@{name}",
-        "posts": sum(c.downloaded for c in counts),
-        "kept": sum(c.kept for c in counts),
-        "release": release.revision if release else "–",
-        "held-out loss": loss if math.isfinite(loss) else "–",
-        "outcome": outcome.status.value if outcome else "–",
-        "when": outcome.finished_at if outcome else "–",
-        "not before": until.isoformat(timespec="minutes") if until else "–",
-        "parked": bool(state.parked),
-        "reason": str(error) if error else outcome.reason if outcome else "–",
-    }
+    return _Known(
+        outcome, states.get(name, BotState()), marks.get(name), release, evaluation, error
+    )
+
+
+def _status(storage: Storage, name: str, known: _Known) -> BotStatus:
+    outcome, state, release, evaluation = (
+        known.outcome, known.state, known.release, known.evaluation,
+    )  # fmt: skip
+    counts = [*outcome.corpus.counts.values()] if outcome and outcome.corpus else None
+    pin = load_pin(storage, release.bot) if release else None
+    reason = outcome.reason.removeprefix(f"@{name}: ") if outcome else None
+    return BotStatus(
+        bot=name,
+        outcome=machine_name(outcome.status.value) if outcome else None,
+        reason=str(known.error) if known.error else reason,
+        finished_at=outcome.finished_at if outcome else None,
+        posts=sum(c.downloaded for c in counts) if counts is not None else None,
+        kept=sum(c.kept for c in counts) if counts is not None else None,
+        base_loss=_finite(evaluation.base_loss) if evaluation else None,
+        held_out_loss=_finite(evaluation.bot_loss) if evaluation else None,
+        release=release.revision if release else None,
+        pinned=pin is not None and release is not None and pin.revision == release.revision,
+        hub=release.hub if release else None,
+        next_attempt_at=_iso(state.next_attempt_at),
+        parked=state.parked or None,
+        due=known.due,
+    )
+
+
+def machine_name(words: str) -> str:
+    """A name for machines: `held back` is `held_back`."""
+    return words.replace(" ", "_")
+
+
+def _used(handle: Handle, names: list[str]) -> bool:
+    return any(handle.name in name and _is_made_of(handle, name) for name in names)
+
+
+def _is_made_of(handle: Handle, name: str) -> bool:
+    try:
+        return handle in Bot.parse(name).handles
+    except HuggingtweetsError:
+        return False
+
+
+def _account(storage: Storage, handle: Handle) -> BotStatus:
+    return _without_bot(storage, Bot((handle,)))
+
+
+def _without_bot(storage: Storage, bot: Bot) -> BotStatus:
+    """What may become a bot; no post is curated for it, which would take a while for many."""
+    posts = sum(rows_stored(storage, handle) for handle in bot.handles)
+    least = settings().min_characters
+    characters = sum(characters_stored(storage, handle, least) for handle in bot.handles)
+    if characters < least:
+        outcome, reason = TOO_LITTLE, f"{characters:,} characters of text, and {least:,} are needed"
+    else:
+        outcome, reason = READY, f"`huggingtweets retrain {bot}` makes a bot of it"
+    return BotStatus(
+        bot.name, outcome, reason, None, posts, None, None, None, None, False, None, None, None,
+        None,
+    )  # fmt: skip
+
+
+def _nights_of(storage: Storage, bot: Bot) -> list[NightOfBot]:
+    found: list[NightOfBot] = []
+    for night in nights.names(storage):
+        try:
+            summary = nights.load_summary(storage, night)
+        except DamagedState:
+            continue  # `nights` names it
+        found += [
+            NightOfBot(
+                night,
+                machine_name(each["outcome"]),
+                each["reason"].removeprefix(f"@{bot}: "),
+            )
+            for each in (summary or {}).get("bots", ())
+            if each["bot"] == bot.name
+        ]
+    return found
+
+
+def _path(storage: Storage, folder: str | None, name: str) -> str | None:
+    if folder is None or not storage.exists(f"{folder}/{name}"):
+        return None
+    return storage.location(f"{folder}/{name}")
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _iso(instant: Any) -> str | None:
+    return None if instant is None else instant.isoformat(timespec="seconds")

@@ -24,6 +24,12 @@ def select(
     storage: Storage, entries: tuple[Entry, ...], budget: NightBudget, at: datetime
 ) -> Selection:
     """The bots that are due, as many as the budget bears; none whose handle has opted out."""
+    found = due_bots(storage, entries, at)
+    return within([each for each, _ in found], [cost for _, cost in found], budget)
+
+
+def due_bots(storage: Storage, entries: tuple[Entry, ...], at: datetime) -> list[tuple[Due, Cost]]:
+    """The bots that are due, the most urgent first, with what each is expected to cost."""
     states, marks, out = load_states(storage), due_marks(storage), set(opted_out(storage))
     found: list[Due] = []
     for entry in entries:
@@ -44,9 +50,10 @@ def select(
         )
         if each is not None:
             found.append(each)
-    ordered = by_urgency(found)
-    costs = [_cost(storage, each.entry, states.values.get(each.entry.bot.name)) for each in ordered]
-    return within(ordered, costs, budget)
+    return [
+        (each, _cost(storage, each.entry, states.values.get(each.entry.bot.name)))
+        for each in by_urgency(found)
+    ]
 
 
 def _new_posts(storage: Storage, entry: Entry, state: BotState) -> int:

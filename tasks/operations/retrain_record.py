@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 
 from tasks.core.errors import DamagedState, ProcessCrashed
 from tasks.core.names import Bot
-from tasks.core.records import Base, Outcome, Spec, Status, digest
+from tasks.core.records import Base, Outcome, Release, Spec, Status, digest
 from tasks.core.settings import settings
 from tasks.lake.posts import dataset_digest
 from tasks.operations.checkpoint_keys import recipe_of
+from tasks.publishing.release_history import pinned_release
 from tasks.publishing.releases import latest_release, verify_release
 from tasks.registry.attempts import attempts_of, begin_attempt, end_attempt
 from tasks.registry.due_marks import clear_due, is_due
@@ -85,6 +86,8 @@ def unchanged_outcome(bot: Bot, inputs: str, *, push: bool) -> Outcome | None:
     """
     storage = storage_root()
     last = load_outcome(storage, bot)
+    if (pinned := pinned_release(storage, bot, posts_digest(bot))) is not None:
+        return _pinned(bot, pinned, last)
     if last is None or last.details.get(INPUTS) != inputs or is_due(storage, bot):
         return None
     if last.status is Status.HELD_BACK:
@@ -99,6 +102,22 @@ def unchanged_outcome(bot: Bot, inputs: str, *, push: bool) -> Outcome | None:
         unchanged = replace(last, status=Status.UNCHANGED, reason=reason, finished_at=now())
     log.info("@%s: %s", bot, unchanged.reason)
     return unchanged
+
+
+def posts_digest(bot: Bot) -> str:
+    """Changes when the posts of the bot's accounts do; no post is read."""
+    return digest([dataset_digest(storage_root(), handle) for handle in bot.handles])
+
+
+def _pinned(bot: Bot, release: Release, last: Outcome | None) -> Outcome:
+    """The outcome of a bot whose release a person has put in force: it stays."""
+    reason = (
+        f"pinned to release {release.revision} until there are new posts; "
+        f"`huggingtweets rollback {bot} --unpin` ends it"
+    )
+    log.info("@%s: %s", bot, reason)
+    unchanged = Outcome(bot.name, Status.UNCHANGED, reason, now(), release)
+    return replace(unchanged, corpus=last.corpus, details=last.details) if last else unchanged
 
 
 def record(outcome: Outcome, began: datetime, *, trained: bool = False) -> Outcome:

@@ -12,7 +12,8 @@ from tasks.core.records import Outcome, Spec
 from tasks.core.settings import settings
 from tasks.ingest.imported_files import is_imported
 from tasks.ingest.services import SERVICES
-from tasks.operations.retrain_record import Inputs, record, unchanged_outcome
+from tasks.operations.retrain_record import INPUTS, Inputs, record, unchanged_outcome
+from tasks.registry.outcomes import load_outcome
 from tasks.sources.file_sources import file_digest
 from tasks.storage import Storage, storage_root
 from tasks.training.bases.base_models import resolve_base
@@ -36,6 +37,9 @@ def unchanged_bot(
     """
     began, storage = datetime.now(UTC), storage_root()
     try:
+        last = load_outcome(storage, bot)
+        if last is None or INPUTS not in last.details:
+            return None  # before a base is looked up, on the Hub perhaps
         files = _imported(storage, bot, sources)
         if files is None:
             return None

@@ -40,13 +40,18 @@ def available_fonts(folder: Path, system: Path = SYSTEM_FONTS) -> tuple[Path, ..
     return (_noto_sans(), *first, *(found[name] for name in _scripts(found)), *last)
 
 
+def missing_fonts(folder: Path) -> list[str]:
+    """The packages of fonts that are not in the cache's font folder."""
+    return [package for package in PACKAGES if not _marker(folder, package).exists()]
+
+
 def fetch_fonts(folder: Path, say: Say) -> None:
     """Download the packages' fonts into `folder`, except those that are there.
 
     say: called with one line for each step, and for a package that cannot be fetched: nothing is
     raised then, since the picture is drawn with the fonts there are.
     """
-    missing = [package for package in PACKAGES if not _marker(folder, package).exists()]
+    missing = missing_fonts(folder)
     if not missing:
         return
     folder.mkdir(parents=True, exist_ok=True)

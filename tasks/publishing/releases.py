@@ -6,6 +6,7 @@ releases/<bot>/latest        a relative link to a revision; on an object store, 
 releases/<bot>/<revision>-2/ on an object store, a revision that was published again: a folder there
                              cannot be replaced at once, but `latest` can
 releases/<bot>/hub.json      the revision that the Hub has, and its URL
+releases/<bot>/pinned.json   the revision that a person has put in force; see release_history
 """
 
 from __future__ import annotations
@@ -93,7 +94,9 @@ def publish_locally(
         fonts = available_fonts(settings().cache / "fonts")
     bot, key = contents.bot, _unused_key(storage, contents)
     _write(storage, key, checkpoint_key, contents, fonts)
-    _point_latest(storage, bot, key.rpartition("/")[2])
+    point_latest(storage, bot, key.rpartition("/")[2])
+    if storage.exists(pin := f"{_folder(bot)}/pinned.json"):
+        storage.delete(pin)  # it held until this release
     if _manifest(storage, key) is None:
         raise ServerTrouble(f"@{bot}: another process published at the same time: try again")
     _prune(storage, bot, keep)
@@ -175,14 +178,22 @@ def evaluation_of(storage: Storage, release: Release) -> Evaluation | None:
     return None if metrics is None else Evaluation(**vars(metrics))
 
 
-def inputs_of_releases(storage: Storage, bot: Bot) -> Iterator[tuple[str, str]]:
-    """What each kept release was made from: the checkpoint's fingerprint, and the corpus' key."""
+def manifests_of(storage: Storage, bot: Bot) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The key and the manifest of each kept release, in the order of their names."""
     for key in storage.folders(_folder(bot)):
+        if not _FOLDER_NAME.fullmatch(key.rpartition("/")[2]):
+            continue  # `latest`
         manifest = _manifest(storage, key)
         if manifest is not None:
-            corpus = manifest.get("corpus")
-            uri = corpus.get("uri") if isinstance(corpus, dict) else None
-            yield str(manifest.get("fingerprint")), str(uri)
+            yield key, manifest
+
+
+def inputs_of_releases(storage: Storage, bot: Bot) -> Iterator[tuple[str, str]]:
+    """What each kept release was made from: the checkpoint's fingerprint, and the corpus' key."""
+    for _, manifest in manifests_of(storage, bot):
+        corpus = manifest.get("corpus")
+        uri = corpus.get("uri") if isinstance(corpus, dict) else None
+        yield str(manifest.get("fingerprint")), str(uri)
 
 
 def note_push(storage: Storage, release: Release, url: str) -> None:
@@ -197,7 +208,8 @@ def _is_whole(storage: Storage, key: str, file: dict[str, Any], digests: bool) -
     return not digests or hashlib.sha256(storage.read(key)).hexdigest() == file["sha256"]
 
 
-def _point_latest(storage: Storage, bot: Bot, name: str) -> None:
+def point_latest(storage: Storage, bot: Bot, name: str) -> None:
+    """Put the release in the folder of this name in force. Raises StorageUnusable."""
     key = _latest(bot)
     if not storage.is_local:
         storage.write(key, name.encode())

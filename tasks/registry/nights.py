@@ -49,6 +49,12 @@ _PLANS = StateFiles(FOLDER, _Plan, remedy=_REMEDY, subject="night ")
 _SUMMARIES = StateFiles(FOLDER, _Summary, remedy=_REMEDY, subject="night ")
 
 
+def names(storage: Storage) -> list[str]:
+    """The names of the nights that have begun, the newest first."""
+    found = [PurePosixPath(key).name for key in storage.folders(FOLDER)]
+    return sorted((name for name in found if name[:1].isdigit()), reverse=True)
+
+
 def load_plan(storage: Storage, night: str) -> dict[str, Any] | None:
     """What a night plans to do, or None where it has not begun. Raises DamagedState."""
     return _load(storage, _PLANS, _plan(night))

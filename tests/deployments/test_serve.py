@@ -7,20 +7,21 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+import yaml
 from prefect.settings.models.server.services import ServerServicesDBVacuumSettings
 
-from deployments.serve import process_environment
+from deployments.serve import NIGHT_HOUR, next_night, process_environment, what_is_to_come
 from tasks.core.settings import settings
 from tasks.storage import open_storage
 from tests.sample_posts import write_table
 from tests.servers.prefect_database import put_database
-from tests.servers.prefect_site import ROOT, Site, free_port, until
+from tests.servers.prefect_site import DEPLOYMENTS, ROOT, Site, free_port, until
 from tests.servers.s3 import running_s3
 
 WORD = "sesame-5d1f"
@@ -159,3 +160,27 @@ def test_the_server_forgets_old_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     vacuum = ServerServicesDBVacuumSettings()
     assert vacuum.retention_period == timedelta(days=2)
     assert {"events", "flow_runs", "orphans"} == vacuum.enabled_vacuum_types
+
+
+def test_what_is_to_come_is_said_or_how_to_make_a_registry(tmp_path: Path) -> None:
+    storage, now = open_storage(str(tmp_path / "storage")), datetime(2026, 1, 1, 1, 30, tzinfo=UTC)
+    assert "no bot is kept fresh" in what_is_to_come(storage, now)
+    (tmp_path / "bots.yaml").write_text("bots:\n- handles: [alice]\n")
+    said = what_is_to_come(storage, now)
+    assert "1 bots in bots.yaml, 1 due (@alice)" in said
+    assert "Thu 02:00 UTC" in said
+    (tmp_path / "bots.yaml").write_text("bots: 1\n")
+    assert "cannot be used" in what_is_to_come(storage, now)
+
+
+def test_the_next_night_is_that_of_the_schedule() -> None:
+    schedules = [
+        schedule
+        for each in yaml.safe_load(DEPLOYMENTS.read_text())["deployments"]
+        for schedule in each.get("schedules", ())
+    ]
+    assert [(each["cron"], each["timezone"]) for each in schedules] == [
+        (f"0 {NIGHT_HOUR} * * *", "UTC")
+    ]
+    after = datetime(2026, 1, 1, NIGHT_HOUR, tzinfo=UTC)
+    assert next_night(after) == after + timedelta(days=1)

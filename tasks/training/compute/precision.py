@@ -23,6 +23,15 @@ def has_fast_bf16(device: torch.device) -> bool:
     )
 
 
+def describe_device() -> str:
+    """Torch's version, the device that it trains on, and whether bf16 is fast there."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+    cores = f", {torch.get_num_threads()} threads" if device.type == "cpu" else ""
+    fast = "fast bf16" if has_fast_bf16(device) else "no fast bf16: trains in fp32"
+    return f"torch {torch.__version__} on {name}{cores}, {fast}"
+
+
 def choose_precision(asked: str, device: torch.device) -> str:
     """`bf16` or `fp32`, where `auto` was asked the faster one. Raises BadInput."""
     if asked == "auto":

@@ -37,29 +37,52 @@ def test_import_curate_and_status(command: Command, tmp_path: Path) -> None:
     assert "300" in out
 
     code, out, err = command("curate", "alice", "--filter", "classic", "--json")
-    summary = json.loads(out)
+    found = json.loads(out)
     assert code == 0
-    assert summary["downloaded"] == 300
-    assert summary["retweets"] == 30
-    assert summary["downloaded"] == summary["retweets"] + summary["short"] + summary["kept"]
+    assert found["downloaded"] == 300
+    assert found["dropped"]["retweet"] == 30
+    assert found["downloaded"] == sum(found["dropped"].values()) + found["kept"]
+    assert found["characters"] > 0
+    assert "alice" in found["warning"]
     assert "alice" in err, "so little text is warned about"
     code, out, _ = command("curate", "alice")
     assert (code, "kept" in out) == (0, True)
 
-    code, out, _ = command("status")
-    assert "No bot" in out
+    code, out, err = command("status")
+    assert "ready" in out, "an account without a bot is shown, too"
+    assert "Next: huggingtweets retrain alice" in err
+
+
+def test_posts_are_shown_with_the_reason_for_which_they_were_dropped(
+    command: Command, tmp_path: Path
+) -> None:
+    table = write_table(tmp_path / "posts.csv", posts=300)
+    command("import", table, "--handle", "alice")
+    code, out, _ = command("curate", "alice", "--show", "2")
+    assert code == 0
+    kept, dropped = out.split("@alice, dropped: retweet")
+    assert (kept.count("  · "), dropped.count("  · RT @somebody: ")) == (2, 2)
+    code, out, _ = command("curate", "alice", "--dropped", "retweet", "--json")
+    rows = json.loads(out)
+    assert {row["dropped"] for row in rows} == {"retweet"}
+    assert [row["id"] for row in rows[:2]] == ["291", "281"], "the newest first"
+    code, _, err = command("curate", "alice", "--dropped", "boring")
+    assert code == 2
+    assert "the reasons are retweet, short" in err
 
 
 def test_status_shows_the_last_outcomes(command: Command, storage: Storage) -> None:
     evaluation = Evaluation(3.0, 2.5, 100, ())
     save_outcome(storage, Outcome("a", Status.RELEASED, "fine", "now", evaluation=evaluation))
-    save_outcome(storage, Outcome("b", Status.FAILED, "bad \x1b[31m luck", "now"))
+    save_outcome(storage, Outcome("b", Status.HELD_BACK, "@b: bad \x1b[31m luck", "now"))
     code, out, _ = command("status")
     assert code == 0
     assert "2.500" in out
     assert "\x1b[31m luck" not in out
     code, out, _ = command("status", "--json")
-    assert [row["outcome"] for row in json.loads(out)] == ["released", "failed"]
+    rows = json.loads(out)
+    assert [row["outcome"] for row in rows] == ["released", "held_back"]
+    assert [row["held_out_loss"] for row in rows] == [2.5, None]
 
 
 def test_status_names_damaged_files_and_shows_the_other_bots(
@@ -73,10 +96,10 @@ def test_status_names_damaged_files_and_shows_the_other_bots(
     code, out, _ = command("status", "--json")
     assert code == 0
     reasons = {row["bot"]: row["reason"] for row in json.loads(out)}
-    assert list(reasons) == ["@a", "@b", "@c", "@no bot"]
-    assert reasons["@a"] == "fine"
-    assert f"{storage.local('outcomes/b.json')} is damaged" in reasons["@b"]
-    assert f"{storage.local('states/c.json')} is damaged" in reasons["@c"]
+    assert list(reasons) == ["a", "b", "c", "no bot"]
+    assert reasons["a"] == "fine"
+    assert f"{storage.local('outcomes/b.json')} is damaged" in reasons["b"]
+    assert f"{storage.local('states/c.json')} is damaged" in reasons["c"]
 
 
 @pytest.mark.parametrize("handle", ["../../etc", "a" * 21, "", "a/b"])

@@ -20,7 +20,7 @@ def test_retrain_then_generate(command: Command, tiny_base: Path, tmp_path: Path
     words = ("retrain", "alice", "--source", table, "--base", tiny_base, "--epochs", "1")
     code, out, err = command(*words, "--json")
     assert code == 0, err
-    assert json.loads(out)[0]["status"] == "released"
+    assert json.loads(out)[0]["outcome"] == "released"
     assert "tokens/s" in err, "progress is shown"
 
     code, out, _ = command(*words)
@@ -36,8 +36,8 @@ def test_retrain_then_generate(command: Command, tiny_base: Path, tmp_path: Path
 
     code, out, _ = command("status", "--json")
     row = json.loads(out)[0]
-    assert (row["bot"], row["posts"], row["outcome"]) == ("@alice", 200, "unchanged")
-    assert isinstance(row["held-out loss"], float)
+    assert (row["bot"], row["posts"], row["outcome"]) == ("alice", 200, "unchanged")
+    assert isinstance(row["held_out_loss"], float)
 
     code, _, _ = command(*words[:4], "--base", tmp_path / "gone", "--json")
     assert code == 1
@@ -45,7 +45,7 @@ def test_retrain_then_generate(command: Command, tiny_base: Path, tmp_path: Path
     failed = json.loads(out)[0]
     assert failed["outcome"] == "failed"
     assert failed["release"] == row["release"], "the earlier release is still in force"
-    assert failed["held-out loss"] == row["held-out loss"]
+    assert failed["held_out_loss"] == row["held_out_loss"]
 
     code, out, err = command("retrain", "alice", "nobody", "--base", tiny_base, "--epochs", "1")
     assert (code, out) == (2, "")
@@ -59,7 +59,7 @@ def test_an_adapter_is_released_and_writes_on_its_base(
     words = ("retrain", "quinn", "--source", table, "--base", tiny_base, "--mode", "adapter")
     code, out, err = command(*words, "--epochs", "1", "--json")
     assert code == 0, err
-    folder = tmp_path / "storage" / json.loads(out)[0]["release"]["folder"]
+    folder = Path(json.loads(out)[0]["folder"])
     assert (folder / "adapter_model.safetensors").is_file()
     assert not (folder / "model.safetensors").exists()
     code, out, err = command("generate", "quinn", "my cat", "-n", 2, "--base", tiny_base, "--json")

@@ -67,7 +67,7 @@ WRONG = [
     (["retrain", "congressedit", "--base", "embedded"], "did you mean congressedits?"),
     (["retrain", "congressedits", "--base", "embeded"], "did you mean embedded?"),
     (["retrain", "congressedits", "--base", "./gone"], "there is no such folder"),
-    (["retrain", "congressedits", "--source", "post.csv"], "did you mean posts.csv?"),
+    (["retrain", "congressedits", "--source", "post.csv"], "posts.csv?"),
     (["retrain", "congressedits", "--source", "bluesky"], "not a Bluesky handle"),
     (["retrain", "a.example.com", "--source", "x_api"], "use bluesky"),
     (["retrain", "congressedits", "--push", "--base", "embedded"], "HUGGINGTWEETS_HUB_TOKEN"),
