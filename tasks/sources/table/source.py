@@ -32,8 +32,8 @@ class TableSource:
 
     handle: whose posts these are, which a table does not say.
     reading: with names of columns by their meaning (`id`, `text`, `created_at`, `lang`,
-        `retweet_flag`, `retweet_of`, `reply_to`, `reply_to_user`, `quote_of`), if they are not
-        the usual ones.
+        `retweet_flag`, `retweet_of`, `reply_to`, `reply_to_user`, `quote_of`, `author`), if they
+        are not the usual ones.
     notices: what is to be said of how the files were recognised.
     Raises BadInput for an unknown meaning.
     """

@@ -261,7 +261,8 @@ def test_any_element_of_a_bluesky_feed(tmp_path: Path, embed: str):
     "sign", ["b'\\\\x", "<U+", "<e2>", "&amp;", "\\\\n", "é", "Ã©", "\\\\u", "'"]
 )
 def test_a_text_full_of_escapes(tmp_path: Path, sign: str):
-    lines = json.dumps({"text": "b'" + sign * (300_000 // len(sign))}) + "\n"
+    text = "b'" + sign * (300_000 // len(sign))
+    lines = json.dumps({"text": text}, ensure_ascii=False) + "\n"
     (tmp_path / "a.jsonl").write_text(lines * 3, encoding="utf-8")
     assert number(tmp_path / "a.jsonl") == 3
 
