@@ -79,15 +79,24 @@ def _pages(data: mmap.mmap, chunk: pq.ColumnChunkMetaData) -> Iterator[_Page]:
 
 def _page_at(data: mmap.mmap, at: int) -> _Page:
     fields, end = _struct(data, at, depth=0)
-    uncompressed, compressed = fields[_UNCOMPRESSED], fields[_COMPRESSED]
+    uncompressed, compressed = _whole(fields[_UNCOMPRESSED]), _whole(fields[_COMPRESSED])
     if uncompressed < 0 or compressed < 0:
         raise ValueError("a page of negative size")
     values, encoding = 0, None
     for number, (values_field, encoding_field) in _PAGE_STRUCTS.items():
         if number in fields:
-            values += fields[number].get(values_field, 0)
-            encoding = fields[number].get(encoding_field)
+            if not isinstance(about := fields[number], dict):
+                raise ValueError("a page header with a field of another type")
+            values += _whole(about.get(values_field, 0))
+            found = about.get(encoding_field)
+            encoding = None if found is None else _whole(found)
     return _Page(end - at, compressed, uncompressed, values, encoding)
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, int):
+        return value
+    raise ValueError("a page header with a field of another type")
 
 
 def _check_encoding(path: Path, chunk: pq.ColumnChunkMetaData, page: _Page) -> None:
