@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from tasks.core.errors import DamagedState
 from tasks.core.names import Handle
+from tasks.core.records import digest
 from tasks.lake.data_files import FOLDER
 from tasks.lake.snapshot import EDITS
 from tasks.storage import Storage
@@ -24,12 +25,17 @@ def save_edits(
     storage: Storage, handle: Handle, replaced: Collection[str], scraped_at: datetime
 ) -> None:
     """Note the ids that the posts of one append replaced. Raises StorageUnusable."""
-    storage.write_json(_key(handle, scraped_at), sorted(replaced))
+    ids = sorted(replaced)
+    # Appends of the same instant must not overwrite each other's.
+    storage.write_json(f"{_stem(handle, scraped_at)}{digest(ids)[:16]}.json", ids)
 
 
 def delete_edits(storage: Storage, handle: Handle, scraped_at: datetime) -> None:
     """Forget what the posts of one append replaced. Raises StorageUnusable."""
-    storage.delete(_key(handle, scraped_at))
+    stem = _stem(handle, scraped_at)
+    for key in storage.keys(f"{FOLDER}/{handle}"):
+        if key.startswith(stem):
+            storage.delete(key)
 
 
 def replaced_ids(storage: Storage, handle: Handle, names: Iterable[str]) -> frozenset[str]:
@@ -47,6 +53,6 @@ def replaced_ids(storage: Storage, handle: Handle, names: Iterable[str]) -> froz
     return frozenset(found)
 
 
-def _key(handle: Handle, scraped_at: datetime) -> str:
+def _stem(handle: Handle, scraped_at: datetime) -> str:
     microseconds = (scraped_at - _EPOCH) // timedelta(microseconds=1)
-    return f"{FOLDER}/{handle}/{EDITS}{microseconds}.json"
+    return f"{FOLDER}/{handle}/{EDITS}{microseconds}-"

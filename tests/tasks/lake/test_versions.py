@@ -111,6 +111,13 @@ def test_of_an_edited_post_the_newest_version_counts(storage: Storage) -> None:
     assert append(storage, ALICE, [[first, second]], scraped_at=NOW).new == 0
 
 
+def test_edits_of_the_same_instant_are_all_known(storage: Storage) -> None:
+    for first, second in (("17", "18"), ("27", "28")):
+        edit = post(second, "a typo", replaces=(first,))
+        append(storage, ALICE, [[post(first, "a tpyo"), edit]], scraped_at=NOW)
+    assert sorted(read(storage, ALICE)["id"].to_pylist()) == ["18", "28"]
+
+
 def test_that_a_stored_post_is_an_edit_may_come_to_be_known(storage: Storage) -> None:
     first, second = post("17", "a tpyo"), post("18", "a typo")
     append(storage, ALICE, [[first, second]], scraped_at=NOW)
