@@ -30,7 +30,7 @@ from tasks.night import (
 from tasks.operations.idle_nights import night_of
 from tasks.operations.night_plan import counts_text, summary_of
 from tasks.registry.due import NightBudget, Selection
-from tasks.tidy import tidy_storage
+from tasks.tidy import tidy_up
 
 log = logging.getLogger("huggingtweets")
 CHUNK = 20
@@ -136,9 +136,9 @@ def _not_done_before(
 
 def _tidy(night: str) -> None:
     try:
-        tidy_storage()
-    except HuggingtweetsError as error:
-        log.warning("night %s: the storage is not tidied up: %s", night, error)
+        tidy_up()
+    except (HuggingtweetsError, OSError) as error:
+        log.warning("night %s: not everything is tidied up: %s", night, error)
 
 
 def _as_state(summary: dict[str, Any]) -> Any:

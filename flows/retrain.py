@@ -19,6 +19,7 @@ from tasks.core import interruption
 from tasks.core.records import Outcome, Status
 from tasks.forget import remove_opted_out_here
 from tasks.operations.retrain_record import has_crashed, now
+from tasks.tidy import tidy_here
 
 NAMED = 3  # so many bots are named in the title of a batch's run
 
@@ -56,6 +57,7 @@ async def retrain(
     with stoppable():
         outcomes = await in_pipeline(others, one) + await in_pipeline(suspects, one, 1)
     order = {request.name: place for place, request in enumerate(bots)}
+    await asyncio.to_thread(tidy_here)
     outcomes.sort(key=lambda outcome: order[outcome.bot])
     show_outcomes(outcomes)
     failed = [outcome.bot for outcome in outcomes if outcome.status is Status.FAILED]

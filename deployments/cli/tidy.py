@@ -10,10 +10,15 @@ from deployments.cli.options import Json
 
 def tidy(as_json: Json = False) -> None:
     """Remove what nothing needs any more, as every night does."""
-    from tasks.operations.tidying import tidy as tidy_up
+    from tasks.core.settings import settings
+    from tasks.operations.tidying import tidy as tidy_storage
+    from tasks.operations.tidying import tidy_tracked_runs
     from tasks.storage import storage_root
+    from tasks.tracking.wandb_environment import tracking_folder
 
-    freed = tidy_up(storage_root(), datetime.now(UTC))
+    now, storage = datetime.now(UTC), storage_root()
+    freed = tidy_storage(storage, now)
+    tidy_tracked_runs(tracking_folder(storage, settings()), now, freed)
     if as_json:
         console.print_json(freed)
     elif freed.files:

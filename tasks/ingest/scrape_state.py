@@ -42,7 +42,8 @@ class _Stop:
 
 _POSITIONS = StateFiles("positions", Position, remedy="delete it; the scrape then starts over")
 _ACCOUNTS = StateFiles("accounts", Account, remedy="delete it; the source is then asked again")
-_STOPS = StateFiles("stops", _Stop, remedy="delete it; the source is then asked again", subject="")
+STOPS = "stops"  # the folder, with one for each source
+_STOPS = StateFiles(STOPS, _Stop, remedy="delete it; the source is then asked again", subject="")
 
 
 def save_position(storage: Storage, handle: Handle, source: str, position: Position) -> None:

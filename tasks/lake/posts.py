@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.core.errors import InvalidHandle
+from tasks.core.errors import InvalidHandle, StorageUnusable, TransientError
 from tasks.core.names import Handle
 from tasks.core.records import Post, digest
 from tasks.lake.compaction import compact
@@ -27,6 +28,7 @@ from tasks.lake.snapshot import Snapshot, locations, tombstone_key, with_snapsho
 from tasks.lake.versions import richest
 from tasks.storage import Storage
 
+log = logging.getLogger("huggingtweets")
 __all__ = [
     "Appended",
     "LakeState",
@@ -100,8 +102,22 @@ def append(
     if selector.replaced - stored.replaced:
         save_edits(storage, handle, selector.replaced, scraped_at)
     if key is not None:
-        compact(storage, handle)
+        _compact_if_possible(storage, handle)
     return Appended(selector.new, selector.seen, frozenset(selector.repeats))
+
+
+def _compact_if_possible(storage: Storage, handle: Handle) -> None:
+    """Compact an account's files. The rows are stored already, so trouble is no failure of theirs.
+
+    Raises OptedOut.
+    """
+    try:
+        compact(storage, handle)
+    except (StorageUnusable, TransientError) as error:
+        log.warning(
+            "@%s: the posts are stored, but their files are not merged yet: the next import tries "
+            "again (%s)", handle, error,
+        )  # fmt: skip
 
 
 def read(storage: Storage, handle: Handle, *, with_raw: bool = False) -> pa.Table:

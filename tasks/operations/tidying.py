@@ -1,21 +1,25 @@
-"""Removes from the storage what no release, and no training under way, needs any more."""
+"""Removes what no release, and no training under way, needs any more, and old tracked runs."""
 
 from __future__ import annotations
 
 import logging
+import shutil
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from tasks.core.names import Bot
 from tasks.curation.corpus_files import FOLDER as CORPORA
+from tasks.ingest.scrape_state import STOPS
 from tasks.operations.checkpoint_keys import CHECKPOINTS, RESUME, checkpoint_key
 from tasks.publishing.releases import inputs_of_releases
 from tasks.registry.nights import FOLDER as NIGHTS
 from tasks.registry.outcomes import load_outcome
 from tasks.storage import Storage
 from tasks.storage.bot_folders import bots_in
+from tasks.tracking.offline_runs import recorded_before
 
 log = logging.getLogger("huggingtweets")
 
@@ -23,36 +27,54 @@ log = logging.getLogger("huggingtweets")
 IN_USE = timedelta(days=1)
 # An unfinished training that nobody has resumed by then begins anew.
 RESUMABLE = timedelta(days=7)
-# Plans and summaries of nights and backfills.
+# Plans and summaries of nights and backfills, sources' stops, tracked runs that nobody has sent.
 REMEMBERED = timedelta(days=90)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Freed:
     """How many files went, and how many bytes they had, by what they were.
 
     A file of which a release has a hard link counts though its bytes stay.
     """
 
-    files: dict[str, int]
-    bytes: dict[str, int]
+    files: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    bytes: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+    def add(self, kind: str, sizes: Iterable[int]) -> None:
+        """Count files of these sizes."""
+        counted = list(sizes)
+        self.files[kind] += len(counted)
+        self.bytes[kind] += sum(counted)
 
 
-def tidy(storage: Storage, now: datetime) -> Freed:
+def tidy(storage: Storage, now: datetime, freed: Freed | None = None) -> Freed:
     """Remove checkpoints, unfinished trainings and corpora that nothing needs, and old nights.
 
     What kept releases were made from stays, and so does the last outcome's corpus, and whatever is
-    younger than a day. Returns what was freed. Raises StorageUnusable.
+    younger than a day. Returns what was freed, added to `freed`. Raises StorageUnusable.
     """
-    files: dict[str, int] = defaultdict(int)
-    freed: dict[str, int] = defaultdict(int)
+    freed = freed or Freed()
     for kind, key in [*_unneeded(storage, now)]:
         sizes = storage.files(key)
         storage.delete(key)
-        files[kind] += len(sizes)
-        freed[kind] += sum(sizes.values())
+        freed.add(kind, sizes.values())
         log.info("removed %s: nothing needs it any more", key)
-    return Freed(dict(files), dict(freed))
+    for night in storage.folders(NIGHTS):
+        storage.delete_empty(night)  # older versions left those of backfills
+    return freed
+
+
+def tidy_tracked_runs(folder: Path, now: datetime, freed: Freed) -> None:
+    """Remove tracked runs that nobody has sent for long. Raises OSError.
+
+    folder: with a folder for each bot. freed: what was freed is added to it.
+    """
+    for run in recorded_before(folder, now - REMEMBERED):
+        files = [path for path in run.rglob("*") if path.is_file()]
+        freed.add("tracked runs", [file.lstat().st_size for file in files])
+        shutil.rmtree(run)
+        log.info("removed %s: it is %d days old", run, REMEMBERED.days)
 
 
 def _unneeded(storage: Storage, now: datetime) -> Iterator[tuple[str, str]]:
@@ -68,6 +90,10 @@ def _unneeded(storage: Storage, now: datetime) -> Iterator[tuple[str, str]]:
     for key in [*storage.folders(NIGHTS), *storage.keys(NIGHTS)]:
         if _last_change(storage, key) < now - REMEMBERED:
             yield NIGHTS, key
+    for source in storage.folders(STOPS):
+        for key in storage.keys(source):
+            if _last_change(storage, key) < now - REMEMBERED:
+                yield STOPS, key
 
 
 def _needed(storage: Storage, bot: Bot) -> set[str]:

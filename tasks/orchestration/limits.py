@@ -34,6 +34,7 @@ SCRAPES = 4
 # Seconds; the shortest that Prefect takes. A holder renews it, unless it is killed.
 LEASE = 60.0
 PUSHES = "hub-pushes"
+MACHINE = "train-on-"  # with the machine's name, the name of its limit
 # A process trains one bot at a time, whatever TRAININGS is: all its trainings share one base in
 # memory. A second place would be held for nothing, and another process would wait for it.
 _training = threading.Lock()
@@ -100,7 +101,7 @@ def training_place() -> Iterator[None]:
 def _everywhere(limit: Limit) -> Iterator[None]:
     """Hold a place among all machines, where there is a server, and among this one's processes."""
     with ExitStack() as stack:
-        if _has_server():
+        if has_server():
             _ensure(limit)
             stack.enter_context(_server_slots(limit))
         stack.enter_context(_local_place(limit))
@@ -110,26 +111,26 @@ def _everywhere(limit: Limit) -> Iterator[None]:
 def _machine_limit() -> Limit:
     # On the server the setting wins over what an operator has changed there: the machine's own
     # places follow it as well, so that another number would only let processes wait for nothing.
-    return Limit(f"train-on-{settings().machine}", settings().trainings, follows_setting=True)
+    return Limit(f"{MACHINE}{settings().machine}", settings().trainings, follows_setting=True)
 
 
 @contextmanager
 def publishing_place(pushes: int) -> Iterator[None]:
     """Hold one of the places for pushes to the Hub, which limits commits and bandwidth."""
     limit = Limit(PUSHES, pushes)
-    if _has_server():
+    if has_server():
         _ensure(limit)
     with _slot(limit):
         yield
 
 
-def _has_server() -> bool:
+def has_server() -> bool:
     """Whether there is a server that outlives this process, and so ends the leases of the dead."""
     return get_current_settings().api.url is not None
 
 
 def _slot(limit: Limit) -> AbstractContextManager[None]:
-    return _server_slots(limit) if _has_server() else _local_place(limit)
+    return _server_slots(limit) if has_server() else _local_place(limit)
 
 
 def _local_place(limit: Limit) -> AbstractContextManager[None]:

@@ -81,8 +81,10 @@ def _failed_in_outage(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -
     return isinstance(state.data, BaseException) and is_unreachable(state.data)
 
 
-# For tasks that only write to the server, such as artifacts.
+# For tasks that only write to the server, such as artifacts: in a flow that keeps its result, each
+# would leave a file with nothing in it.
 RETRY_IN_OUTAGE: dict[str, Any] = {
+    "persist_result": False,
     "retries": round(LONGEST_OUTAGE / PAUSE),
     "retry_delay_seconds": PAUSE,
     "retry_condition_fn": _failed_in_outage,

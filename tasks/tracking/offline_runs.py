@@ -12,8 +12,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,6 +88,17 @@ def send_offline_runs(
     known = {result.run for result in results}
     skipped = [each for each in _waiting(folder) if each.id not in known]
     return results + [SendResult(each.bot, each.id, None, _why_not(each)) for each in skipped]
+
+
+def recorded_before(folder: Path, at: datetime) -> list[Path]:
+    """The folders of recorded runs, sent or not, in which nothing has changed since a time."""
+    roots = sorted(path for path in folder.glob("*/*/") if (path / "wandb").is_dir())
+    return [root for root in roots if _last_change(root) < at and not is_being_written(root)]
+
+
+def _last_change(folder: Path) -> datetime:
+    times = [path.lstat().st_mtime for path in folder.rglob("*") if path.is_file()]
+    return datetime.fromtimestamp(max(times, default=time.time()), UTC)
 
 
 def _waiting(folder: Path) -> list[_OfflineRun]:

@@ -25,6 +25,7 @@ from tasks.core.records import Kind, Post
 from tasks.core.settings import settings
 from tasks.publishing.releases import latest_release, verify_release
 from tasks.storage import open_storage
+from tests.chaos.clock import make_clock
 from tests.sample_posts import sentences, write_table
 from tests.servers.s3 import KEYS, running_s3
 from tests.servers.x_api import TOKEN, Account, as_api_posts, running_x_api
@@ -134,14 +135,10 @@ def test_a_lake_that_is_away_for_half_a_minute(
 @pytest.mark.parametrize("days", [2, -2])
 def test_a_clock_that_jumps(tmp_path: Path, tiny_base: Path, days: int) -> None:
     path = registry(tmp_path, tiny_base, 6)
-    clock, library = tmp_path / "clock", tmp_path / "jumping_clock.so"
-    clock.write_text("0")
-    source = Path(__file__).with_name("jumping_clock.c")
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
-    storage, begun = tmp_path / "storage", time.monotonic()
-    process = night(tmp_path, path, str(storage), LD_PRELOAD=str(library), JUMPING_CLOCK=str(clock))
+    clock, storage, begun = make_clock(tmp_path), tmp_path / "storage", time.monotonic()
+    process = night(tmp_path, path, str(storage), **clock.environment)
     wait_for_an_outcome(process, storage)
-    clock.write_text(str(days * 86_400))
+    clock.set(timedelta(days=days))
     out, err = process.communicate(timeout=600)
     assert out, err[-3000:]
     summary = json.loads(out)

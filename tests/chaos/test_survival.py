@@ -17,6 +17,9 @@ from uuid import UUID
 import psutil
 import pytest
 
+from tasks.core.names import Bot
+from tasks.registry.attempts import attempts_of
+from tasks.storage import open_storage
 from tests.chaos.striking import (
     LONG,
     SHORT,
@@ -120,13 +123,13 @@ def test_a_server_that_is_away_for_a_minute_is_survived(site: Site, tiny_base: P
 def test_a_poison_account_is_parked_and_the_others_finish(site: Site, tiny_base: Path) -> None:
     names = ["hugo", "iris", "poison", "jack"]
     run = site.start_run("retrain/retrain", bots(site, tiny_base, names, SHORT))
-    mark = Path(site.settings["STORAGE"]) / "attempts" / "poison.json"
+    storage, poison = open_storage(site.settings["STORAGE"]), Bot.parse("poison")
     begun, kills = time.monotonic(), 0
 
     def ended() -> bool:
         nonlocal kills
         # What kills its process is played from outside, each time that it is this bot's turn.
-        if mark.exists() and json.loads(mark.read_text())["begun"] == kills + 1 <= 3:
+        if attempts_of(storage, poison) == kills + 1 <= 3:
             process = process_of(run)
             if process is not None:
                 process.kill()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -302,3 +303,37 @@ def test_an_object_store_is_compacted_as_well(monkeypatch: pytest.MonkeyPatch):
             assert set(read(lake, ALICE)["id"].to_pylist()) == {"0", "2", "9"}
             assert scrape(lake, 3, post(1)) == 1
             assert read(lake, ALICE).num_rows == 4
+
+
+def test_rows_are_stored_though_the_disk_is_too_full_to_merge_their_file(
+    full_disk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    free_space(full_disk, 1_000_000)
+    storage = open_storage(str(full_disk / "storage"))
+    for day in range(MAX_SMALL_FILES):
+        scrape(storage, day, post(day, raw=noise(day)))
+    free_space(full_disk, 40_000)
+    assert scrape(storage, 50, post(50, raw=noise(50))) == 1
+    assert "the posts are stored, but their files are not merged yet" in caplog.text
+    assert "no space is left" in caplog.text
+    assert len(data_file_keys(storage, ALICE)) == MAX_SMALL_FILES + 1
+    assert read(storage, ALICE).num_rows == MAX_SMALL_FILES + 1
+    assert not list(full_disk.rglob(".draft*"))
+
+    assert scrape(storage, 51, post(50, raw=noise(50))) == 0, "it is known"
+    free_space(full_disk, 1_000_000)
+    assert scrape(storage, 52, post(52)) == 1
+    assert len(data_file_keys(storage, ALICE)) == 1
+    assert read(storage, ALICE).num_rows == MAX_SMALL_FILES + 2
+
+
+def noise(seed: int) -> str:
+    """4,000 characters that compress to half of that."""
+    return random.Random(seed).randbytes(2_000).hex()
+
+
+def free_space(disk: Path, free: int) -> None:
+    """Leave so many bytes free on a mounted disk."""
+    found = os.statvfs(disk)
+    used = (found.f_blocks - found.f_bfree) * found.f_frsize
+    subprocess.run(["mount", "-o", f"remount,size={used + free}", str(disk)], check=True)
