@@ -15,28 +15,48 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core.names import Bot
+from tasks.core.names import Bot, Handle
+from tasks.lake.posts import read, rows_stored
 from tasks.publishing.releases import latest_release, verify_release
+from tasks.registry.attempts import attempts_of
 from tasks.storage import Storage
 from tests.sample_posts import write_table
 from tests.tasks.removal.traces import traces
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
 ROOT = Path(__file__).parents[2]
+ROSA, POSTS = Handle("rosa"), 2_000
 TIMES, COMMANDS = 100, 10
+PATIENCE = 30.0  # seconds that a command may take to end, on a busy machine
 
 
 @pytest.mark.parametrize(
     "program",
     [
+        "tests.tasks.lake.killed_lake append",
+        "tests.tasks.lake.killed_lake import",
+        "tests.tasks.lake.killed_lake compact",
         "tests.tasks.publishing.killed_publisher",
         "tests.tasks.removal.killed_removal",
     ],
 )
 def test_whatever_is_killed_nothing_is_lost_half_or_left(tmp_path: Path, program: str) -> None:
+    run(program, tmp_path)
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_a_training_is_stopped_and_resumed_without_a_trace(
+    tmp_path: Path, tiny_base: Path, number: str
+) -> None:
+    run(f"tests.tasks.training.stopped_training {number}", tmp_path, tiny_base)
+
+
+def run(program: str, *words: Path) -> None:
+    """Run a program of this kind, and show what it prints."""
     done = subprocess.run(
-        [sys.executable, "-m", program, tmp_path, str(TIMES)],
-        cwd=ROOT, capture_output=True, text=True, check=False,
+        [sys.executable, "-m", *program.split(), *words, str(TIMES)],
+        cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     print(f"\nCHAOS | {program} | {done.stdout.strip()}")
@@ -65,12 +85,13 @@ class Commands:
         assert process.returncode == 0, output.decode()[-3000:]
         return time.monotonic() - begun
 
-    def kill(self, longest: float, *words: object) -> None:
-        """Kill one and all that it has started, after a random time."""
+    def kill(self, longest: float, *words: object, number: int = signal.SIGKILL) -> int:
+        """Signal one and all that it has started, after a random time; returns its exit code."""
         process = self._start(*words)
         time.sleep(self.chance.uniform(0, longest))
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        os.killpg(process.pid, number)
+        process.communicate(timeout=PATIENCE)
+        return process.returncode
 
     def _start(self, *words: object) -> subprocess.Popen[bytes]:
         command = [Path(sys.executable).with_name("huggingtweets"), *map(str, words)]
@@ -114,3 +135,39 @@ def test_a_retrain_that_is_killed_leaves_a_whole_release(
     left = [path.name for path in storage.local("releases/rosa").iterdir()]
     assert len([name for name in left if name != "latest" and name[0] != "."]) == 1, left
     print(f"\nCHAOS | retrain --force, killed within {longest:.0f} s | {COMMANDS} times whole")
+
+
+def test_an_import_that_is_killed_is_finished_by_the_next(tmp_path: Path, storage: Storage) -> None:
+    commands, table = Commands(tmp_path), write_table(tmp_path / "rosa.csv", posts=POSTS)
+    words, killed = ("import", table, "--handle", "rosa"), 0
+    longest = commands.run(*words)
+    for _ in range(COMMANDS):
+        storage.delete("posts")
+        storage.delete("imports")
+        killed += commands.kill(longest, *words) == -signal.SIGKILL
+        assert rows_stored(storage, ROSA) in (0, POSTS)
+        commands.run(*words)
+        assert read(storage, ROSA).num_rows == rows_stored(storage, ROSA) == POSTS
+    print(f"\nCHAOS | import, killed within {longest:.0f} s | {killed} killed, all finished")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_retrain_that_is_stopped_is_resumed_by_the_next(
+    tmp_path: Path, storage: Storage, tiny_base: Path, number: signal.Signals
+) -> None:
+    commands, table = Commands(tmp_path), write_table(tmp_path / "rosa.csv", posts=400)
+    words = ("retrain", "rosa", "--source", table, "--base", tiny_base, "--epochs", 40,
+             "--learning-rate", "1e-6")  # fmt: skip
+    longest, codes = commands.run(*words), []
+    release = latest_release(storage, Bot.parse("rosa"))
+    for _ in range(COMMANDS):
+        codes.append(commands.kill(longest, *words, "--force", number=number))
+        assert attempts_of(storage, Bot.parse("rosa")) == 0, "an attempt is counted"
+        assert latest_release(storage, Bot.parse("rosa")) is not None
+    # Before the command has begun its work, the system or Python ends it.
+    assert set(codes) <= {0, 130, -number}, codes
+    commands.run(*words, "--force")
+    assert not storage.folders("resume/rosa")
+    assert release is not None
+    print(f"\nCHAOS | retrain --force, {number.name} within {longest:.0f} s |"
+          f" {codes.count(130)} of {COMMANDS} stopped with 130, then one finished")  # fmt: skip
