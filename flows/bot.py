@@ -32,6 +32,7 @@ from tasks.operations.retrain_record import (
     unchanged_outcome,
 )
 from tasks.orchestration.limits import bot_place, training_place
+from tasks.orchestration.signals import answer_signals_again
 from tasks.outcome import outcome_of_error, record_outcome
 from tasks.publish import (
     hub_access,
@@ -127,6 +128,7 @@ def flow_of(bot: Bot) -> Any:
             with SyncClientContext.get_or_create():
                 return retrain_and_release(request.bot, options)
 
+        answer_signals_again()
         try:
             return await asyncio.to_thread(with_one_client)
         except Exception as error:  # noqa: BLE001 - as a state, without Prefect's traceback

@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 from tasks.core import interruption
 
@@ -21,6 +22,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 PATIENCE = 8.0
 # As shells report a program that SIGINT has ended.
 EXIT_CODE = 128 + signal.SIGINT
+_answers: list[Callable[[int, FrameType | None], None]] = []  # of the blocks that are under way
 
 
 @contextmanager
@@ -35,7 +37,7 @@ def stop_on_signals(leave: Callable[[], object]) -> Iterator[None]:
         return
     end: threading.Timer | None = None
 
-    def stop(_number: int, _frame: object) -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
         nonlocal end
         if end is not None:
             os._exit(EXIT_CODE)
@@ -47,13 +49,26 @@ def stop_on_signals(leave: Callable[[], object]) -> Iterator[None]:
         end.start()
 
     before = {number: signal.signal(number, stop) for number in _SIGNALS}
+    _answers.append(stop)
     try:
         yield
     finally:
+        _answers.remove(stop)
         if end is not None:
             end.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def answer_signals_again() -> None:
+    """Within `stop_on_signals`, take back the handlers that other code has taken since.
+
+    Prefect takes that of SIGTERM at the start of each subflow, and puts ours back at its end. A
+    SIGTERM in between would end the main thread, but none of the threads that train.
+    """
+    if _answers and threading.current_thread() is threading.main_thread():
+        for number in _SIGNALS:
+            signal.signal(number, _answers[-1])
 
 
 def _end_by_force(leave: Callable[[], object]) -> None:

@@ -42,13 +42,19 @@ def registry(site: Site, base: Path, names: list[str], training: dict[str, Any])
 
 def process_of(run: UUID) -> psutil.Process | None:
     """The process that executes a flow run now."""
+    return next(iter(processes_of(run)), None)
+
+
+def processes_of(run: UUID) -> list[psutil.Process]:
+    """The processes that execute a flow run now."""
+    found = []
     for process in psutil.process_iter():
         try:
             if process.environ().get("PREFECT__FLOW_RUN_ID") == str(run):
-                return process
+                found.append(process)
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
-    return None
+    return found
 
 
 def wait_for_training(site: Site, name: str) -> None:

@@ -8,17 +8,24 @@ Each test prints what was done, what was seen, and after how long all was well a
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx
 import psutil
 import pytest
+from prefect.client.schemas.filters import FlowRunFilter, LogFilter, LogFilterFlowRunId
+from prefect.states import Crashed
 
 from tasks.core.names import Bot
 from tasks.registry.attempts import attempts_of
+from tasks.registry.state import load_state
 from tasks.storage import open_storage
 from tests.chaos.striking import (
     LONG,
@@ -27,13 +34,15 @@ from tests.chaos.striking import (
     assert_all_released_once,
     assert_no_slot_is_held,
     process_of,
+    processes_of,
     told,
     wait_for_training,
 )
 from tests.sample_posts import write_table
-from tests.servers.prefect_site import Site, running_site, until
+from tests.servers.prefect_site import BIN, Site, running_site, until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1200)]
+BEATS = 4
 
 
 @pytest.fixture
@@ -147,3 +156,99 @@ def test_a_poison_account_is_parked_and_the_others_finish(site: Site, tiny_base:
     assert_all_released_once(site, others)
     assert_no_slot_is_held(site)
     told("an account that kills its process", "parked after 3 times", time.monotonic() - begun)
+
+
+def test_a_training_that_is_terminated_is_interrupted_and_resumed(
+    site: Site, tiny_base: Path
+) -> None:
+    """As a worker does with its runs when its machine is shut down."""
+    storage, nora = open_storage(site.settings["STORAGE"]), Bot.parse("nora")
+    run = site.start_run("retrain/retrain", bots(site, tiny_base, ["nora"], LONG))
+    process = strike_in_training(site, run, "nora")
+    process.terminate()
+    struck = time.monotonic()
+    until(lambda: not process.is_running(), 10, "the end of the process")
+    outcome = site.outcomes()["nora"]
+    assert outcome["status"] == "interrupted", outcome
+    assert "run it again to resume" in outcome["reason"]
+    assert storage.folders("resume/nora"), "its state is stored"
+    until(lambda: site.flow_run(run).run_count == 2, 120, "the second try")
+    ended = site.wait(run, 600)
+    assert ended.state is not None
+    assert ended.state.is_completed(), site.outcomes()
+    assert "resuming from step" in messages_of(site, run)
+    assert attempts_of(storage, nora) == 0
+    assert_all_released_once(site, ["nora"])
+    assert_no_slot_is_held(site)
+    told("SIGTERM of the training process", f"run tried {ended.run_count} times, resumed",
+         time.monotonic() - struck)  # fmt: skip
+
+
+def test_a_training_that_is_taken_for_crashed_goes_on_alone(site: Site, tiny_base: Path) -> None:
+    """The server hears no heartbeat of a run that is well, and starts it again beside itself."""
+    storage, otto = open_storage(site.settings["STORAGE"]), Bot.parse("otto")
+    run = site.start_run("retrain/retrain", bots(site, tiny_base, ["otto"], LONG))
+    first = strike_in_training(site, run, "otto")
+    struck = time.monotonic()
+    with site.client() as client:
+        client.set_flow_run_state(run, Crashed(message="No heartbeat: the process is gone"))
+    second: list[psutil.Process] = []
+
+    def is_started_again() -> bool:
+        second[:] = [each for each in processes_of(run) if each.pid != first.pid]
+        return bool(second)
+
+    until(is_started_again, 120, "the second process")
+    assert first.is_running(), "the first goes on"
+    assert first in processes_of(run)
+    until(lambda: not first.is_running(), 300, "the end of the first")
+    until(lambda: not second[0].is_running(), 300, "the end of the second")
+    ended = site.wait(run, 60)
+    assert ended.state is not None
+    assert ended.state.is_completed(), (ended.state, site.outcomes())
+    assert_all_released_once(site, ["otto"])
+    assert messages_of(site, run).count("training 100 %") == 1, "one of them has trained"
+    assert attempts_of(storage, otto) == 0
+    assert not load_state(storage, otto).parked
+    assert_no_slot_is_held(site)
+    told("a run that is well set to Crashed", "the second waited, and found the release",
+         time.monotonic() - struck)  # fmt: skip
+
+
+def messages_of(site: Site, run: UUID) -> str:
+    """What a run and the runs below it have logged."""
+    with site.client() as client:
+        below = client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(parent_flow_run_id={"any_": [run]})
+        )
+        runs = LogFilterFlowRunId(any_=[run, *(each.id for each in below)])
+        logs = client.read_logs(LogFilter(flow_run_id=runs), limit=200)
+    return "\n".join(each.message for each in logs)
+
+
+def test_a_run_in_a_terminal_beats_in_time(site: Site, tiny_base: Path) -> None:
+    """Beside `serve`, whose automation would else take it for crashed."""
+    table = write_table(site.folder / "pia.csv", posts=200)
+    words = ["retrain", "pia", "--source", table, "--base", tiny_base, "--epochs", 900,
+             "--learning-rate", "1e-6"]  # fmt: skip
+    own = site.environment("terminal")
+    del own["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"]  # which `serve` gives to its own processes
+    command = [str(BIN / "huggingtweets"), *map(str, words)]
+    with psutil.Popen(command, cwd=site.folder, env=own, stderr=subprocess.DEVNULL) as process:
+        until(lambda: len(beats(site)) >= BEATS, 150, "heartbeats")
+        process.kill()
+    pauses = [later - earlier for earlier, later in pairwise(beats(site))]
+    assert max(pauses) < timedelta(seconds=40), pauses
+    told("a run in a terminal beside a server",
+         f"beats every {max(pauses).total_seconds():.0f} s", 0)  # fmt: skip
+
+
+def beats(site: Site) -> list[datetime]:
+    """When the runs of `retrain` have sent a heartbeat."""
+    wanted = {"event": {"name": ["prefect.flow-run.heartbeat"]}}
+    found = httpx.post(f"{site.url}/events/filter", json={"filter": wanted, "limit": 50}).json()
+    return sorted(
+        datetime.fromisoformat(event["occurred"])
+        for event in found["events"]
+        if event["resource"]["prefect.resource.name"].startswith("retrain pia")
+    )

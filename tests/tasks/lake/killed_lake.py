@@ -14,10 +14,11 @@ from pathlib import Path
 
 from tasks.core.settings import settings
 from tasks.ingest.imported_files import is_imported
+from tasks.ingest.importing import import_posts
 from tasks.lake.compaction import compact
 from tasks.lake.data_files import data_file_keys
 from tasks.lake.posts import dataset_digest, read
-from tasks.scrape import import_posts, scrape_file
+from tasks.scrape import scrape_file
 from tasks.sources.file_sources import file_digest, open_file_source
 from tasks.storage import Storage, storage_root
 from tasks.storage.drafts import abandoned_drafts, delete_abandoned

@@ -11,9 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
+from prefect.exceptions import TerminationSignal
+from prefect.utilities.engine import capture_sigterm
 
 from tasks.core import interruption
-from tasks.orchestration.signals import EXIT_CODE, stop_on_signals
+from tasks.orchestration.signals import EXIT_CODE, answer_signals_again, stop_on_signals
 
 PROGRAM = """
 import sys, threading, time
@@ -60,6 +62,25 @@ def test_work_that_does_not_look_is_ended_all_the_same() -> None:
 
 def test_a_second_signal_ends_at_once() -> None:
     assert outcome("deaf", 60, signal.SIGINT, signal.SIGINT) == ([], EXIT_CODE)
+
+
+@pytest.mark.parametrize("takes_it_back", [True, False])
+def test_within_a_subflow_of_prefect_the_handler_is_taken_back(takes_it_back: bool) -> None:
+    def subflow() -> None:
+        with capture_sigterm():
+            if takes_it_back:
+                answer_signals_again()
+            signal.raise_signal(signal.SIGTERM)
+
+    with stop_on_signals(lambda: None):
+        ours = signal.getsignal(signal.SIGTERM)
+        if takes_it_back:
+            subflow()
+            assert interruption.stop_requested()
+        else:  # why it is needed; Prefect raises, and then signals the process once more
+            with pytest.raises(TerminationSignal):
+                subflow()
+        assert signal.getsignal(signal.SIGTERM) is ours
 
 
 def test_other_threads_and_later_code_have_the_handlers_of_before() -> None:

@@ -106,7 +106,7 @@ def main(name: str, folder: str, base: str, times: str) -> None:
     assert ended(training.start()) == 0
     assert training.weights == whole.weights
     assert longest < IN_TIME, longest
-    left = [path for path in Path(training.storage.path).rglob(".draft-*")]
+    left = list(Path(training.storage.path).rglob(".draft-*"))
     assert not left, left
     print(  # noqa: T201
         f"{stopped} of {times} stopped in the middle, each within {longest:.1f} s; "
