@@ -17,6 +17,9 @@ MAX_BYTES = 10_000_000
 MAX_DEPTH = 30
 # Of all nodes, with what aliases stand for counted as often as they occur.
 MAX_NODES = 1_000_000
+# Numbers and dates: Python takes time quadratic in the length of one, and YAML's `1:00:00:00` too.
+MAX_NUMBER = 100
+_TEXTS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:binary")
 
 
 # The C loader, where there is one, reads thousands of bots in a fraction of a second.
@@ -100,6 +103,8 @@ def _size(node: yaml.Node, known: dict[int, int]) -> int:
             children = node.value
         elif isinstance(node, yaml.MappingNode):
             children = [part for pair in node.value for part in pair]
+        elif node.tag not in _TEXTS and len(node.value) > MAX_NUMBER:
+            raise _fault(f"a number of {len(node.value):,} characters", node)
         known[id(node)] = 1 + sum(_size(child, known) for child in children)
     return known[id(node)]
 

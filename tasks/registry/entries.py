@@ -143,7 +143,8 @@ def _shape(tree: Any) -> Iterator[_Fault]:
         yield _Fault(1, "a registry has `defaults`, a mapping, and `bots`, a list")
         return
     if unknown := sorted(map(str, tree.keys() - {"defaults", "bots"})):
-        yield _Fault(1, f"{', '.join(unknown)} is unknown: there are `defaults` and `bots`")
+        named = ", ".join(key[:40] for key in unknown[:_SHOWN])
+        yield _Fault(1, f"{named} is unknown: there are `defaults` and `bots`")
     if "bots" not in tree:
         yield _Fault(1, "there is no list `bots`")
     if not isinstance(tree.get("defaults") or {}, dict):

@@ -38,6 +38,15 @@ LAUGHS = "a0: &a0 [x]\n" + "".join(
             ":4: the registry is not YAML that can be used ('c' is given twice",
         ),
         ("when: 2026-99-99", "month must be in 1..12"),
+        (
+            "a: 1\nb: 1" + ":00" * 1_000_000,
+            ":2: the registry is not YAML that can be used (a number",
+        ),
+        ("a: 1\nb: " + "1" * 1_000_000, ":2: the registry is not YAML that can be used (a number"),
+        (
+            "a: 1\nb: .1" + "1" * 1_000_000,
+            ":2: the registry is not YAML that can be used (a number",
+        ),
         ("a: [1, 2", ":2: the registry is not YAML"),
         ("a: *nothing", ":1: the registry is not YAML that can be used (found undefined alias"),
         ("\x00", "is not YAML that can be used"),
