@@ -142,9 +142,8 @@ def process_environment(host: str, port: int) -> dict[str, str]:
         "PREFECT_API_URL": f"http://{host}:{port}/api",
         # Each release leaves a picture of 80 KB in the database.
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
-        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(
-            settings().keep_runs_days * 24 * 60 * 60
-        ),
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": f"P{settings().keep_runs_days}D",
+        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"P{min(settings().keep_runs_days, 7)}D",
         # Flows start in other folders, where relative paths would mean something else. A URL is
         # passed on with its credentials: here and nowhere else, not in a command line or a log.
         "HUGGINGTWEETS_STORAGE": settings().storage

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,8 @@ class RealWeek:
         """Leave the same again, so many weeks later."""
         change = self._changes(timedelta(days=WEEK * week))
         with closing(sqlite3.connect(self.database, timeout=60)) as connection:
-            for table, rows in self.rows.items():
-                marks = ", ".join("?" * len(rows[0])) if rows else ""
+            for table, rows in filter(itemgetter(1), self.rows.items()):
+                marks = ", ".join("?" * len(rows[0]))
                 copied = [[change(cell) for cell in row] for row in rows]
                 connection.executemany(f"INSERT INTO {table} VALUES ({marks})", copied)  # noqa: S608
             connection.commit()

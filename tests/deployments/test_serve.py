@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 import yaml
+from prefect.settings.models.server.events import ServerEventsSettings
 from prefect.settings.models.server.services import ServerServicesDBVacuumSettings
 
 from deployments.serve import NIGHT_HOUR, next_night, process_environment, what_is_to_come
@@ -155,11 +156,12 @@ def test_the_server_forgets_old_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     settings.cache_clear()
     environment = process_environment("127.0.0.1", 4200)
     for name, value in environment.items():
-        if name.startswith("PREFECT_SERVER_SERVICES_DB_VACUUM"):
+        if name.startswith(("PREFECT_SERVER_SERVICES_DB_VACUUM", "PREFECT_SERVER_EVENTS")):
             monkeypatch.setenv(name, value)
     vacuum = ServerServicesDBVacuumSettings()
     assert vacuum.retention_period == timedelta(days=2)
     assert {"events", "flow_runs", "orphans"} == vacuum.enabled_vacuum_types
+    assert ServerEventsSettings().retention_period == timedelta(days=2)
 
 
 def test_what_is_to_come_is_said_or_how_to_make_a_registry(tmp_path: Path) -> None:
