@@ -92,7 +92,9 @@ def send_offline_runs(
 
 def recorded_before(folder: Path, at: datetime) -> list[Path]:
     """The folders of recorded runs, sent or not, in which nothing has changed since a time."""
-    roots = sorted(path for path in folder.glob("*/*/") if (path / "wandb").is_dir())
+    # Most are young: of these only the folder's own time is asked for.
+    made = [root for root in sorted(folder.glob("*/*/")) if root.stat().st_mtime < at.timestamp()]
+    roots = [root for root in made if (root / "wandb").is_dir()]
     return [root for root in roots if _last_change(root) < at and not is_being_written(root)]
 
 

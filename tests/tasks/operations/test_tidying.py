@@ -120,7 +120,8 @@ def leave(path: Path, content: str, days: int) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content)
     at = (NOW - timedelta(days=days)).timestamp()
-    os.utime(path, (at, at))
+    for each in (path, *path.parents[:3]):
+        os.utime(each, (at, at))
     return path
 
 
@@ -166,7 +167,11 @@ def test_tracked_runs_that_nobody_sends_go(storage: Storage) -> None:
 def test_a_tracked_run_that_is_being_written_stays(storage: Storage) -> None:
     run = storage.local("wandb/alice/train-1")
     with wandb_confined_to(run):
-        for path in [*run.rglob("*"), leave(run / "wandb" / "run-x" / "run-x.wandb", "record", 91)]:
+        for path in [
+            run,
+            *run.rglob("*"),
+            leave(run / "wandb" / "run-x" / "run-x.wandb", "record", 91),
+        ]:
             os.utime(path, (LONG_AGO.timestamp(),) * 2)
         tidy_this_machine(NOW)
         assert run.exists()
