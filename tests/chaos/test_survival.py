@@ -166,9 +166,10 @@ def test_a_training_that_is_terminated_is_interrupted_and_resumed(
     storage, nora = open_storage(site.settings["STORAGE"]), Bot.parse("nora")
     run = site.start_run("retrain/retrain", bots(site, tiny_base, ["nora"], LONG))
     process = strike_in_training(site, run, "nora")
+    until(lambda: "@nora training" in site.log_of("first"), 120, "the first steps")
     process.terminate()
     struck = time.monotonic()
-    until(lambda: not process.is_running(), 10, "the end of the process")
+    until(lambda: not process.is_running(), 15, "the end of the process")
     outcome = site.outcomes()["nora"]
     assert outcome["status"] == "interrupted", outcome
     assert "run it again to resume" in outcome["reason"]
@@ -190,6 +191,7 @@ def test_a_training_that_is_taken_for_crashed_goes_on_alone(site: Site, tiny_bas
     storage, otto = open_storage(site.settings["STORAGE"]), Bot.parse("otto")
     run = site.start_run("retrain/retrain", bots(site, tiny_base, ["otto"], LONG))
     first = strike_in_training(site, run, "otto")
+    until(lambda: "@otto training" in site.log_of("first"), 120, "the first steps")
     struck = time.monotonic()
     with site.client() as client:
         client.set_flow_run_state(run, Crashed(message="No heartbeat: the process is gone"))

@@ -167,7 +167,7 @@ def served(environment: dict[str, str]) -> Iterator[None]:
     command = [*SERVER_COMMAND, "--port", port]
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as server:
         try:
-            until(lambda: _answers(url), 90, "the server")
+            until(lambda: _answers(url), 300, "the server")
             apply = [BIN / "huggingtweets", "infra", "apply"]
             subprocess.run(apply, env=environment, check=True, capture_output=True)
             yield
