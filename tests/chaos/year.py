@@ -25,6 +25,7 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import yaml
@@ -102,17 +103,19 @@ class Year:
         """A night as operators have it."""
         from flows.nightly import nightly
 
-        summary = asyncio.run(nightly(registry=str(self.registry), here=True))
-        self._count(summary["counts"])
+        async def story() -> Any:
+            state = await nightly(registry=str(self.registry), here=True, return_state=True)
+            return await state.aresult(raise_on_failure=False)
+
+        # A bot that fails, as on a machine with other work, is due again the night after.
+        self.released += asyncio.run(story())["counts"].get("released", 0)
 
     def short_night(self) -> None:
         """A night whose trainings are stand-ins."""
         from tests.chaos.short_nights import pass_night
 
-        self._count(pass_night(self.registry))
-
-    def _count(self, counts: dict[str, int]) -> None:
-        if counts not in ({}, {"released": BOTS}):
+        counts = pass_night(self.registry)
+        if counts.keys() - {"released"}:
             raise AssertionError(counts)
         self.released += counts.get("released", 0)
 
@@ -193,6 +196,8 @@ def main(folder: str, base: str, nights: str) -> None:
         for number in range(WEEK):
             year.begin_night(number)
             year.real_night()
+        if year.released < BOTS:
+            raise AssertionError(f"{year.released} releases in the real week")
         week = RealWeek(year.home, year.storage)
         for number in range(WEEK, int(nights)):
             year.begin_night(number)
