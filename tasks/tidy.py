@@ -48,7 +48,7 @@ def remove_unused_limits(now: datetime) -> None:
 
 def tidy_this_machine(now: datetime) -> Freed:
     """Remove old results and lost messages of Prefect, and old tracked runs. Raises OSError."""
-    freed = Freed()
+    freed = Freed.nothing()
     for path in stale_files(get_current_settings().home, results_folder(), now - _runs_kept()):
         freed.add("results of Prefect", [path.stat().st_size])
         path.unlink(missing_ok=True)

@@ -6,7 +6,7 @@ import logging
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -38,8 +38,13 @@ class Freed:
     A file of which a release has a hard link counts though its bytes stay.
     """
 
-    files: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    bytes: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    files: dict[str, int]
+    bytes: dict[str, int]
+
+    @classmethod
+    def nothing(cls) -> Freed:
+        """Nothing so far."""
+        return cls(defaultdict(int), defaultdict(int))
 
     def add(self, kind: str, sizes: Iterable[int]) -> None:
         """Count files of these sizes."""
@@ -54,7 +59,7 @@ def tidy(storage: Storage, now: datetime, freed: Freed | None = None) -> Freed:
     What kept releases were made from stays, and so does the last outcome's corpus, and whatever is
     younger than a day. Returns what was freed, added to `freed`. Raises StorageUnusable.
     """
-    freed = freed or Freed()
+    freed = freed or Freed.nothing()
     for kind, key in [*_unneeded(storage, now)]:
         sizes = storage.files(key)
         storage.delete(key)
