@@ -100,7 +100,7 @@ def chat(
     keep_mentions: KeepMentions = False,
     base: OwnBase = None,
 ) -> None:
-    """Keep a bot in memory: type the start of a post, read how it goes on."""
+    """Type starts of posts, and read how the bot goes on."""
     check_draw(temperature, top_p)
     check_base(base)
     storage, release = released_bot(bot)

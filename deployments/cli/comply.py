@@ -26,7 +26,7 @@ def comply(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Drop posts that their service no longer shows, and make their bots due."""
+    """Drop posts that their service no longer shows."""
     from tasks.ingest.checkable import NOTHING, accounts_to_check
     from tasks.storage import storage_root
 

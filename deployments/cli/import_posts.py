@@ -50,7 +50,7 @@ def import_posts(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Store the posts of an archive or a table, and show what was understood of it."""
+    """Store the posts of an archive or a table."""
     refuse_missing_source(file)
     from deployments.console_log import show_progress
     from tasks.ingest.import_report import ReportedSource

@@ -8,7 +8,7 @@ from deployments.cli.options import BotName, Json, Push
 
 
 def refresh(bot: BotName, push: Push = False, as_json: Json = False) -> None:
-    """Make the card, picture and links of a bot's release anew, without training."""
+    """Make the card and picture of a release anew."""
     check_push(push=push)
     storage, release = released_bot(bot)
     from tasks.operations.refreshing import refresh as make_anew

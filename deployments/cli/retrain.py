@@ -59,7 +59,7 @@ def retrain(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Bring bots up to date: import, curate, train, evaluate, track, publish."""
+    """Bring bots up to date, from their posts to a release."""
     names = list(dict.fromkeys(map(parse_bot, bots)))
     check_base(base)
     sources = parse_sources(names, source or [])
