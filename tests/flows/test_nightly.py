@@ -54,19 +54,21 @@ def test_a_night_releases_what_it_can_and_explains_the_rest(
     reasons = {each["bot"]: each["reason"] for each in summary["bots"]}
     assert "no posts are stored" in reasons["cyd"]
     assert "there is no such file" in reasons["dot"]
-    assert storage.read_json("nights/2026-01-01/summary.json") == summary
+    kept = storage.read_json("nights/2026-01-01/summary.json")
+    assert (kept["counts"], kept["began"]) == (summary["counts"], summary["began"])
+    assert [each["bot"] for each in kept["bots"]] == list(reasons)
     assert load_state(storage, Bot.parse("ada")).last_success is not None
     assert load_state(storage, Bot.parse("cyd")).permanent == 1
 
     before = storage.files("releases")
     code, out, err = command("nightly", "--registry", registry, "--night", "2026-01-01", "--json")
     assert (code, json.loads(out)) == (1, summary), "the same night again"
-    assert "night 2026-01-01 has ended before" in err
+    assert "Night 2026-01-01 has ended before" in err
     assert storage.files("releases") == before
 
     code, out, _ = command("nightly", "--registry", registry, "--night", "2026-01-02")
     assert code == 0
-    assert "no bot is due" in out, "two are fresh, and two are to be left alone for an hour"
+    assert "no bot was due" in out, "two are fresh, and two are to be left alone for an hour"
 
 
 def test_an_interrupted_night_goes_on_by_its_plan(
@@ -134,7 +136,7 @@ def test_a_budget_of_hours_leaves_the_rest_for_later(
     assert code == 0
     summary = json.loads(out)
     assert [each["bot"] for each in summary["bots"]] == ["ada"]
-    assert {each["why"] for each in summary["left"]} == {"over the night's 0.1 hours"}
+    assert {each["reason"] for each in summary["left"]} == {"over the night's 0.1 hours"}
 
 
 def test_backfill_does_what_has_no_fresh_release_and_names_bad_lines(
@@ -158,7 +160,7 @@ def test_backfill_does_what_has_no_fresh_release_and_names_bad_lines(
     assert json.loads(out) == {"fresh": 1, "wrong lines": 1, "released": 1}
     code, _, err = command("backfill", "--file", tmp_path / "none.txt")
     assert code == 2
-    assert "no list can be read" in err
+    assert "none.txt: there is no such file" in err
 
 
 def test_a_backfill_of_the_ui_names_bad_lines_and_fails(
@@ -187,6 +189,7 @@ def test_status_tells_what_is_parked(
         save_state(storage, gus, replace(state, next_attempt_at=None))  # as if an hour had passed
     assert (state.permanent, "no posts are stored" in state.parked) == (3, True)
     (row,) = json.loads(command("status", "--json")[1])
-    assert (row["outcome"], row["parked"]) == ("failed", True)
+    assert row["outcome"] == "failed"
+    assert "no posts are stored" in row["parked"]
     code, out, _ = command("nightly", "--registry", path, "--night", "2026-01-04")
-    assert (code, "no bot is due" in out) == (0, True)
+    assert (code, "no bot was due" in out) == (0, True)

@@ -39,7 +39,9 @@ def test_retrain_then_generate(command: Command, tiny_base: Path, tmp_path: Path
     assert (row["bot"], row["posts"], row["outcome"]) == ("alice", 200, "unchanged")
     assert isinstance(row["held_out_loss"], float)
 
-    code, _, _ = command(*words[:4], "--base", tmp_path / "gone", "--json")
+    assert command(*words[:4], "--base", tmp_path / "gone")[0] == 2, "before anything is begun"
+    (tmp_path / "empty").mkdir()
+    code, _, _ = command(*words[:4], "--base", tmp_path / "empty", "--json")
     assert code == 1
     code, out, _ = command("status", "--json")
     failed = json.loads(out)[0]
