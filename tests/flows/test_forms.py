@@ -40,7 +40,10 @@ def schema_of(flow: Flow[..., Any]) -> dict[str, Any]:
     return flow.parameters.model_dump_for_openapi()  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize(("flow", "parameters"), REFUSED, ids=lambda each: getattr(each, "name", str(each)))
+NAMED = [pytest.param(flow, each, id=f"{flow.name}-{each}") for flow, each in REFUSED]
+
+
+@pytest.mark.parametrize(("flow", "parameters"), NAMED)
 def test_a_form_refuses_what_cannot_work(flow: Flow[..., Any], parameters: dict[str, Any]) -> None:
     is_valid_schema(schema_of(flow))
     assert validate(parameters, schema_of(flow)), "there are errors"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tasks.core.names import Bot, Handle
-from tasks.curation.corpus import build_corpus, summary
+from tasks.curation.corpus import build_corpus
 from tests.tasks.curation.lake_tables import lake_table
 from tests.tasks.curation.plain_classic import kept_texts
 
@@ -53,7 +53,9 @@ def test_classic_counts_as_the_original_did(
     corpus = build_corpus(
         Bot((handle,)), {handle: table}, filter_name="classic", floor=6_000, warn_below=40_000
     )
-    names = ("downloaded", "retweets", "short", "kept", "characters")
-    assert summary(corpus) == dict(zip(names, counts, strict=True))
+    downloaded, retweets, short, kept, characters = counts
+    found = corpus.counts[name]
+    assert (found.downloaded, found.kept, corpus.characters) == (downloaded, kept, characters)
+    assert found.dropped == {"retweet": retweets, "short": short}
     assert corpus.table["text"].to_pylist() == kept_texts(posts)[0]
     assert corpus.warning is None
