@@ -27,7 +27,6 @@ def sweep(
     names = [each.name for each in parsed_bots]
     check_base(base)
     refuse_missing(space, "name a YAML file such as deployments/sweeps/quick.yaml")
-    refuse_without_posts(parsed_bots)
     from pydantic import ValidationError
 
     from tasks.core.bounded_yaml import load_yaml
@@ -39,6 +38,7 @@ def sweep(
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file as a whole"
         raise BadInput(f"{space}: {where}: {first['msg']}") from error
+    refuse_without_posts(parsed_bots)
     start_prefect()
     from flows.requests import RetrainOptions
     from flows.sweep import sweep as flow

@@ -67,6 +67,7 @@ def test_sizes_are_as_people_read_them(size: float, shown: str) -> None:
 def test_no_line_of_a_table_is_padded_and_columns_are_honoured(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
     rows: list[dict[str, object]] = [{"bot": "@a", "reason": "word " * 40, "n": 1}]
     assert max(map(len, printed(lambda: console.print_table("", rows)).splitlines())) > 150
     monkeypatch.setenv("COLUMNS", "60")

@@ -65,10 +65,11 @@ def test_an_adapter_is_released_loaded_and_compared(
 
         # A later commit of the base, even another model, does not take the bot its own.
         hub.add_commit("me/base", "another", {"README.md": b"nothing is left here"})
-        code, out, err = command("generate", "rosalind", "my cat", "-n", "3", "--seed", "1")
+        code, out, err = command("generate", "rosalind", "my cat", "-n", "3", "--json")
         assert code == 0, err
-        assert len(out.splitlines()) == 3
-        assert all(line.startswith("my cat") for line in out.splitlines())
+        posts = [json.loads(line)["text"] for line in out.splitlines()]
+        assert len(posts) == 3
+        assert all(post.startswith("my cat") for post in posts)
 
         _, outcomes = run([request], tiny_base, training=Spec(epochs=1, precision="fp32"))
         evaluation = outcomes["rosalind"].evaluation

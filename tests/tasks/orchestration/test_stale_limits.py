@@ -29,7 +29,7 @@ def test_limits_of_machines_that_train_no_more_go(client: SyncPrefectClient) -> 
     before = datetime.now(UTC)
     client.increment_concurrency_slots([used], 1, "concurrency")
     client.release_concurrency_slots([used], 1, occupancy_seconds=1.0)
-    assert remove_limits_of_gone_machines(client, before) == [gone]
+    assert gone in remove_limits_of_gone_machines(client, before)  # and those of other tests
     left = {each.name for each in client.read_global_concurrency_limits(limit=200, offset=0)}
     assert left >= {used, held, "bot-alice"}
     assert gone not in left
