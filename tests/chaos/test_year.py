@@ -49,7 +49,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
         **{f"HUGGINGTWEETS_{name}": str(value) for name, value in settings.items()},
         **make_clock(tmp_path).environment,
         "PREFECT_HOME": str(tmp_path / "prefect"),
-        "PREFECT_LOGGING_LEVEL": "CRITICAL",
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": str(ROOT),
     }
@@ -72,6 +72,7 @@ def test_a_year_of_nights_fills_no_disk(environment: dict[str, str], tmp_path: P
         assert_flat(flat, what)
     assert_flat([{"rest": each["storage"] - each["posts"]} for each in flat], "rest")
     for table in ("flow_run", "log", "artifact", "events"):
+        assert all(each["rows"][table] for each in flat), f"{table} is empty"
         assert_flat([each["rows"] for each in flat], table)
     assert len({month["weight_files"] for month in flat}) == 1, "three releases of each bot"
 
