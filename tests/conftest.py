@@ -57,6 +57,11 @@ def _no_leftovers() -> Iterator[None]:
             getattr(sys.modules[module], name).clear()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest test: at the end the other processes would wait for it."""
+    items.sort(key=lambda item: item.path.name != "test_compatibility.py")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call() -> Iterator[None]:
     """SIGTERM ends the session: while a flow runs, Prefect makes an exception of it."""

@@ -23,7 +23,7 @@ def client() -> Iterator[SyncPrefectClient]:
 
 def test_limits_of_machines_that_train_no_more_go(client: SyncPrefectClient) -> None:
     used, held, gone = (f"{MACHINE}{name}" for name in ("used", "held", "gone"))
-    for name in (used, held, gone, "bot-alice"):
+    for name in (used, held, gone, "bot-stale-limits"):
         client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=name, limit=1))
     client.increment_concurrency_slots([held], 1, "concurrency")
     before = datetime.now(UTC)
@@ -31,6 +31,6 @@ def test_limits_of_machines_that_train_no_more_go(client: SyncPrefectClient) -> 
     client.release_concurrency_slots([used], 1, occupancy_seconds=1.0)
     assert gone in remove_limits_of_gone_machines(client, before)  # and those of other tests
     left = {each.name for each in client.read_global_concurrency_limits(limit=200, offset=0)}
-    assert left >= {used, held, "bot-alice"}
+    assert left >= {used, held, "bot-stale-limits"}
     assert gone not in left
     assert remove_limits_of_gone_machines(client, before) == []
