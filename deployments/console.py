@@ -189,15 +189,10 @@ def print_table(title: str, rows: Sequence[dict[str, Any]]) -> None:
 def print_outcomes(outcomes: Sequence[Outcome]) -> None:
     """Print a line for each bot: its outcome, and why."""
     rows = [
-        {"bot": f"@{each.bot}", "outcome": each.status.value, "reason": _without_name(each)}
+        {"bot": f"@{each.bot}", "outcome": each.status.value, "reason": each.plain_reason}
         for each in outcomes
     ]
     print_table("", rows)
-
-
-def _without_name(outcome: Outcome) -> str:
-    """The reason; the bot is named beside it."""
-    return outcome.reason.removeprefix(f"@{outcome.bot}: ")
 
 
 def print_predictions(evaluation: Evaluation, start: str) -> None:

@@ -27,8 +27,8 @@ def print_reports(outcomes: Sequence[Outcome]) -> None:
 
 def print_report(outcome: Outcome, posts: int = _POSTS) -> None:
     """Print what became of a bot: of a new release everything, of others the reason."""
-    reason = outcome.reason.removeprefix(f"@{outcome.bot}: ")
-    console.say(console.for_terminal(f"@{outcome.bot}: {outcome.status.value}: {reason}"))
+    what = f"@{outcome.bot}: {outcome.status.value}: {outcome.plain_reason}"
+    console.say(console.for_terminal(what))
     if outcome.status.value in ("released", "held back"):
         for handle, counts in (outcome.corpus.counts if outcome.corpus else {}).items():
             console.say(f"  posts      {counts_text(handle, counts)}")

@@ -98,8 +98,7 @@ def _print_outcomes_for_ever(storage: Storage) -> None:
             for name in sorted(name for name, at in found.items() if seen.get(name) != at):
                 outcome = load_outcome(storage, Bot.parse(name))
                 if outcome is not None:
-                    reason = outcome.reason.removeprefix(f"@{name}: ")
-                    console.note(f"@{name}: {outcome.status.value}: {reason}")
+                    console.note(f"@{name}: {outcome.status.value}: {outcome.plain_reason}")
             seen = found
 
 

@@ -23,6 +23,7 @@ from tasks.evaluate import evaluate
 from tasks.evaluation.gate import verdict_on
 from tasks.finetune import base_for, finetune
 from tasks.operations.checkpoint_keys import fingerprint_of
+from tasks.operations.pushing import hub_access
 from tasks.operations.retrain_record import (
     INPUTS,
     Inputs,
@@ -35,7 +36,6 @@ from tasks.orchestration.limits import bot_place, training_place
 from tasks.orchestration.signals import answer_signals_again
 from tasks.outcome import outcome_of_error, record_outcome
 from tasks.publish import (
-    hub_access,
     hub_url,
     latest_release_of,
     publish,

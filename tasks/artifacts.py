@@ -71,7 +71,7 @@ def show_outcomes(outcomes: Sequence[Outcome], key: str | None = None) -> None:
         {
             "bot": f"@{outcome.bot}",
             "outcome": outcome.status.value,
-            "reason": outcome.reason.removeprefix(f"@{outcome.bot}: "),
+            "reason": outcome.plain_reason,
         }
         for outcome in outcomes
     ]

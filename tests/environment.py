@@ -7,10 +7,12 @@ import os
 import shutil
 import tempfile
 
+from deployments.server.prefect_settings import NO_TELEMETRY
+
 # Before torch: tiny models gain nothing from threads, and on a busy machine lose much.
 os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
 # Before Prefect: in its home lie the locks of this machine's trainings. In the operator's own home
 # a test would wait for whatever trains there, and a night for the tests.
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="huggingtweets-tests-")
-os.environ |= {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+os.environ |= NO_TELEMETRY
 atexit.register(shutil.rmtree, os.environ["PREFECT_HOME"], ignore_errors=True)

@@ -56,3 +56,14 @@ def _ended(child: int) -> bool:
     if status > 0:
         raise ChildProcessError(f"the work ended with code {status}")
     return status == -signal.SIGKILL
+
+
+def fetched_again(runs: list[list[list[str]]]) -> list[int]:
+    """For each run, how many posts that had gone out in an earlier one it fetched again."""
+    again, before = [], set()
+    for pages in runs:
+        now = [post_id for page in pages for post_id in page]
+        assert len(now) == len(set(now)), "a run fetched a post twice"
+        again.append(len(before.intersection(now)))
+        before.update(now)
+    return again

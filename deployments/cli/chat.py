@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -13,8 +12,17 @@ import typer
 
 from deployments import console
 from deployments.cli.checks import check_base, released_bot
-from deployments.cli.generate import SEEDS, check_draw, print_posts, refuse_undecodable
-from deployments.cli.options import BotName, KeepMentions, MaxTokens, OwnBase, Temperature, TopP
+from deployments.cli.generate import check_draw, drawn_seed, print_posts, refuse_undecodable
+from deployments.cli.options import (
+    SEEDS,
+    BotName,
+    KeepMentions,
+    MaxTokens,
+    OwnBase,
+    Seed,
+    Temperature,
+    TopP,
+)
 from tasks.core.errors import BadInput
 
 _HISTORY = 1_000  # lines
@@ -64,9 +72,7 @@ class Chat:
         elif name == "number":
             self.number = _number(int, value, "/number", 1, 1000)
         elif name == "temperature":
-            temperature = _number(float, value, "/temperature", 0.01, 100)
-            check_draw(temperature, self.top_p)
-            self.temperature = temperature
+            self.temperature = _number(float, value, "/temperature", 0.01, 100)
         elif name == "top-p":
             top_p = _number(float, value, "/top-p", 0, 1)
             check_draw(self.temperature, top_p)
@@ -93,9 +99,7 @@ def chat(
     number: Annotated[int, typer.Option("-n", min=1, max=1000, help="Posts for each start")] = 1,
     temperature: Temperature = 1.0,
     top_p: TopP = 0.95,
-    seed: Annotated[
-        int | None, typer.Option(min=0, max=SEEDS - 1, help="Makes the posts reproducible")
-    ] = None,
+    seed: Seed = None,
     max_tokens: MaxTokens = 160,
     keep_mentions: KeepMentions = False,
     base: OwnBase = None,
@@ -107,7 +111,7 @@ def chat(
     console.note(f"Loading @{release.bot} …")
     from tasks.generation.release_writer import ReleaseWriter
 
-    chosen = int.from_bytes(os.urandom(4)) if seed is None else seed
+    chosen = drawn_seed() if seed is None else seed
     options = {"max_tokens": max_tokens, "keep_mentions": keep_mentions}
     with storage.folder(release.folder) as folder:
         writer = ReleaseWriter(folder, base)

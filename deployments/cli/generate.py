@@ -12,11 +12,18 @@ import typer
 
 from deployments import console
 from deployments.cli.checks import check_base, released_bot
-from deployments.cli.options import BotName, KeepMentions, MaxTokens, OwnBase, Temperature, TopP
+from deployments.cli.options import (
+    BotName,
+    KeepMentions,
+    MaxTokens,
+    OwnBase,
+    Seed,
+    Temperature,
+    TopP,
+)
 from tasks.core.errors import BadInput
 
 SEPARATOR = "---"  # between posts of which one holds a line break
-SEEDS = 2**63  # what torch takes
 
 
 def generate(
@@ -25,9 +32,7 @@ def generate(
     number: Annotated[int, typer.Option("-n", min=1, max=1000, help="Number of posts")] = 5,
     temperature: Temperature = 1.0,
     top_p: TopP = 0.95,
-    seed: Annotated[
-        int | None, typer.Option(min=0, max=SEEDS - 1, help="Makes the posts reproducible")
-    ] = None,
+    seed: Seed = None,
     max_tokens: MaxTokens = 160,
     keep_mentions: KeepMentions = False,
     base: OwnBase = None,
@@ -48,13 +53,12 @@ def generate(
     from tasks.generation.decoding import Draw
     from tasks.generation.release_writer import ReleaseWriter
 
-    chosen = int.from_bytes(os.urandom(4)) if seed is None else seed
     with storage.folder(release.folder) as folder:
         writer = ReleaseWriter(folder, base)
         posts = writer.posts(
             start,
             number,
-            chosen,
+            drawn_seed() if seed is None else seed,
             keep_mentions=keep_mentions,
             max_tokens=max_tokens,
             drawing=Draw(temperature, top_p),
@@ -80,6 +84,11 @@ def print_posts(posts: Iterator[str], *, as_json: bool = False, null: bool = Fal
 def _write(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
+
+
+def drawn_seed() -> int:
+    """A seed for posts that need not be reproducible."""
+    return int.from_bytes(os.urandom(4))
 
 
 def check_draw(temperature: float, top_p: float) -> None:

@@ -39,18 +39,17 @@ class Retrained:
 
 def retrained(outcome: Outcome) -> Retrained:
     """An outcome with machine names."""
-    from tasks.operations.bot_status import machine_name
+    from tasks.operations.machine_names import machine_name
     from tasks.storage import storage_root
 
-    counts = [*outcome.corpus.counts.values()] if outcome.corpus else None
-    release, evaluation = outcome.release, outcome.evaluation
+    corpus, release, evaluation = outcome.corpus, outcome.release, outcome.evaluation
     return Retrained(
         bot=outcome.bot,
         outcome=machine_name(outcome.status.value),
-        reason=outcome.reason.removeprefix(f"@{outcome.bot}: "),
+        reason=outcome.plain_reason,
         finished_at=outcome.finished_at,
-        posts=sum(each.downloaded for each in counts) if counts is not None else None,
-        kept=sum(each.kept for each in counts) if counts is not None else None,
+        posts=corpus.downloaded if corpus else None,
+        kept=corpus.kept if corpus else None,
         base_loss=evaluation.base_loss if evaluation else None,
         held_out_loss=evaluation.bot_loss if evaluation else None,
         release=release.revision if release else None,

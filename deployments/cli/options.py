@@ -49,6 +49,10 @@ Temperature = Annotated[
 TopP = Annotated[
     float, typer.Option(help="Share of the probability that tokens are drawn from, up to 1")
 ]
+SEEDS = 2**63  # what torch takes
+Seed = Annotated[
+    int | None, typer.Option(min=0, max=SEEDS - 1, help="Makes the posts reproducible")
+]
 MaxTokens = Annotated[int, typer.Option(min=16, max=4096, help="Tokens of a post at most")]
 KeepMentions = Annotated[
     bool, typer.Option("--keep-mentions", help="Let posts mention accounts, as @somebody")

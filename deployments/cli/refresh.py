@@ -15,9 +15,9 @@ def refresh(bot: BotName, push: Push = False, as_json: Json = False) -> None:
 
     made = make_anew(storage, release, for_hub=push or release.hub is not None)
     if push:
-        from tasks.operations.pushing import push_now
+        from tasks.operations.pushing import hub_access, push_now
 
-        made = push_now(storage, made)
+        made = push_now(storage, made, hub_access(made.bot))
     if as_json:
         from tasks.publishing.release_history import kept_releases
 

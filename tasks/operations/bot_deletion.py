@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tasks.core.errors import BadInput
 from tasks.core.names import Bot
@@ -60,7 +60,7 @@ def delete_bot(storage: Storage, bot: Bot) -> Deletion:
     plan = plan_deletion(storage, bot)
     for key in plan.keys:
         storage.delete(key)
-    return Deletion(**{**vars(plan), "deleted": True})
+    return replace(plan, deleted=True)
 
 
 def _keys(bot: Bot) -> list[str]:

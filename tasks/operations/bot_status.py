@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tasks.core.errors import DamagedState, HuggingtweetsError
 from tasks.core.names import Bot, Handle
 from tasks.core.records import Evaluation, Outcome, Release
+from tasks.core.records.bot_outcomes import without_bot
 from tasks.core.settings import settings
 from tasks.lake.posts import characters_stored, handles, rows_stored
+from tasks.operations.machine_names import machine_name
 from tasks.publishing.loss_curve import NAME as LOSSES
 from tasks.publishing.release_history import KeptRelease, kept_releases, load_pin
 from tasks.publishing.releases import evaluation_of, latest_release
@@ -99,29 +100,17 @@ class _Known:
 
 def statuses(storage: Storage) -> list[BotStatus]:
     """Every bot that was retrained, then every account that no such bot is made of, by name."""
-    outcomes, states = load_outcomes(storage), load_states(storage)
-    damaged = {**outcomes.damaged, **states.damaged}
-    marks = {name: mark.reason for name, mark in due_marks(storage).items()}
-    names = sorted({*outcomes.values, *damaged})
-    bots = [
-        _status(
-            storage,
-            name,
-            _known(storage, name, outcomes.values.get(name), states.values, marks, damaged),
-        )
-        for name in names
-    ]
-    return bots + [
-        _account(storage, handle) for handle in handles(storage) if not _used(handle, names)
+    known = _known(storage)
+    accounts = [handle for handle in handles(storage) if not _used(handle, list(known))]
+    return [
+        *(_status(storage, name, each) for name, each in known.items()),
+        *(_without_bot(storage, Bot((handle,))) for handle in accounts),
     ]
 
 
 def status_of(storage: Storage, bot: Bot) -> BotDetails:
     """Everything of one bot. Raises StorageUnusable."""
-    outcomes, states = load_outcomes(storage), load_states(storage)
-    damaged = {**outcomes.damaged, **states.damaged}
-    marks = {name: mark.reason for name, mark in due_marks(storage).items()}
-    known = _known(storage, bot.name, outcomes.values.get(bot.name), states.values, marks, damaged)
+    known = _known(storage, [bot.name])[bot.name]
     short = _status(storage, bot.name, known)
     if known.outcome is None and known.release is None and known.error is None:
         short = _without_bot(storage, bot)
@@ -145,41 +134,41 @@ def status_of(storage: Storage, bot: Bot) -> BotDetails:
     )
 
 
-def _known(
-    storage: Storage,
-    name: str,
-    outcome: Outcome | None,
-    states: Mapping[str, BotState],
-    marks: Mapping[str, str],
-    damaged: Mapping[str, DamagedState],
-) -> _Known:
-    error: HuggingtweetsError | None = damaged.get(name)
-    release, evaluation = None, outcome.evaluation if outcome else None
-    try:
-        # Not the outcome's release: after a failed retrain the earlier one is still in force.
-        if release := latest_release(storage, Bot.parse(name)):
-            evaluation = evaluation_of(storage, release)
-    except HuggingtweetsError as unreadable:
-        error = error or unreadable
-    return _Known(
-        outcome, states.get(name, BotState()), marks.get(name), release, evaluation, error
-    )
+def _known(storage: Storage, names: list[str] | None = None) -> dict[str, _Known]:
+    """What is stored of these bots, or of all that have an outcome or a damaged file, by name."""
+    outcomes, states = load_outcomes(storage, names), load_states(storage, names)
+    damaged: dict[str, HuggingtweetsError] = {**outcomes.damaged, **states.damaged}
+    marks = due_marks(storage, names)
+    found = {}
+    for name in sorted({*outcomes.values, *damaged}) if names is None else names:
+        outcome, mark = outcomes.values.get(name), marks.get(name)
+        evaluation = outcome.evaluation if outcome else None
+        release, error = None, damaged.get(name)
+        try:
+            # Not the outcome's release: after a failed retrain the earlier one is still in force.
+            if release := latest_release(storage, Bot.parse(name)):
+                evaluation = evaluation_of(storage, release)
+        except HuggingtweetsError as unreadable:
+            error = error or unreadable
+        state, due = states.values.get(name, BotState()), mark.reason if mark else None
+        found[name] = _Known(outcome, state, due, release, evaluation, error)
+    return found
 
 
 def _status(storage: Storage, name: str, known: _Known) -> BotStatus:
     outcome, state, release, evaluation = (
         known.outcome, known.state, known.release, known.evaluation,
     )  # fmt: skip
-    counts = [*outcome.corpus.counts.values()] if outcome and outcome.corpus else None
+    corpus = outcome.corpus if outcome else None
     pin = load_pin(storage, release.bot) if release else None
-    reason = outcome.reason.removeprefix(f"@{name}: ") if outcome else None
+    reason = without_bot(outcome.reason, name) if outcome else None
     return BotStatus(
         bot=name,
         outcome=machine_name(outcome.status.value) if outcome else None,
         reason=str(known.error) if known.error else reason,
         finished_at=outcome.finished_at if outcome else None,
-        posts=sum(c.downloaded for c in counts) if counts is not None else None,
-        kept=sum(c.kept for c in counts) if counts is not None else None,
+        posts=corpus.downloaded if corpus else None,
+        kept=corpus.kept if corpus else None,
         base_loss=_finite(evaluation.base_loss) if evaluation else None,
         held_out_loss=_finite(evaluation.bot_loss) if evaluation else None,
         release=release.revision if release else None,
@@ -191,11 +180,6 @@ def _status(storage: Storage, name: str, known: _Known) -> BotStatus:
     )
 
 
-def machine_name(words: str) -> str:
-    """A name for machines: `held back` is `held_back`."""
-    return words.replace(" ", "_")
-
-
 def _used(handle: Handle, names: list[str]) -> bool:
     return any(handle.name in name and _is_made_of(handle, name) for name in names)
 
@@ -205,10 +189,6 @@ def _is_made_of(handle: Handle, name: str) -> bool:
         return handle in Bot.parse(name).handles
     except HuggingtweetsError:
         return False
-
-
-def _account(storage: Storage, handle: Handle) -> BotStatus:
-    return _without_bot(storage, Bot((handle,)))
 
 
 def _without_bot(storage: Storage, bot: Bot) -> BotStatus:
@@ -237,7 +217,7 @@ def _nights_of(storage: Storage, bot: Bot) -> list[NightOfBot]:
             NightOfBot(
                 night,
                 machine_name(each["outcome"]),
-                each["reason"].removeprefix(f"@{bot}: "),
+                without_bot(each["reason"], bot.name),
             )
             for each in (summary or {}).get("bots", ())
             if each["bot"] == bot.name

@@ -11,6 +11,7 @@ from tasks.curation.corpus import Curated, build_corpus
 from tasks.curation.examples import Example, dropped_examples, kept_examples
 from tasks.curation.filters import find_filter
 from tasks.lake.posts import read
+from tasks.operations.machine_names import machine_name
 from tasks.storage import storage_root
 
 
@@ -79,7 +80,7 @@ def summary_of(bot: Bot, filter_name: str, curated: Curated) -> Curation:
         bot=bot.name,
         filter=filter_name,
         downloaded=sum(counts.downloaded for counts in every),
-        dropped={reason.replace(" ", "_"): number for reason, number in dropped.items()},
+        dropped={machine_name(reason): number for reason, number in dropped.items()},
         kept=sum(counts.kept for counts in every),
         characters=curated.characters,
         train=curated.train,

@@ -13,8 +13,10 @@ from pathlib import Path
 
 from tasks.core.errors import HuggingtweetsError
 from tasks.core.settings import Settings
+from tasks.publishing.card_metadata import HUB
 from tasks.publishing.fonts import PACKAGES, missing_fonts
 from tasks.registry.entries import load_registry
+from tasks.sources.bluesky.client import PUBLIC_URL
 from tasks.storage import open_storage
 
 _LEAST_DISK = 5_000_000_000  # bytes; a base, a checkpoint and a release take one of it
@@ -154,8 +156,8 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
 
 def _reachable(settings: Settings, server: str | None) -> Iterator[Finding]:
     places = {
-        "the Hub": settings.hub_endpoint or "https://huggingface.co",
-        "Bluesky": settings.bluesky_url or "https://public.api.bsky.app",
+        "the Hub": settings.hub_endpoint or HUB,
+        "Bluesky": settings.bluesky_url or PUBLIC_URL,
     }
     if settings.wandb_api_key and settings.tracking:
         places["Weights & Biases"] = settings.wandb_url or "https://api.wandb.ai"

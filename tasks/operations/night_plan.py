@@ -24,7 +24,11 @@ def select(
     storage: Storage, entries: tuple[Entry, ...], budget: NightBudget, at: datetime
 ) -> Selection:
     """The bots that are due, as many as the budget bears; none whose handle has opted out."""
-    found = due_bots(storage, entries, at)
+    return selection_of(due_bots(storage, entries, at), budget)
+
+
+def selection_of(found: Sequence[tuple[Due, Cost]], budget: NightBudget) -> Selection:
+    """As many of the bots that are due as the budget bears."""
     return within([each for each, _ in found], [cost for _, cost in found], budget)
 
 

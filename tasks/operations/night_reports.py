@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from tasks.core.errors import BadInput, DamagedState
 from tasks.core.names import Bot
-from tasks.operations.bot_status import machine_name
-from tasks.operations.night_plan import due_bots
+from tasks.core.records.bot_outcomes import without_bot
+from tasks.operations.machine_names import machine_name
+from tasks.operations.night_plan import due_bots, selection_of
 from tasks.registry import nights
-from tasks.registry.due import NightBudget, within
+from tasks.registry.due import NightBudget
 from tasks.registry.entries import Entry
 from tasks.registry.outcomes import load_outcome
 from tasks.storage import Storage
@@ -103,7 +105,9 @@ def report_of(storage: Storage, night: str) -> NightReport:
 def report_from(summary: dict[str, Any]) -> NightReport:
     """A night's stored summary, with machine names."""
     bots = [
-        BotOfNight(each["bot"], machine_name(each["outcome"]), _plain(each["bot"], each["reason"]))
+        BotOfNight(
+            each["bot"], machine_name(each["outcome"]), without_bot(each["reason"], each["bot"])
+        )
         for each in summary["bots"]
     ]
     return NightReport(
@@ -117,8 +121,7 @@ def preview(
 ) -> NightPreview:
     """What a night would do now. Nothing is fetched, trained or written."""
     found = due_bots(storage, entries, at)
-    selection = within([each for each, _ in found], [cost for _, cost in found], budget)
-    why_left = {each.entry.bot.name: why for each, why in selection.left}
+    why_left = {each.entry.bot.name: why for each, why in selection_of(found, budget).left}
     due = [
         DueBot(
             each.entry.bot.name, each.reason, why_left.get(each.entry.bot.name), cost.posts,
@@ -152,7 +155,7 @@ def _so_far(storage: Storage, planned: dict[str, Any], plan: dict[str, Any]) -> 
     outcome = load_outcome(storage, Bot.parse(name))
     if outcome is None or outcome.finished_at == plan["before"].get(name):
         return BotOfNight(name, "planned", str(planned.get("why", "")))
-    return BotOfNight(name, machine_name(outcome.status.value), _plain(name, outcome.reason))
+    return BotOfNight(name, machine_name(outcome.status.value), outcome.plain_reason)
 
 
 def _left(of: dict[str, Any]) -> list[BotOfNight]:
@@ -160,11 +163,4 @@ def _left(of: dict[str, Any]) -> list[BotOfNight]:
 
 
 def _count(bots: list[BotOfNight]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for each in bots:
-        counts[each.outcome] = counts.get(each.outcome, 0) + 1
-    return counts
-
-
-def _plain(bot: str, reason: str) -> str:
-    return reason.removeprefix(f"@{bot}: ")
+    return dict(Counter(each.outcome for each in bots))

@@ -18,14 +18,12 @@ from tasks.core.records import (
     FileRef,
     Gate,
     GateFigures,
-    Profile,
     Release,
     Spec,
     TrackedRun,
 )
 from tasks.core.settings import settings
-from tasks.ingest.accounts import load_profile
-from tasks.publishing.avatars import avatar_of
+from tasks.operations.profiles import avatars_of, profiles_of
 from tasks.publishing.release_contents import ReleaseContents
 from tasks.publishing.release_history import load_pin, save_pin
 from tasks.publishing.releases import evaluation_of, publish_locally, verify_release
@@ -67,9 +65,7 @@ def _contents_of(storage: Storage, release: Release, *, for_hub: bool) -> Releas
     evaluation = evaluation_of(storage, release)
     if evaluation is None:
         raise ValueError("no metrics")
-    profiles = tuple(load_profile(storage, h) or Profile(h, h.name) for h in bot.handles)
-    hosts = settings().avatars
-    found = {str(p.handle): avatar_of(storage, p, hosts=hosts, now=now) for p in profiles}
+    profiles = profiles_of(storage, bot)
     corpus, training = _corpus(storage, bot, manifest), metrics["training"]
     return ReleaseContents(
         bot=bot,
@@ -87,7 +83,7 @@ def _contents_of(storage: Storage, release: Release, *, for_hub: bool) -> Releas
         gate=_gate(metrics.get("gate")),
         languages=corpus.languages or (),
         contact=settings().contact,
-        avatars={handle: png for handle, png in found.items() if png is not None},
+        avatars=avatars_of(storage, profiles, now),
     )
 
 

@@ -46,11 +46,10 @@ class Inputs:
         files: by handle, the digest of the file that its posts come from. No post is read.
         Raises OptedOut.
         """
-        storage = storage_root()
-        refuse_opted_out(storage, *self.bot.handles)
+        refuse_opted_out(storage_root(), *self.bot.handles)
         return digest(
             recipe_of(self.spec),
-            [dataset_digest(storage, handle) for handle in self.bot.handles],
+            _datasets(self.bot),
             dict(files),
             [self.filter, self.languages, settings().min_characters],
             [self.base.id, self.base.revision, self.spec],
@@ -86,7 +85,7 @@ def unchanged_outcome(bot: Bot, inputs: str, *, push: bool) -> Outcome | None:
     """
     storage = storage_root()
     last = load_outcome(storage, bot)
-    if (pinned := pinned_release(storage, bot, posts_digest(bot))) is not None:
+    if (pinned := pinned_release(storage, bot, lambda: posts_digest(bot))) is not None:
         return _pinned(bot, pinned, last)
     if last is None or last.details.get(INPUTS) != inputs or is_due(storage, bot):
         return None
@@ -106,7 +105,13 @@ def unchanged_outcome(bot: Bot, inputs: str, *, push: bool) -> Outcome | None:
 
 def posts_digest(bot: Bot) -> str:
     """Changes when the posts of the bot's accounts do; no post is read."""
-    return digest([dataset_digest(storage_root(), handle) for handle in bot.handles])
+    return digest(_datasets(bot))
+
+
+def _datasets(bot: Bot) -> list[str]:
+    """The digests of the stored posts of the bot's accounts."""
+    storage = storage_root()
+    return [dataset_digest(storage, handle) for handle in bot.handles]
 
 
 def _pinned(bot: Bot, release: Release, last: Outcome | None) -> Outcome:

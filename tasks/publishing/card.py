@@ -43,7 +43,7 @@ def render_card(contents: ReleaseContents) -> str:
         header=_headers(contents),
         names=_names(contents, "name"),
         names_in_html=_names(contents, "html"),
-        downloaded=sum(each.downloaded for each in contents.corpus.counts.values()),
+        downloaded=contents.corpus.downloaded,
         contact=_contact(contents.contact),
         table=list(_table(contents)),
         sources=_sources(contents),

@@ -13,7 +13,7 @@ from tasks.publishing.release_contents import ReleaseContents
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
 
-_HUB = "https://huggingface.co"
+HUB = "https://huggingface.co"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 START = "My dream is"
 
@@ -46,7 +46,7 @@ def _optional(contents: ReleaseContents) -> dict[str, Any]:
     if hub_id(contents.base):
         found["base_model_relation"] = "adapter" if contents.is_adapter else "finetune"
     if contents.repository:
-        found["thumbnail"] = f"{_HUB}/{contents.repository}/resolve/main/predictions.png"
+        found["thumbnail"] = f"{HUB}/{contents.repository}/resolve/main/predictions.png"
     return found
 
 

@@ -7,6 +7,7 @@ releases/<bot>/pinned.json   the revision that a person has put in force, and of
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -136,10 +137,15 @@ def unpin(storage: Storage, bot: Bot) -> KeptRelease:
     return kept[0]
 
 
-def pinned_release(storage: Storage, bot: Bot, posts: str) -> Release | None:
-    """The release that a person has put in force for these posts, or None."""
-    pin, release = load_pin(storage, bot), latest_release(storage, bot)
-    if pin is None or release is None or (pin.posts, pin.revision) != (posts, release.revision):
+def pinned_release(storage: Storage, bot: Bot, posts: Callable[[], str]) -> Release | None:
+    """The release that a person has put in force for these posts, or None.
+
+    posts: their digest; few bots have a pin, and of the others it is not asked.
+    """
+    if (pin := load_pin(storage, bot)) is None:
+        return None
+    release = latest_release(storage, bot)
+    if release is None or pin.revision != release.revision or pin.posts != posts():
         return None
     return release
 

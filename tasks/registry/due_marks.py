@@ -6,6 +6,7 @@ A file of its own, so that a run which writes another state of the bot cannot lo
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,9 +35,13 @@ def mark_due(storage: Storage, bot: Bot, reason: str, at: datetime) -> None:
     _MARKS.save(storage, bot.name, DueMark(bot.name, reason, at))
 
 
-def due_marks(storage: Storage) -> dict[str, DueMark]:
-    """The marks by the names of the bots. A damaged one is a mark all the same, and is logged."""
-    marks = {name: _load(storage, name) for name in _MARKS.names(storage)}
+def due_marks(storage: Storage, names: Iterable[str] | None = None) -> dict[str, DueMark]:
+    """All marks, or those of these bots, by name.
+
+    A damaged one is a mark all the same, and is logged.
+    """
+    names = _MARKS.names(storage) if names is None else names
+    marks = {name: _load(storage, name) for name in names}
     return {name: mark for name, mark in marks.items() if mark is not None}
 
 

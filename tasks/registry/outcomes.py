@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 from tasks.core.errors import DamagedState
 from tasks.core.names import Bot
@@ -19,9 +20,9 @@ def save_outcome(storage: Storage, outcome: Outcome) -> None:
     _OUTCOMES.save(storage, outcome.bot, outcome)
 
 
-def load_outcomes(storage: Storage) -> Loaded[Outcome]:
-    """The last outcome of every bot that had one, by name."""
-    return _OUTCOMES.load_all(storage)
+def load_outcomes(storage: Storage, names: Iterable[str] | None = None) -> Loaded[Outcome]:
+    """The last outcome of every bot that had one, or of these bots, by name."""
+    return _OUTCOMES.load_all(storage, names)
 
 
 def load_outcome(storage: Storage, bot: Bot) -> Outcome | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -46,9 +47,9 @@ def load_state(storage: Storage, bot: Bot) -> BotState:
     return _STATES.load(storage, bot.name) or BotState()
 
 
-def load_states(storage: Storage) -> Loaded[BotState]:
-    """The states of all bots, by name."""
-    return _STATES.load_all(storage)
+def load_states(storage: Storage, names: Iterable[str] | None = None) -> Loaded[BotState]:
+    """The states of all bots, or of these, by name."""
+    return _STATES.load_all(storage, names)
 
 
 def save_state(storage: Storage, bot: Bot, state: BotState) -> None:
@@ -88,11 +89,11 @@ def _is_to_be_parked(outcome: Outcome, permanent: int) -> bool:
 
 
 def _succeeded(outcome: Outcome, state: BotState, began: datetime, now: datetime) -> BotState:
-    counts = outcome.corpus.counts.values() if outcome.corpus else ()
+    posts = outcome.corpus.downloaded if outcome.corpus else 0
     trained = outcome.status is not Status.UNCHANGED
     return BotState(
         last_success=now,
         last_try=now,
-        posts=sum(count.downloaded for count in counts) or state.posts,
+        posts=posts or state.posts,
         seconds=(now - began).total_seconds() if trained else state.seconds,
     )

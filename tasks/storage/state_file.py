@@ -7,7 +7,7 @@ that it is about: where many files are read, the others are read all the same.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Generic, TypeVar
@@ -79,17 +79,17 @@ class StateFiles(Generic[T]):
                 f"{self._remedy}"
             ) from error
 
-    def load_all(self, storage: Storage) -> Loaded[T]:
-        """All files directly in the folder, the damaged ones by their errors."""
+    def load_all(self, storage: Storage, names: Iterable[str] | None = None) -> Loaded[T]:
+        """All files directly in the folder, or those of these names; the damaged ones by errors."""
         values: dict[str, T] = {}
         damaged: dict[str, DamagedState] = {}
-        for name in self.names(storage):
+        for name in self.names(storage) if names is None else names:
             try:
                 value = self.load(storage, name)
             except DamagedState as error:
                 damaged[name] = error
             else:
-                if value is not None:  # None: another process has just deleted it
+                if value is not None:  # None: there is none, or it was deleted just now
                     values[name] = value
         return Loaded(values, damaged)
 

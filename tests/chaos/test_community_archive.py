@@ -26,6 +26,7 @@ from tasks.lake.posts import Appended, append, read
 from tasks.sources.community_archive.source import PAGE
 from tasks.sources.file_sources import open_file_source
 from tasks.storage import Storage, open_storage
+from tests.killing import fetched_again
 from tests.servers.community_archive import KEY, Archive, Fault, running_community_archive
 from tests.servers.community_client import client_of, timeline
 from tests.servers.x_client import Clock
@@ -168,17 +169,6 @@ def killed(process: subprocess.Popen[str], archive: Archive, draw: random.Random
     time.sleep(0.2)  # its last request may not have arrived yet
     while archive.in_flight:
         time.sleep(0.01)
-
-
-def fetched_again(runs: list[list[list[str]]]) -> list[int]:
-    """For each run, how many posts that had gone out in an earlier one it fetched again."""
-    again, before = [], set()
-    for pages in runs:
-        now = [post_id for page in pages for post_id in page]
-        assert len(now) == len(set(now)), "a run fetched a post twice"
-        again.append(len(before.intersection(now)))
-        before.update(now)
-    return again
 
 
 def test_two_hundred_accounts_with_nothing_new_cost_two_hundred_requests(storage: Storage) -> None:

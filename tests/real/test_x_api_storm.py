@@ -27,6 +27,7 @@ from tasks.lake.posts import append, read
 from tasks.sources.file_sources import open_file_source
 from tasks.sources.x_api.client import PAGE
 from tasks.storage import Storage, open_storage
+from tests.killing import fetched_again
 from tests.servers.x_api import TOKEN, Account, Fault, XApi, as_api_posts, running_x_api
 from tests.servers.x_client import Clock, client_of
 
@@ -167,14 +168,3 @@ def test_sigkill_at_any_moment_loses_nothing_and_fetches_at_most_a_page_twice(
     print(  # noqa: T201 - what was measured
         f"{KILLS} kills: {again} posts fetched again by each run, {charged.posts} posts charged"
     )
-
-
-def fetched_again(runs: list[list[list[str]]]) -> list[int]:
-    """For each run, how many posts that had gone out in an earlier one it fetched again."""
-    again, before = [], set()
-    for pages in runs:
-        now = [post_id for page in pages for post_id in page]
-        assert len(now) == len(set(now)), "a run fetched a post twice"
-        again.append(len(before.intersection(now)))
-        before.update(now)
-    return again

@@ -65,3 +65,13 @@ class Outcome:
     corpus: Corpus | None = None
     evaluation: Evaluation | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def plain_reason(self) -> str:
+        """The reason, where the bot is named beside it."""
+        return without_bot(self.reason, self.bot)
+
+
+def without_bot(reason: str, bot: str) -> str:
+    """A reason without the bot's name at its start."""
+    return reason.removeprefix(f"@{bot}: ")

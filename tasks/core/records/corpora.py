@@ -55,3 +55,13 @@ class Corpus:
     languages: tuple[str, ...] | None = field(default=None, compare=False)
     all_posts: FileRef | None = field(default=None, compare=False)
     drawn: tuple[str, ...] | None = field(default=None, compare=False)
+
+    @property
+    def downloaded(self) -> int:
+        """The posts of all handles that were looked at."""
+        return sum(counts.downloaded for counts in self.counts.values())
+
+    @property
+    def kept(self) -> int:
+        """The posts of all handles that were kept."""
+        return sum(counts.kept for counts in self.counts.values())
