@@ -43,6 +43,7 @@ ALIASES = {"date": "created_at", "language": "lang", "retweet": "retweet_flag"}
 # posts would share an id.
 # `x123` is what R's rtweet writes, and `'123`, `="123"` and `ID:123` what others do, so that a
 # spreadsheet rounds no id.
+_SEPARATORS = re.compile(r"[\s_-]")
 _BARE_ID = re.compile(r"(?:x|'|=?\"|ID:\s?)(\d{1,20})\"?", re.ASCII)
 _ID = re.compile(r"[A-Za-z0-9_:-]{1,64}")
 
@@ -100,7 +101,7 @@ def find_columns(seen: Iterable[str], given: Mapping[str, str]) -> Columns | Non
 
 def plain_name(name: str) -> str:
     """A column's name without what programs write differently."""
-    return re.sub(r"[\s_-]", "", name).lower()
+    return _SEPARATORS.sub("", name).lower()
 
 
 def _text(value: object) -> str:

@@ -36,6 +36,12 @@ _LITERAL = re.compile(
 _IN_LITERAL = re.compile(rb"\\(?:x([0-9a-f]{2})|(.))")
 _NAMED = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 _FOREIGN = re.compile("[\x80-\uffff]+")
+# What Windows-1252 shows for the bytes that are control characters in Latin-1.
+_WINDOWS = {
+    ord(letter): byte
+    for byte in range(0x80, 0xA0)
+    if (letter := bytes([byte]).decode("cp1252", "ignore"))
+}
 _UNICODE = re.compile(r"<U\+([0-9A-Fa-f]{4,8})>")
 _BYTES = re.compile(r"(?:<[0-9a-f]{2}>)+")
 _SURROGATES = re.compile(r"[\ud800-\udbff][\udc00-\udfff]")
@@ -73,16 +79,9 @@ def _decoded_again(text: str) -> str:
 
 def _decoded_run(found: re.Match[str]) -> str:
     try:
-        return bytes(_byte(letter) for letter in found[0]).decode()
+        return found[0].translate(_WINDOWS).encode("latin-1").decode()
     except ValueError:
         return found[0]
-
-
-def _byte(letter: str) -> int:
-    """The byte that Windows-1252 shows as a letter; control characters stand for themselves."""
-    if letter < "\xa0":
-        return ord(letter)
-    return letter.encode("cp1252")[0]
 
 
 def _without_codes_of_r(text: str) -> str:
