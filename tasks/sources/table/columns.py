@@ -41,9 +41,9 @@ KNOWN = {
 ALIASES = {"date": "created_at", "language": "lang", "retweet": "retweet_flag"}
 # Not `8.16E+17` or `816108564720812032.0`: a spreadsheet has rounded these, so that different
 # posts would share an id.
+_SEPARATORS = re.compile(r"[\s_-]")
 # `x123` is what R's rtweet writes, and `'123`, `="123"` and `ID:123` what others do, so that a
 # spreadsheet rounds no id.
-_SEPARATORS = re.compile(r"[\s_-]")
 _BARE_ID = re.compile(r"(?:x|'|=?\"|ID:\s?)(\d{1,20})\"?", re.ASCII)
 _ID = re.compile(r"[A-Za-z0-9_:-]{1,64}")
 
