@@ -39,9 +39,9 @@ KNOWN = {
 }
 # What an operator may call a meaning too.
 ALIASES = {"date": "created_at", "language": "lang", "retweet": "retweet_flag"}
+_SEPARATORS = re.compile(r"[\s_-]")
 # Not `8.16E+17` or `816108564720812032.0`: a spreadsheet has rounded these, so that different
 # posts would share an id.
-_SEPARATORS = re.compile(r"[\s_-]")
 # `x123` is what R's rtweet writes, and `'123`, `="123"` and `ID:123` what others do, so that a
 # spreadsheet rounds no id.
 _BARE_ID = re.compile(r"(?:x|'|=?\"|ID:\s?)(\d{1,20})\"?", re.ASCII)
