@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def _retrain(seed: int) -> list[Outcome]:
-    from deployments.cli.retrain import run_retrain
+    from deployments.retraining import run_retrain
     from deployments.samples import sample_tables
 
     console.note("Fetching the sample posts …")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -20,8 +19,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from deployments import console
+from deployments.server.free_port import refuse_used_port
 from deployments.server.prefect_settings import PREFECT_SETTINGS, SERVER_COMMAND
 from deployments.supervisor import Supervisor
+from deployments.web.login import token_for
 from tasks.core.errors import BadInput, HuggingtweetsError, NetworkTrouble, PermanentError
 from tasks.core.names import Bot
 from tasks.core.settings import settings
@@ -38,9 +39,14 @@ NIGHT_HOUR = 2  # UTC, as prefect.yaml schedules it
 _CRASHED_RUNS_INTERVAL = 30.0  # seconds between two searches for missed crashed runs
 
 
-def serve(port: int, host: str) -> None:
-    """Run server, schedules and workers on this machine, until Ctrl-C."""
-    _refuse_used_port(host, port)
+def serve(port: int, host: str, web_port: int = 0) -> None:
+    """Run server, schedules and workers on this machine, until Ctrl-C.
+
+    web_port: of the local page beside it; 0: there is none.
+    """
+    refuse_used_port(host, port)
+    if web_port:
+        refuse_used_port(host, web_port, "--web-port")
     storage = storage_root()  # an unusable one is reported now, not in the middle of a night
     environment = process_environment(host, port)
     url = environment["PREFECT_API_URL"]
@@ -54,11 +60,41 @@ def serve(port: int, host: str) -> None:
             worker += ["--name", f"serve-{pool}", "--type", "process"]
             supervisor.start(f"{pool} worker", worker, environment)
         console.note(f"Ready: http://{host}:{port}, storage {storage.url}. Ctrl-C stops it.")
+        if web_port:
+            _start_page(supervisor, host, web_port, environment)
         console.note(what_is_to_come(storage, datetime.now(UTC)))
         threading.Thread(target=_print_outcomes_for_ever, args=(storage,), daemon=True).start()
         # In a thread, so that the supervisor does not wait for a server that does not answer.
         threading.Thread(target=_retry_crashed_runs_for_ever, args=(url,), daemon=True).start()
         supervisor.run()
+
+
+def _start_page(supervisor: Supervisor, host: str, port: int, environment: dict[str, str]) -> None:
+    """Start the local page, and link to it from Prefect's UI."""
+    address = f"http://{host}:{port}"
+    token = token_for(host, settings().hosts, settings().web_token)
+    own = {"HUGGINGTWEETS_WEB_TOKEN": token.get_secret_value()} if token else {}
+    command = [str(BIN / "huggingtweets"), "--quiet", "web"]
+    command += ["--host", host, "--port", str(port)]
+    supervisor.start("page", command, {**environment, **own})  # a restarted one has the same token
+    link_to_page(environment["PREFECT_API_URL"], address)
+    console.note(f"Bots to try and to make: {address}")
+    if token is not None and settings().web_token is None:
+        console.note(f"Log in at {address}/login?token={token.get_secret_value()}")
+
+
+def link_to_page(url: str, address: str) -> None:
+    """Show the page's address among the artifacts of Prefect's UI; url: of the server's API."""
+    from prefect.artifacts import create_link_artifact
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    with temporary_settings({PREFECT_API_URL: url}):
+        create_link_artifact(
+            link=address,
+            link_text="Bots to try and to make",
+            key="huggingtweets-web",
+            description="The local page of huggingtweets",
+        )
 
 
 def what_is_to_come(storage: Storage, now: datetime) -> str:
@@ -205,14 +241,3 @@ def retry_crashed_runs(url: str) -> None:
                 console.note(f"Retrying the run {name}: it crashed, and the server missed it.")
     except httpx.HTTPError as error:
         console.note(f"The server does not answer ({error!r}); asking again soon.")
-
-
-def _refuse_used_port(host: str, port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise BadInput(
-                f"port {port} of {host} cannot be used ({error.strerror}): choose another --port"
-            ) from error

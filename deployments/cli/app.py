@@ -33,6 +33,7 @@ from deployments.cli.status import status
 from deployments.cli.sweep import sweep
 from deployments.cli.sync import sync
 from deployments.cli.tidy import tidy
+from deployments.cli.web import web
 from tasks.core.errors import BadInput, HuggingtweetsError, Interrupted
 from tasks.orchestration.signals import EXIT_CODE
 
@@ -57,6 +58,7 @@ COMMANDS: dict[str, Callable[..., object]] = {
     "refresh": refresh,
     "delete": delete,
     "serve": serve,
+    "web": web,
     "nightly": nightly,
     "nights": nights,
     "backfill": backfill,

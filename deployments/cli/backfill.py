@@ -15,8 +15,8 @@ from deployments.cli.checks import (
     check_workers,
     refuse_missing,
 )
-from deployments.cli.flow_runs import run_async_flow, start_prefect
 from deployments.cli.options import Base, Chunk, Json, OnWorkers, Push
+from deployments.flow_runs import run_async_flow, start_prefect
 from tasks.core.errors import BadInput
 
 

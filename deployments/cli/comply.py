@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deployments import console
-from deployments.cli.flow_runs import run_flow, start_prefect
 from deployments.cli.options import Json
+from deployments.flow_runs import run_flow, start_prefect
 from tasks.core.errors import BadInput
 from tasks.core.names import Handle
 

@@ -10,8 +10,8 @@ import typer
 
 from deployments import console
 from deployments.cli.common import with_common_options
-from deployments.cli.flow_runs import prepare_server
 from deployments.cli.options import Json
+from deployments.flow_runs import prepare_server
 from tasks.core.errors import BadInput, NetworkTrouble
 
 app = typer.Typer(help="What the flows run on.")

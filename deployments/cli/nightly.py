@@ -10,9 +10,9 @@ import typer
 
 from deployments import console
 from deployments.cli.checks import NO_REGISTRY, check_night, check_workers, refuse_missing
-from deployments.cli.flow_runs import run_async_flow, start_prefect
 from deployments.cli.nights import print_report
 from deployments.cli.options import Chunk, Json, OnWorkers
+from deployments.flow_runs import run_async_flow, start_prefect
 
 if TYPE_CHECKING:
     from tasks.registry.due import NightBudget

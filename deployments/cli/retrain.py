@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -16,16 +16,13 @@ from deployments.cli.checks import (
     refuse_missing_source,
     refuse_without_posts,
 )
-from deployments.cli.flow_runs import run_async_flow, start_prefect
 from deployments.cli.json_output import print_as_json
 from deployments.cli.options import Base, Filter, Json, Languages, Push
 from deployments.outcome_report import print_reports
+from deployments.retraining import run_retrain
 from tasks.core.errors import BadInput, InvalidHandle
 from tasks.core.names import Bot, Handle
 from tasks.orchestration.signals import EXIT_CODE
-
-if TYPE_CHECKING:
-    from tasks.core.records import Outcome
 
 
 class Mode(StrEnum):
@@ -101,50 +98,6 @@ def _check_sources(sources: dict[str, str]) -> None:
             check_service(source, [handle])
         else:
             refuse_missing_source(Path(source))
-
-
-def run_retrain(bots: list[Bot], sources: dict[str, str], **options: Any) -> list[Outcome]:
-    """The outcome of each bot; the `retrain` flow is run, in this process, if one has work.
-
-    sources: by handle, a file's path or the name of a service. options: `RetrainOptions`' fields.
-    """
-    outcomes = {bot.name: _unchanged(bot, sources, **options) for bot in bots}
-    if with_work := [bot for bot in bots if outcomes[bot.name] is None]:
-        outcomes |= {each.bot: each for each in _run_flow(with_work, sources, **options)}
-    return [each for each in outcomes.values() if each is not None]
-
-
-def _unchanged(bot: Bot, sources: dict[str, str], **options: Any) -> Outcome | None:
-    """The bot's outcome where nothing is new for it, found without Prefect; else None."""
-    if options.get("force"):
-        return None
-    from tasks.core.settings import settings
-    from tasks.operations.unchanged_bots import unchanged_bot
-
-    return unchanged_bot(
-        bot,
-        {handle.name: sources[handle.name] for handle in bot.handles if handle.name in sources},
-        filter_name=options.get("filter") or settings().filter,
-        languages=options.get("languages") or settings().languages,
-        base_id=options.get("base") or settings().base,
-        spec=options["training"],
-        push=options.get("push", False),
-    )
-
-
-def _run_flow(bots: list[Bot], sources: dict[str, str], **options: Any) -> list[Outcome]:
-    start_prefect()
-    from flows.requests import BotRequest, RetrainOptions
-    from flows.retrain import retrain as flow
-
-    requests = [
-        BotRequest(
-            name=bot.name,
-            sources={h.name: sources[h.name] for h in bot.handles if h.name in sources},
-        )
-        for bot in bots
-    ]
-    return list(run_async_flow(flow, requests, RetrainOptions(**options)))
 
 
 def parse_sources(bots: list[Bot], given: list[str]) -> dict[str, str]:

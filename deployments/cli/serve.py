@@ -12,8 +12,11 @@ def serve(
         int, typer.Option(min=1, max=65_535, help="Port of the server and its UI")
     ] = 4200,
     host: Annotated[str, typer.Option(help="Address that the server listens on")] = "127.0.0.1",
+    web_port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Port of the page of `web`; 0: without it")
+    ] = 4300,
 ) -> None:
     """Run server, schedules and workers on this machine, until Ctrl-C."""
     from deployments.serve import serve as run_until_stopped
 
-    run_until_stopped(port, host)
+    run_until_stopped(port, host, web_port)

@@ -9,8 +9,8 @@ import typer
 
 from deployments import console
 from deployments.cli.checks import check_base, parse_bot, refuse_missing, refuse_without_posts
-from deployments.cli.flow_runs import run_flow, start_prefect
 from deployments.cli.options import Base, Json
+from deployments.flow_runs import run_flow, start_prefect
 from tasks.core.errors import BadInput
 
 

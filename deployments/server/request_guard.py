@@ -1,10 +1,10 @@
-"""Refuses requests that foreign web pages make the operator's browser send to the Prefect server.
+"""Refuses requests that foreign web pages make the operator's browser send to a server of ours.
 
 Whoever can call Prefect's API can run commands on its workers. Browsers let any page post to any
 address, open websockets to it, and use a name of the page's own that resolves to it (DNS
 rebinding). So a request is answered only if its `Host` is one of the server's names, and so is its
-`Origin`, if it has one. A body must have the type of JSON, which pages of other origins cannot send
-without the server's consent (CORS).
+`Origin`, if it has one. A body must have the type of JSON, or another that pages of other origins
+cannot send without the server's consent (CORS).
 
 The guard wraps the whole application instead of being a middleware in it: Prefect's services call
 the application directly, under a host name that they make up.
@@ -13,7 +13,7 @@ the application directly, under a host name that they make up.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
@@ -30,14 +30,23 @@ _JSON = "application/json"
 class RequestGuard:
     """Passes on to an application only what is addressed to it, from nowhere else, and JSON."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int, names: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        host: str,
+        port: int,
+        names: Iterable[str] = (),
+        types: Collection[str] = (_JSON,),
+    ) -> None:
         """Guard a server that listens on `host` and `port`.
 
         names: further names that it is reached by, as `name` or `name:port`. Without a port: the
             server's own, 80 and 443.
+        types: that bodies may have; none of a form's, which any page can send.
         """
         self._app = app
         self._port = port
+        self._types = types
         self._allowed = {(name, port) for name in (*_LOOPBACK, _bracketed(host.lower()))}
         for each in names:
             name, own_port = _parse(each) or (each, None)
@@ -65,9 +74,12 @@ class RequestGuard:
             )
         if origins and not (len(origins) == 1 and self._is_own_origin(origins[0])):
             return 403, f"{_shown(origins)} is not an origin of this server"
-        if _has_body(headers) and not _is_json(headers.getlist("content-type")):
-            return 415, f"a body must be {_JSON}"
+        if _has_body(headers) and not self._is_allowed(headers.getlist("content-type")):
+            return 415, f"a body must be {' or '.join(self._types)}"
         return None
+
+    def _is_allowed(self, types: list[str]) -> bool:
+        return len(types) == 1 and types[0].partition(";")[0].strip().lower() in self._types
 
     def _is_own_origin(self, origin: str) -> bool:
         found = _ORIGIN.fullmatch(origin.lower())
@@ -93,10 +105,6 @@ def _bracketed(host: str) -> str:
 
 def _has_body(headers: Headers) -> bool:
     return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
-
-
-def _is_json(types: list[str]) -> bool:
-    return len(types) == 1 and types[0].partition(";")[0].strip().lower() == _JSON
 
 
 def _shown(values: list[str]) -> str:

@@ -78,7 +78,10 @@ class Settings(BaseSettings):
     )
 
     hosts: tuple[HostName, ...] = Field(
-        (), description="Further names that the Prefect server is reached by: `name` or `name:port`"
+        (), description="Further names that our servers are reached by: `name` or `name:port`"
+    )
+    web_token: Annotated[SecretStr, Field(min_length=16)] | None = Field(
+        None, description="Asked for by the local page; default: drawn where others could reach it"
     )
 
     hub_token: SecretStr | None = Field(None, description="Write token of the Hugging Face Hub")
@@ -136,6 +139,7 @@ class Settings(BaseSettings):
         "x_bearer_token",
         "wandb_api_key",
         "notify_url",
+        "web_token",
         mode="before",
     )
     @classmethod

@@ -12,6 +12,7 @@ from tasks.storage import Storage
 # Folders of the storage in which a bot has a folder or a file of its name. Releases go last: after
 # a crash they still say that there is something to delete.
 FOLDERS = (
+    "consents",
     "attempts",
     "due",
     "states",

@@ -23,6 +23,7 @@ from tasks.core.records import (
     TrackedRun,
 )
 from tasks.core.settings import settings
+from tasks.operations.preview_posts import chosen_posts
 from tasks.operations.profiles import avatars_of, profiles_of
 from tasks.publishing.release_contents import ReleaseContents
 from tasks.publishing.release_history import load_pin, save_pin
@@ -84,6 +85,7 @@ def _contents_of(storage: Storage, release: Release, *, for_hub: bool) -> Releas
         languages=corpus.languages or (),
         contact=settings().contact,
         avatars=avatars_of(storage, profiles, now),
+        chosen_posts=chosen_posts(storage, release),
     )
 
 

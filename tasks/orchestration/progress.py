@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable
 from typing import cast
@@ -16,6 +17,10 @@ from tasks.orchestration.outages import skip_if_unreachable, wait_for_server
 
 log = logging.getLogger("huggingtweets")
 SECONDS_BETWEEN = 5.0
+_DESCRIBED = re.compile(
+    r"@(\S+) training +(\d+) % · ([\d,]+) tokens/s · loss ([\d.]+|nan|inf)"
+    r"(?: · held-out ([\d.]+|nan|inf))? · (\d+):(\d\d) left"
+)
 
 
 def describe(bot: Bot, progress: Progress) -> str:
@@ -27,6 +32,26 @@ def describe(bot: Bot, progress: Progress) -> str:
         f"@{bot} training {share:3.0f} % · {progress.tokens_per_second:,.0f} tokens/s"
         f" · loss {progress.loss:.3f}{held_out} · {minutes}:{seconds:02d} left"
     )
+
+
+def described(line: str) -> tuple[Bot, Progress] | None:
+    """What `describe` has put in a line; None for other lines.
+
+    `done` and `total` are in percent, as the line has them.
+    """
+    found = _DESCRIBED.fullmatch(line)
+    if found is None:
+        return None
+    percent, speed, loss, held_out, minutes, seconds = found.groups()[1:]
+    progress = Progress(
+        done=int(percent),
+        total=100,
+        tokens_per_second=float(speed.replace(",", "")),
+        loss=float(loss),
+        held_out=None if held_out is None else float(held_out),
+        seconds_left=60.0 * int(minutes) + int(seconds),
+    )
+    return Bot.parse(found[1]), progress
 
 
 def reporter(bot: Bot) -> Callable[[Progress], None]:

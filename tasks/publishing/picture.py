@@ -58,7 +58,8 @@ def render_picture(contents: ReleaseContents, fonts: Sequence[Path]) -> bytes:
 
 
 def _page(contents: ReleaseContents) -> str:
-    posts = "".join(_post(each) for each in _shown(contents.evaluation.predictions))
+    shown = list(contents.chosen_posts[:_SHOWN]) or _shown(contents.evaluation.predictions)
+    posts = "".join(_post(each) for each in shown)
     return (
         f'<div class="page"><div class="head"><div class="avatars">{_avatars(contents)}</div>'
         f'<div class="who">{_who(contents)}</div></div><div class="posts">{posts}</div>'

@@ -34,6 +34,7 @@ class ReleaseContents:
     languages: of the kept posts, as the corpus names them.
     contact: whom to ask for removal: an https address, or text such as an e-mail address; or None.
     avatars: by handle, from `avatars.avatar_of`; missing ones are drawn as initials.
+    chosen_posts: that a person wants on the picture instead of predictions; empty for none.
     """
 
     bot: Bot
@@ -52,6 +53,7 @@ class ReleaseContents:
     languages: tuple[str, ...] = ()
     contact: str | None = None
     avatars: Mapping[str, bytes] = field(default_factory=dict)
+    chosen_posts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if tuple(profile.handle for profile in self.profiles) != self.bot.handles:

@@ -34,6 +34,7 @@ OF_BOTS = (
     "states",
     "due",
     "attempts",
+    "consents",
 )
 _SHARED = ("*", "nights/*")
 _TRIES = 5  # to delete a folder that others write into

@@ -37,7 +37,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     site = Site(tmp_path, {"STORAGE": str(tmp_path / "storage"), **more}, port=free_port())
     with (tmp_path / "serve.log").open("wb") as log:
         served = subprocess.Popen(
-            [str(BIN / "huggingtweets"), "serve", "--port", str(site.port)],
+            [str(BIN / "huggingtweets"), "serve", "--port", str(site.port), "--web-port", "0"],
             cwd=ROOT, env=site.environment("home"), stdout=log, stderr=log,
         )  # fmt: skip
     until(lambda: "Ready:" in site.log_of("serve"), 180, "the word Ready")

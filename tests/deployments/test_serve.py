@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 import yaml
@@ -43,13 +44,16 @@ def site_on_s3(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         yield site
 
 
+LINKS = {"artifacts": {"key": {"any_": ["huggingtweets-web"]}}}
+
+
 @pytest.fixture
 def served(site: Site) -> Iterator[subprocess.Popen[bytes]]:
     put_database(site.folder / "home")
     command = [str(Path(sys.executable).parent / "huggingtweets"), "serve"]
     with (site.folder / "serve.log").open("wb") as log:
         process = subprocess.Popen(
-            [*command, "--port", str(site.port)],
+            [*command, "--port", str(site.port), "--web-port", str(free_port())],
             cwd=ROOT, env=site.environment("home"), stdout=log, stderr=log,
         )  # fmt: skip
     yield process
@@ -111,6 +115,11 @@ def test_it_serves_mends_itself_and_leaves_nothing_behind(
     first.kill()
     until(lambda: "The train worker exited" in site.log_of("serve"), 30, "the mending")
     retrain_alice(site, tiny_base)
+    page = f"http://127.0.0.1:{served.args[-1]}"
+    assert [bot["bot"] for bot in httpx.get(f"{page}/api/bots").json()] == ["alice"]
+    assert f"http://127.0.0.1:{site.port}" in httpx.get(page).text
+    (link,) = httpx.post(f"{site.url}/artifacts/latest/filter", json=LINKS).json()
+    assert page in link["data"]
 
     served.send_signal(signal.SIGINT)
     assert served.wait(timeout=60) == 0

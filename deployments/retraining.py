@@ -1,0 +1,55 @@
+"""The `retrain` flow in this process, for bots that have work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from deployments.flow_runs import run_async_flow, start_prefect
+from tasks.core.names import Bot
+
+if TYPE_CHECKING:
+    from tasks.core.records import Outcome
+
+
+def run_retrain(bots: list[Bot], sources: dict[str, str], **options: Any) -> list[Outcome]:
+    """The outcome of each bot; the `retrain` flow is run, in this process, if one has work.
+
+    sources: by handle, a file's path or the name of a service. options: `RetrainOptions`' fields.
+    """
+    outcomes = {bot.name: _unchanged(bot, sources, **options) for bot in bots}
+    if with_work := [bot for bot in bots if outcomes[bot.name] is None]:
+        outcomes |= {each.bot: each for each in _run_flow(with_work, sources, **options)}
+    return [each for each in outcomes.values() if each is not None]
+
+
+def _unchanged(bot: Bot, sources: dict[str, str], **options: Any) -> Outcome | None:
+    """The bot's outcome where nothing is new for it, found without Prefect; else None."""
+    if options.get("force"):
+        return None
+    from tasks.core.settings import settings
+    from tasks.operations.unchanged_bots import unchanged_bot
+
+    return unchanged_bot(
+        bot,
+        {handle.name: sources[handle.name] for handle in bot.handles if handle.name in sources},
+        filter_name=options.get("filter") or settings().filter,
+        languages=options.get("languages") or settings().languages,
+        base_id=options.get("base") or settings().base,
+        spec=options["training"],
+        push=options.get("push", False),
+    )
+
+
+def _run_flow(bots: list[Bot], sources: dict[str, str], **options: Any) -> list[Outcome]:
+    start_prefect()
+    from flows.requests import BotRequest, RetrainOptions
+    from flows.retrain import retrain as flow
+
+    requests = [
+        BotRequest(
+            name=bot.name,
+            sources={h.name: sources[h.name] for h in bot.handles if h.name in sources},
+        )
+        for bot in bots
+    ]
+    return list(run_async_flow(flow, requests, RetrainOptions(**options)))

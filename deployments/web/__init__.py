@@ -1,0 +1,1 @@
+"""The local page: bots to try, and a page where they are made."""

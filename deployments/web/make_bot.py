@@ -1,0 +1,105 @@
+"""Makes a bot: imports what was uploaded, and retrains it with the flows that everybody uses.
+
+    python -m deployments.web.make_bot
+
+The command is `{"id", "bot", "sources", "base"}`. Under `serve` the bot is made by its workers, in
+a run of the deployment `account`; where no server has it, by the flow in this process. The answers
+are `{"step"}`, `{"log"}`, and at the end `{"outcome"}` or `{"error"}`. `{"stop": id}` cancels.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+
+from deployments import console
+from deployments.flow_runs import prepare_server
+from deployments.web.bot_sources import FromService, UsedFile, parse_source
+from deployments.web.json_lines import Answer, Command, answers, commands
+from tasks.core import interruption
+from tasks.core.errors import HuggingtweetsError
+from tasks.core.names import Bot, Handle
+from tasks.core.records import Outcome
+from tasks.ingest.importing import import_posts
+
+IMPORT, RETRAIN = "import", "retrain"
+
+
+class _LogLines(logging.Handler):
+    """Answers with the project's log lines."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(logging.INFO)
+        self._answer = answer
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Answer with a record."""
+        self._answer({"log": record.getMessage()})
+
+
+def main() -> None:
+    """Make the bot that the one command names."""
+    console.prepare_environment()
+    answer = answers()
+    logger = logging.getLogger("huggingtweets")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(_LogLines(answer))
+    for command in commands(on_end=lambda: os.kill(os.getpid(), signal.SIGTERM)):
+        try:
+            outcome = make(command, answer)
+            answer({"outcome": outcome.status.value, "reason": outcome.plain_reason})
+        except HuggingtweetsError as error:
+            answer({"error": str(error)})
+        return
+
+
+def make(command: Command, answer: Answer) -> Outcome:
+    """Make a bot; returns its outcome. Raises what the sources and the flow raise."""
+    bot = Bot.parse(command["bot"])
+    sources = [parse_source(each) for each in command["sources"]]
+    answer({"step": IMPORT})
+    for each in sources:
+        if isinstance(each, UsedFile):
+            _import(each)
+            interruption.check()
+    answer({"step": RETRAIN})
+    services: dict[str, str] = {
+        Handle.parse(each.handle).name: each.service
+        for each in sources
+        if isinstance(each, FromService)
+    }
+    if (outcome := _on_server(bot, services, command["base"])) is not None:
+        return outcome
+    return _here(bot, services, command["base"])
+
+
+def _import(file: UsedFile) -> None:
+    source = file.open()
+    scraped = import_posts(source.handle, source, file.path)
+    log = logging.getLogger("huggingtweets")
+    for notice in source.findings.notices:
+        log.warning("@%s: %s", scraped.handle, notice)
+    log.info("@%s: %d posts, %d of them new", scraped.handle, scraped.seen, scraped.new)
+
+
+def _here(bot: Bot, services: dict[str, str], base: str) -> Outcome:
+    from deployments.retraining import run_retrain
+    from tasks.core.records import Spec
+
+    prepare_server()
+    (outcome,) = run_retrain([bot], services, base=base, training=Spec())
+    return outcome
+
+
+def _on_server(bot: Bot, services: dict[str, str], base: str) -> Outcome | None:
+    """The outcome of a run of the workers of `serve`; None where there is no such server."""
+    if not os.environ.get("PREFECT_API_URL"):
+        return None
+    from deployments.web.served_runs import run_on_server
+
+    return run_on_server(bot, services, base)
+
+
+if __name__ == "__main__":
+    main()

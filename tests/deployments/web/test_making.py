@@ -1,0 +1,177 @@
+"""From an upload to what was understood of it, consent, and the bot: over HTTP."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tasks.core.errors import HuggingtweetsError
+from tasks.core.names import Bot, Handle
+from tasks.core.settings import settings
+from tasks.lake.posts import handles
+from tasks.operations.consents import load_consents
+from tasks.sources.file_sources import open_file_source
+from tasks.storage import storage_root
+from tasks.storage.opt_outs import opt_out
+from tests.deployments.web.serving import Page, serving
+from tests.sample_posts import write_table
+from tests.servers.prefect_database import put_database
+
+BINARY = {"Content-Type": "application/octet-stream"}
+END = ("consent", "done", "failed", "cancelled")
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    with serving() as page:
+        yield page
+
+
+@pytest.fixture
+def visitor(page: Page) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=page.url, timeout=60) as client:
+        yield client
+
+
+def upload(visitor: httpx.Client, content: bytes, name: str) -> str:
+    answer = visitor.post("/api/uploads", params={"name": name}, content=content, headers=BINARY)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["upload"])
+
+
+def start(visitor: httpx.Client, *sources: dict[str, Any]) -> str:
+    answer = visitor.post("/api/jobs", json={"sources": sources})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["job"])
+
+
+def ended(visitor: httpx.Client, job: str, *phases: str) -> dict[str, Any]:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        state: dict[str, Any] = visitor.get(f"/api/jobs/{job}").json()
+        if state["phase"] in (phases or END):
+            return state
+        time.sleep(0.1)
+    raise AssertionError(state)
+
+
+def leftovers(page: Page) -> list[Path]:
+    return [file for file in page.uploads_folder.rglob("*") if file.is_file()]
+
+
+def test_what_was_understood_is_shown_and_nothing_is_stored_without_consent(
+    page: Page, visitor: httpx.Client, tmp_path: Path
+) -> None:
+    table = write_table(tmp_path / "posts.csv", posts=200)
+    name = upload(visitor, table.read_bytes(), "posts.csv")
+    job = start(visitor, {"upload": name, "handle": "@Alice"})
+    state = ended(visitor, job)
+    assert state["phase"] == "consent", state
+    (source,) = state["understood"]["sources"]
+    assert (source["handle"], source["source"], source["file"]) == ("alice", "table", "posts.csv")
+    assert source["columns"] == {"id": "id", "created_at": "created_at", "text": "text"}
+    assert (source["read"], source["dates"]["understood"]) == (200, 200)
+    summary = state["understood"]["curation"]
+    assert summary["downloaded"] == 200 == summary["kept"] + sum(summary["dropped"].values())
+    reasons = {example["dropped"] for example in state["understood"]["examples"]}
+    assert reasons == {None, "retweet"}
+    assert handles(storage_root()) == []
+    assert visitor.post(f"/api/jobs/{job}/consent", json={"agreed": False, "name": "A"}).is_error
+    assert visitor.post(f"/api/jobs/{job}/consent", json={"agreed": True, "name": " "}).is_error
+    assert len(leftovers(page)) == 1
+    assert visitor.delete(f"/api/jobs/{job}").status_code == 204
+    assert ended(visitor, job, "cancelled")["phase"] == "cancelled"
+    assert visitor.post(f"/api/jobs/{job}/consent", json={"agreed": True, "name": "A"}).is_error
+    assert handles(storage_root()) == []
+    assert load_consents(storage_root(), Bot.parse("alice")) == []
+    assert leftovers(page) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("photo.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF" + b"\0" * 500),
+        ("broken.zip", b"PK\x03\x04" + b"\0" * 100),
+        ("<img src=x onerror=alert(1)>.csv", b"\0\1\2\3" * 50),
+    ],
+)
+def test_a_broken_file_gets_the_message_of_import(
+    page: Page, visitor: httpx.Client, tmp_path: Path, name: str, content: bytes
+) -> None:
+    job = start(visitor, {"upload": upload(visitor, content, name), "handle": "alice"})
+    state = ended(visitor, job)
+    assert state["phase"] == "failed"
+    file = tmp_path / name.rpartition("/")[2]
+    file.write_bytes(content)
+    with pytest.raises(HuggingtweetsError) as refused:
+        sum(map(len, open_file_source(file, Handle.parse("alice")).batches(None)))
+    assert state["error"] == str(refused.value).replace(f"{tmp_path}/", "")
+    assert leftovers(page) == []
+
+
+def test_an_account_that_opted_out_is_refused(visitor: httpx.Client, tmp_path: Path) -> None:
+    from datetime import UTC, datetime
+
+    opt_out(storage_root(), Handle.parse("alice"), datetime.now(UTC))
+    table = write_table(tmp_path / "posts.csv", posts=50)
+    job = start(
+        visitor, {"upload": upload(visitor, table.read_bytes(), "a.csv"), "handle": "alice"}
+    )
+    state = ended(visitor, job)
+    assert state["phase"] == "failed"
+    assert "opted out" in state["error"]
+
+
+def test_what_is_asked_for_is_checked(visitor: httpx.Client) -> None:
+    def refused(**asked: Any) -> int:
+        return visitor.post("/api/jobs", json=asked).status_code
+
+    file = {"upload": "x", "handle": "alice"}
+    assert refused(sources=[]) == 422
+    assert refused(sources=[file] * 4) == 422
+    assert refused(sources=[{**file, "path": "/etc/passwd"}]) == 422
+    assert refused(sources=[{"service": "x_api", "handle": "alice"}]) == 422
+    assert refused(sources=[file]) == 400, "there is no such upload"
+    assert refused(sources=[file], base="/etc") == 422
+    assert refused(sources=[file], force=True) == 422
+    for path in ("", "/events", "/consent"):
+        assert visitor.get(f"/api/jobs/guessed{path}").status_code in (404, 405)
+    assert visitor.get("/make/guessed").status_code == 404
+    assert visitor.get("/api/jobs").status_code == 405, "jobs are not listed"
+    assert visitor.get("/make").status_code == 200
+
+
+@pytest.mark.slow
+def test_a_file_becomes_a_bot(
+    page: Page,
+    visitor: httpx.Client,
+    tmp_path: Path,
+    tiny_base: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in {"BASE": str(tiny_base), "TRACKING": "false"}.items():
+        monkeypatch.setenv(f"HUGGINGTWEETS_{name}", value)
+    database = f"sqlite+aiosqlite:///{put_database(tmp_path / 'prefect')}"
+    monkeypatch.setenv("PREFECT_API_DATABASE_CONNECTION_URL", database)
+    monkeypatch.setenv("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "240")
+    settings.cache_clear()
+    table = write_table(tmp_path / "posts.csv", posts=200)
+    name = upload(visitor, table.read_bytes(), "posts.csv")
+    job = start(visitor, {"upload": name, "handle": "alice"})
+    assert ended(visitor, job)["phase"] == "consent"
+    agreed = {"agreed": True, "name": "Alice A."}
+    assert visitor.post(f"/api/jobs/{job}/consent", json=agreed).status_code == 204
+    assert visitor.post(f"/api/jobs/{job}/consent", json=agreed).status_code == 400
+    state = ended(visitor, job, "done", "failed")
+    assert state["phase"] == "done", state
+    assert state["outcome"] == "released"
+    assert state["curve"][-1][0] == 100
+    assert leftovers(page) == []
+    (consent,) = load_consents(storage_root(), Bot.parse("alice"))
+    assert (consent.handle, consent.given_by, consent.file) == ("alice", "Alice A.", "posts.csv")
+    assert visitor.get("/bots/alice").text.count("Alice A.") == 1
