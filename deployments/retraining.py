@@ -37,6 +37,7 @@ def _unchanged(bot: Bot, sources: dict[str, str], **options: Any) -> Outcome | N
         base_id=options.get("base") or settings().base,
         spec=options["training"],
         push=options.get("push", False),
+        from_base=options.get("start") == "base",
     )
 
 

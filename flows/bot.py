@@ -16,13 +16,12 @@ from prefect.states import Failed
 from flows.requests import BotRequest, RetrainOptions
 from tasks.artifacts import show_corpus, show_gate, show_release
 from tasks.core.names import Bot
-from tasks.core.records import Corpus, Evaluation, Gate, Outcome, Release, Status
+from tasks.core.records import Checkpoint, Corpus, Evaluation, Gate, Outcome, Release, Status
 from tasks.core.settings import settings
 from tasks.curate import curate, notes_on
 from tasks.evaluate import evaluate
 from tasks.evaluation.gate import verdict_on
 from tasks.finetune import base_for, finetune
-from tasks.operations.checkpoint_keys import fingerprint_of
 from tasks.operations.pushing import hub_access
 from tasks.operations.retrain_record import (
     INPUTS,
@@ -32,6 +31,8 @@ from tasks.operations.retrain_record import (
     record,
     unchanged_outcome,
 )
+from tasks.operations.training_start import START, released_already, training_start
+from tasks.operations.warm_starts import Start
 from tasks.orchestration.limits import bot_place, training_place
 from tasks.orchestration.signals import answer_signals_again
 from tasks.outcome import outcome_of_error, record_outcome
@@ -40,7 +41,6 @@ from tasks.publish import (
     latest_release_of,
     publish,
     push,
-    released_already,
 )
 from tasks.publishing.releases import evaluation_of
 from tasks.scrape import fetch
@@ -158,15 +158,17 @@ def retrain_and_release(bot: Bot, options: RetrainOptions) -> Outcome:
     show_corpus(corpus)
     with bot_place(bot):
         # By another run perhaps, while this one waited for the bot.
-        released = released_already(bot, fingerprint_of(corpus, base, spec))
+        released = released_already(bot, corpus, base, spec, from_base=inputs.from_base)
         if released is not None and not options.force:
             return _unchanged(released, corpus, options)
 
+        start = training_start(bot, corpus, base, spec, from_base=inputs.from_base)
         with training_place():
-            checkpoint = finetune(bot, corpus, base, spec)
-            evaluation = evaluate(bot, corpus, base, checkpoint, spec, latest_release_of(bot))
-        gate = verdict_on(evaluation)
-        show_gate(bot, gate)
+            checkpoint, evaluation, gate = _trained(bot, corpus, inputs, start)
+            if start.warm_start is not None and not gate.passed:
+                start = Start(None, f"the warm start was held back: {gate}")
+                log.warning("@%s: training starts %s", bot, start)
+                checkpoint, evaluation, gate = _trained(bot, corpus, inputs, start)
         passed = gate.passed or options.force
         url = hub_url(bot) if options.push and passed else None
         tracked = track(bot, corpus, base, checkpoint, evaluation, spec, gate=gate, model_url=url)
@@ -180,7 +182,19 @@ def retrain_and_release(bot: Bot, options: RetrainOptions) -> Outcome:
         if options.push:
             release = push(release, options.visibility, options.gated)
     reason = "; ".join((*gate.reasons, *notes_on(corpus)))
-    return Outcome(bot.name, Status.RELEASED, reason, now(), release, corpus, evaluation)
+    details = {START: str(start)}
+    return Outcome(bot.name, Status.RELEASED, reason, now(), release, corpus, evaluation, details)
+
+
+def _trained(
+    bot: Bot, corpus: Corpus, inputs: Inputs, start: Start
+) -> tuple[Checkpoint, Evaluation, Gate]:
+    base, spec = inputs.base, inputs.spec
+    checkpoint = finetune(bot, corpus, base, spec, start.warm_start)
+    evaluation = evaluate(bot, corpus, base, checkpoint, spec, latest_release_of(bot))
+    gate = verdict_on(evaluation)
+    show_gate(bot, gate)
+    return checkpoint, evaluation, gate
 
 
 def inputs_of(bot: Bot, options: RetrainOptions) -> Inputs:
@@ -192,6 +206,7 @@ def inputs_of(bot: Bot, options: RetrainOptions) -> Inputs:
         languages=options.languages or defaults.languages,
         base=base_for(options.base or defaults.base),
         spec=options.training,
+        from_base=options.start == "base",
     )
 
 

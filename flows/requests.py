@@ -56,6 +56,11 @@ class RetrainOptions(BaseModel):
         None, description="Who may download it is decided by a form, or by hand"
     )
     force: bool = Field(False, description="Release even if nothing has changed, or held back")
+    start: Literal["auto", "base"] = Field(
+        "auto",
+        description="What training starts from: the bot's last release where it can, or "
+        "always the base",
+    )
     training: Spec = Field(Spec(), description="How the bots are trained")
 
 

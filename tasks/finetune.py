@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
-from prefect import task
+from prefect import Task, task
 from prefect.runtime import flow_run
 
 from tasks.core.errors import OptedOut
 from tasks.core.names import Bot
-from tasks.core.records import MANIFEST, Base, Checkpoint, Corpus, Spec
+from tasks.core.records import MANIFEST, Base, Checkpoint, Corpus, Spec, WarmStart
 from tasks.core.settings import settings
-from tasks.curation.corpus_files import read_corpus
+from tasks.curation.corpus_files import CorpusTexts, read_corpus, read_posts
 from tasks.operations.checkpoint_keys import RESUME, checkpoint_key, fingerprint_of
 from tasks.orchestration.policies import RETRY, cached
 from tasks.orchestration.progress import reporter
-from tasks.storage import storage_root
+from tasks.storage import Storage, storage_root
 from tasks.storage.opt_outs import refuse_opted_out
 
 
@@ -45,21 +50,33 @@ def base_for(base_id: str) -> Base:
 
 @task(name="finetune", task_run_name="finetune @{bot}", **RETRY, **cached("finetune"))
 def finetune_task(bot: Bot, corpus: Corpus, base: Base, spec: Spec) -> Checkpoint:
-    """Train, and store the best weights with their manifest.
+    """Train from the base, and store the best weights with their manifest."""
+    return _train(bot, corpus, base, spec, None)
 
-    An interrupted training of the same is resumed, whichever worker of the storage began it.
-    """
+
+@task(name="warm start", task_run_name="warm start @{bot}", **RETRY, **cached("warm-start"))
+def warm_start_task(
+    bot: Bot, corpus: Corpus, base: Base, spec: Spec, warm_start: WarmStart
+) -> Checkpoint:
+    """Train from a release on what is new since, and store the best weights with their manifest."""
+    return _train(bot, corpus, base, spec, warm_start)
+
+
+def _train(
+    bot: Bot, corpus: Corpus, base: Base, spec: Spec, warm_start: WarmStart | None
+) -> Checkpoint:
+    """An interrupted training of the same is resumed, whichever worker of the storage began it."""
     from tasks.training.checkpoint import train_checkpoint
     from tasks.training.resume import Resume
 
     storage = storage_root()
-    texts = read_corpus(storage, corpus)
-    fingerprint = fingerprint_of(corpus, base, spec)
+    texts = _texts(storage, corpus, warm_start)
+    fingerprint = fingerprint_of(corpus, base, spec, warm_start)
     uri = checkpoint_key(bot, fingerprint)
     seconds = settings().checkpoint_seconds
     unfinished = Resume(storage, f"{RESUME}/{bot}/{fingerprint[:16]}", fingerprint, seconds)
     try:
-        with storage.new_folder(uri) as folder:
+        with _parent(storage, warm_start) as parent, storage.new_folder(uri) as folder:
             checkpoint = train_checkpoint(
                 texts.train,
                 texts.held_out,
@@ -70,6 +87,8 @@ def finetune_task(bot: Bot, corpus: Corpus, base: Base, spec: Spec) -> Checkpoin
                 fingerprint=fingerprint,
                 uri=uri,
                 on_progress=reporter(bot),
+                parent=parent,
+                warm_start=warm_start,
                 resume=unfinished if seconds else None,
             )
             # An owner may have opted out meanwhile; the draft folder then goes with the error.
@@ -81,9 +100,35 @@ def finetune_task(bot: Bot, corpus: Corpus, base: Base, spec: Spec) -> Checkpoin
     return checkpoint
 
 
-def finetune(bot: Bot, corpus: Corpus, base: Base, spec: Spec) -> Checkpoint:
-    """The bot's checkpoint, trained again where it has gone."""
-    checkpoint = finetune_task(bot, corpus, base, spec)
+def _texts(storage: Storage, corpus: Corpus, warm_start: WarmStart | None) -> CorpusTexts:
+    """What is read: of a warm start the posts alone that its parent was not trained on."""
+    if warm_start is None:
+        return read_corpus(storage, corpus)
+    before = read_posts(storage, replace(corpus, file=warm_start.corpus))
+    return read_corpus(storage, corpus, known=before.train)
+
+
+@contextmanager
+def _parent(storage: Storage, warm_start: WarmStart | None) -> Iterator[Path | None]:
+    """The folder of the release that training starts from, or None for the base."""
+    if warm_start is None:
+        yield None
+        return
+    with storage.folder(warm_start.folder) as folder:
+        yield folder
+
+
+def finetune(
+    bot: Bot, corpus: Corpus, base: Base, spec: Spec, warm_start: WarmStart | None = None
+) -> Checkpoint:
+    """The bot's checkpoint, trained again where it has gone. warm_start: None for the base."""
+    if warm_start is None:
+        return _stored(finetune_task, bot, corpus, base, spec)
+    return _stored(warm_start_task, bot, corpus, base, spec, warm_start)
+
+
+def _stored(trained: Task[..., Checkpoint], *inputs: Any) -> Checkpoint:
+    checkpoint = trained(*inputs)
     if not storage_root().exists(f"{checkpoint.uri}/{MANIFEST}"):
-        checkpoint = finetune_task.with_options(refresh_cache=True)(bot, corpus, base, spec)
+        checkpoint = trained.with_options(refresh_cache=True)(*inputs)
     return checkpoint

@@ -25,18 +25,9 @@ from tasks.orchestration.limits import publishing_place
 from tasks.orchestration.policies import RETRY
 from tasks.publishing.card_metadata import HUB
 from tasks.publishing.release_contents import ReleaseContents
-from tasks.publishing.releases import latest_release, publish_locally, revision_of, verify_release
+from tasks.publishing.releases import latest_release, publish_locally, revision_of
 from tasks.storage import storage_root
 from tasks.storage.opt_outs import refuse_opted_out
-
-
-def released_already(bot: Bot, fingerprint: str) -> Release | None:
-    """The latest release, where it was made from the same inputs and is still whole."""
-    storage = storage_root()
-    release = latest_release(storage, bot)
-    if release is None or release.fingerprint != fingerprint:
-        return None
-    return release if verify_release(storage, release) else None
 
 
 def latest_release_of(bot: Bot) -> Release | None:

@@ -25,6 +25,13 @@ from tasks.core.names import Bot, Handle
 from tasks.orchestration.signals import EXIT_CODE
 
 
+class StartFrom(StrEnum):
+    """What training starts from: the last release where it can, or always the base."""
+
+    AUTO = "auto"
+    BASE = "base"
+
+
 class Mode(StrEnum):
     """Which weights are trained: all of the base's, or an adapter's."""
 
@@ -50,6 +57,12 @@ def retrain(
         Mode | None, typer.Option(help="Train all weights (default), or a LoRA adapter on the base")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of training and predictions")] = None,
+    start: Annotated[
+        StartFrom,
+        typer.Option(
+            "--from", help="Train from the last release where that is possible, or from the base"
+        ),
+    ] = StartFrom.AUTO,
     push: Push = False,
     force: Annotated[
         bool, typer.Option("--force", help="Release even if unchanged or held back")
@@ -76,6 +89,7 @@ def retrain(
         languages=tuple(language or ()),
         push=push,
         force=force,
+        start=start.value,
         training=spec,
     )
     if as_json:

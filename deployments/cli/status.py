@@ -90,6 +90,8 @@ def _print_details(details: BotDetails, *, as_json: bool) -> None:
         "release": f"{details.release}{', pinned' if details.pinned else ''}"
         if details.release
         else None,
+        "training": f"started {details.start}" if details.start else None,
+        "base last used": _base_used(details),
         "folder": details.folder,
         "card": details.card,
         "picture": details.picture,
@@ -111,6 +113,14 @@ def _counts(handle: str, counts: dict[str, Any]) -> str:
     return (
         f"@{handle}: {counts['downloaded']:,} = {counts['kept']:,} kept + {dropped or '0 dropped'}"
     )
+
+
+def _base_used(details: BotDetails) -> str | None:
+    """When the release in force, or the one that its training started from, began at the base."""
+    for each in details.releases:
+        if each.in_force and each.base_used_at:
+            return f"{each.base_used_at[:19]} ({ago(each.base_used_at)})"
+    return None
 
 
 def _losses(details: BotDetails) -> str | None:

@@ -51,6 +51,16 @@ class Settings(BaseSettings):
     )
     timezone: str = Field("UTC", description="Time zone of the nights, such as Europe/Paris")
 
+    warm_share: float = Field(
+        0.25,
+        ge=0,
+        le=1,
+        description="A retrain starts from the base again once so large a share "
+        "of training posts is new; 0: it always does",
+    )
+    warm_days: float = Field(
+        30, ge=0, description="Days after which a retrain starts from the base again"
+    )
     gate_tolerance: float = Field(
         0.1, ge=0, description="Nats a token by which a bot may be worse than its release"
     )

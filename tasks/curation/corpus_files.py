@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 from tasks.core.errors import StorageUnusable
 from tasks.core.names import Bot
 from tasks.core.records import Corpus, FileRef, digest
-from tasks.curation.corpus import HELD_OUT, TRAIN, Curated
+from tasks.curation.corpus import HELD_OUT, SCHEMA, TRAIN, Curated
 from tasks.storage import Storage
 
 FOLDER = "corpora"
@@ -28,6 +29,18 @@ class CorpusTexts:
     train: list[str]
     held_out: list[str]
     train_handles: list[str]
+
+
+# Its account, its id and its kept text: an edited post is another.
+Post = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class CorpusPosts:
+    """The posts of a corpus, those that are trained on and those that are held out."""
+
+    train: frozenset[Post]
+    held_out: frozenset[Post]
 
 
 def write_corpus(storage: Storage, curated: Curated, bot: Bot, filter_name: str) -> Corpus:
@@ -65,17 +78,36 @@ def _write_table(storage: Storage, key: str, table: pa.Table) -> FileRef:
     return FileRef(key, storage.write(key, sink.getvalue().to_pybytes()), table.num_rows)
 
 
-def read_corpus(storage: Storage, corpus: Corpus) -> CorpusTexts:
-    """The texts of a stored corpus. Raises StorageUnusable if its file is missing or changed."""
-    data = _read_verified(storage, corpus)
-    table = pq.read_table(pa.BufferReader(data))
-    columns: list[list[Any]] = [table[name].to_pylist() for name in ("handle", "text", "split")]
-    rows = list(zip(*columns, strict=True))
+def read_corpus(
+    storage: Storage, corpus: Corpus, *, known: Collection[Post] = frozenset()
+) -> CorpusTexts:
+    """The texts of a stored corpus. Raises StorageUnusable if its file is missing or changed.
+
+    known: training posts to leave out.
+    """
+    rows = _rows(storage, corpus)
+    train = [post for post, split in rows if split == TRAIN and post not in known]
     return CorpusTexts(
-        train=[text for _, text, split in rows if split == TRAIN],
-        held_out=[text for _, text, split in rows if split == HELD_OUT],
-        train_handles=[handle for handle, _, split in rows if split == TRAIN],
+        train=[text for _, _, text in train],
+        held_out=[text for (_, _, text), split in rows if split == HELD_OUT],
+        train_handles=[handle for handle, _, _ in train],
     )
+
+
+def read_posts(storage: Storage, corpus: Corpus) -> CorpusPosts:
+    """The posts of a stored corpus. Raises StorageUnusable as `read_corpus` does."""
+    rows = _rows(storage, corpus)
+    return CorpusPosts(
+        train=frozenset(post for post, split in rows if split == TRAIN),
+        held_out=frozenset(post for post, split in rows if split == HELD_OUT),
+    )
+
+
+def _rows(storage: Storage, corpus: Corpus) -> list[tuple[Post, str]]:
+    """Each post of a corpus with its split, in the order of the corpus."""
+    table = pq.read_table(pa.BufferReader(_read_verified(storage, corpus)))
+    columns: list[list[Any]] = [table[name].to_pylist() for name in SCHEMA.names]
+    return [((handle, key, text), split) for handle, key, text, split in zip(*columns, strict=True)]
 
 
 def read_all_posts(storage: Storage, corpus: Corpus) -> pa.Table | None:

@@ -13,6 +13,7 @@ from tasks.core.records.bot_outcomes import without_bot
 from tasks.core.settings import settings
 from tasks.lake.posts import characters_stored, handles, rows_stored
 from tasks.operations.machine_names import machine_name
+from tasks.operations.training_start import START
 from tasks.publishing.loss_curve import NAME as LOSSES
 from tasks.publishing.release_history import KeptRelease, kept_releases, load_pin
 from tasks.publishing.releases import evaluation_of, latest_release
@@ -70,6 +71,7 @@ class BotDetails(BotStatus):
     """Everything of one bot.
 
     folder, card, picture, curve: paths or URLs of the release in force, where there is one.
+    start: where the last retrain's training started, and why, where it trained.
     counts: by account, its posts: downloaded, kept, and dropped by reason.
     releases: those that are kept, the newest first. nights: those that it was in, the newest first.
     """
@@ -81,6 +83,7 @@ class BotDetails(BotStatus):
     repeated_share: float | None
     last_success: str | None
     failures: int
+    start: str | None
     counts: dict[str, dict[str, Any]]
     releases: list[KeptRelease]
     nights: list[NightOfBot]
@@ -125,6 +128,7 @@ def status_of(storage: Storage, bot: Bot) -> BotDetails:
         repeated_share=known.evaluation.repeated_share if known.evaluation else None,
         last_success=_iso(known.state.last_success),
         failures=known.state.failures,
+        start=_start(known.outcome),
         counts={
             handle: {"downloaded": c.downloaded, "kept": c.kept, "dropped": dict(c.dropped)}
             for handle, c in (corpus.counts if corpus else {}).items()
@@ -132,6 +136,11 @@ def status_of(storage: Storage, bot: Bot) -> BotDetails:
         releases=kept_releases(storage, bot),
         nights=_nights_of(storage, bot),
     )
+
+
+def _start(outcome: Outcome | None) -> str | None:
+    said = outcome.details.get(START) if outcome else None
+    return said if isinstance(said, str) else None
 
 
 def _known(storage: Storage, names: list[str] | None = None) -> dict[str, _Known]:

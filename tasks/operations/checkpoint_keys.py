@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from tasks.core.names import Bot
-from tasks.core.records import Base, Corpus, Spec, digest
+from tasks.core.records import Base, Corpus, Spec, WarmStart, digest
 
 # Of each mode, raised whenever the same corpus, base and spec would give other weights than before.
 RECIPES = {"full": 4, "adapter": 5}
+# Raised in the same way for warm starts, of which nothing else changes.
+WARM_RECIPE = 1
 # The storage's folders of trained weights and of unfinished trainings, by bot and fingerprint.
 CHECKPOINTS, RESUME = "checkpoints", "resume"
 
@@ -16,9 +18,18 @@ def recipe_of(spec: Spec) -> int:
     return RECIPES[spec.mode]
 
 
-def fingerprint_of(corpus: Corpus, base: Base, spec: Spec) -> str:
-    """The digest of all that goes into a checkpoint, so that equal ones need no training."""
-    return digest(recipe_of(spec), corpus.bot, corpus.file.sha256, base.id, base.revision, spec)
+def fingerprint_of(
+    corpus: Corpus, base: Base, spec: Spec, warm_start: WarmStart | None = None
+) -> str:
+    """The digest of all that goes into a checkpoint, so that equal ones need no training.
+
+    Of a warm start these are the parent's weights and posts as well: the latter say what is new.
+    """
+    whole = digest(recipe_of(spec), corpus.bot, corpus.file.sha256, base.id, base.revision, spec)
+    if warm_start is None:
+        return whole
+    parent = warm_start.weights.sha256, warm_start.corpus.sha256
+    return digest("warm start", WARM_RECIPE, whole, *parent)
 
 
 def checkpoint_key(bot: Bot, fingerprint: str) -> str:

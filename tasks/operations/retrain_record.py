@@ -32,13 +32,14 @@ INPUTS = "inputs"  # under which an outcome's details hold the digest
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a bot is made with, beside its posts."""
+    """What a bot is made with, beside its posts. from_base: never from its last release."""
 
     bot: Bot
     filter: str
     languages: tuple[str, ...]
     base: Base
     spec: Spec
+    from_base: bool = False
 
     def digest(self, files: Mapping[str, str]) -> str:
         """Changes when the posts, the files that they come from, or the settings do.
@@ -54,6 +55,7 @@ class Inputs:
             [self.filter, self.languages, settings().min_characters],
             [self.base.id, self.base.revision, self.spec],
             [settings().gate_tolerance, settings().gate_repeats],
+            *(["from the base"] if self.from_base else []),
         )
 
 

@@ -28,6 +28,7 @@ def unchanged_bot(
     base_id: str,
     spec: Spec,
     push: bool,
+    from_base: bool = False,
 ) -> Outcome | None:
     """The bot's outcome, recorded, where its posts, sources and settings are those of the last one.
 
@@ -44,7 +45,7 @@ def unchanged_bot(
         if files is None:
             return None
         base = resolve_base(base_id, settings().cache, endpoint=settings().hub_endpoint)
-        inputs = Inputs(bot, filter_name, languages, base, spec).digest(files)
+        inputs = Inputs(bot, filter_name, languages, base, spec, from_base).digest(files)
         outcome = unchanged_outcome(bot, inputs, push=push)
     except HuggingtweetsError:
         return None

@@ -145,7 +145,9 @@ def _hyperparameters(contents: ReleaseContents) -> Iterator[tuple[str, str]]:
     spec, checkpoint = contents.spec, contents.checkpoint
     yield "Learning rate (peak)", f"{checkpoint.learning_rate:g}"
     yield "Schedule", f"{spec.schedule}, {spec.warmup:.0%} warm-up"
-    yield "Epochs", f"{checkpoint.epochs:.2g} of at most {spec.epochs}"
+    warm = checkpoint.warm_start is not None
+    most = "over the new tweets" if warm else f"of at most {spec.epochs}"
+    yield "Epochs", f"{checkpoint.epochs:.2g} {most}"
     yield "Optimizer", f"AdamW, weight decay {spec.weight_decay:g}, clipped at {spec.clip:g}"
     yield "Tokens per step", f"{spec.batch_tokens}"
     yield "Longest post", f"{spec.max_tokens} tokens"

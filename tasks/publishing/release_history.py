@@ -14,6 +14,7 @@ from datetime import datetime
 from tasks.core.errors import BadInput, DamagedState
 from tasks.core.names import Bot
 from tasks.core.records import Release
+from tasks.publishing.release_manifest import warm_start_in
 from tasks.publishing.releases import (
     evaluation_of,
     latest_release,
@@ -44,6 +45,8 @@ class KeptRelease:
     """A release in the storage.
 
     created_at: ISO 8601. base: its public name or a description. bytes: of its files.
+    started_from: the release whose weights its training began with; None for the base.
+    base_used_at: when the last training from the base was that it descends from, ISO 8601.
     in_force: whether `latest` points at it; pinned: whether a person has put it there.
     """
 
@@ -57,6 +60,8 @@ class KeptRelease:
     hub: str | None
     in_force: bool
     pinned: bool
+    started_from: str | None
+    base_used_at: str | None
 
 
 _PINS = StateFiles("releases", Pin, remedy="delete it; the newest release is then in force")
@@ -84,7 +89,7 @@ def kept_releases(storage: Storage, bot: Bot) -> list[KeptRelease]:
         revision = str(manifest.get("revision"))
         release = Release(bot, revision, str(manifest.get("fingerprint")), key)
         in_force = latest is not None and latest.folder == key
-        base = manifest.get("base")
+        base, start = manifest.get("base"), warm_start_in(manifest)
         found.append(
             KeptRelease(
                 revision=revision,
@@ -96,6 +101,8 @@ def kept_releases(storage: Storage, bot: Bot) -> list[KeptRelease]:
                 hub=latest.hub if latest and in_force else None,
                 in_force=in_force,
                 pinned=in_force and pin is not None and pin.revision == revision,
+                started_from=start.release if start else None,
+                base_used_at=start.base_used_at if start else manifest.get("created_at"),
             )
         )
     return sorted(found, key=lambda each: (each.created_at or "", each.revision), reverse=True)

@@ -9,10 +9,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from tasks.core.records import Base, Counts, Gate
+from pydantic import TypeAdapter, ValidationError
+
+from tasks.core.records import Base, Counts, Gate, WarmStart
 from tasks.publishing.release_contents import ReleaseContents
 from tasks.storage import sha256_of
 
+_WARM_STARTS = TypeAdapter(WarmStart)
 _EMBEDDED = "embedded"  # the base that is part of this project
 _PACKAGES = ("huggingtweets", "torch", "transformers", "safetensors", "huggingface-hub")
 
@@ -58,6 +61,7 @@ def manifest_of(contents: ReleaseContents, folder: Path) -> dict[str, Any]:
         "corpus": {**asdict(corpus.file), "filter": corpus.filter},
         "base": _base(contents.base),
         "spec": asdict(contents.spec),
+        "warm_start": _warm_start(contents.checkpoint.warm_start),
         "versions": _versions(),
         "files": {path.name: _file(path) for path in sorted(folder.iterdir())},
     }
@@ -75,6 +79,22 @@ def _base(base: Base) -> dict[str, str | None]:
         "revision": base.revision,
         "license": base.license,
     }
+
+
+def _warm_start(warm_start: WarmStart | None) -> dict[str, Any] | None:
+    """From which release the training started; None for the base."""
+    return None if warm_start is None else asdict(warm_start)
+
+
+def warm_start_in(manifest: Any) -> WarmStart | None:
+    """From which release the training of a manifest's release started; None for the base.
+
+    Older versions always started from the base, and wrote nothing of it.
+    """
+    try:
+        return _WARM_STARTS.validate_python(manifest["warm_start"])
+    except (KeyError, TypeError, ValidationError):
+        return None
 
 
 def _training(contents: ReleaseContents) -> dict[str, Any]:

@@ -129,6 +129,14 @@ class Storage:
         ):
             return bytes(stream.read())
 
+    def sha256(self, key: str) -> str:
+        """The SHA-256 of a file, read piece by piece. Raises as `read` does."""
+        with (
+            translate_errors(self.url),
+            self.filesystem.open_input_stream(self.full(key), compression=None) as stream,
+        ):
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+
     def read_json(self, key: str) -> Any:
         """The JSON of a file, or None where it does not exist."""
         try:

@@ -12,10 +12,11 @@ from pathlib import Path
 import torch
 import transformers
 
-from tasks.core.records import MANIFEST, Base, Checkpoint, FileRef, Progress, Spec
+from tasks.core.records import MANIFEST, Base, Checkpoint, FileRef, Progress, Spec, WarmStart
 from tasks.storage import sha256_of
 from tasks.training.engine import engine_for
 from tasks.training.resume import Resume
+from tasks.training.schedule import warm_spec
 from tasks.training.trainer import Trained, training
 
 
@@ -30,32 +31,46 @@ def train_checkpoint(  # noqa: PLR0913 - what goes in, where to, and under which
     fingerprint: str,
     uri: str,
     on_progress: Callable[[Progress], None],
+    parent: Path | None = None,
+    warm_start: WarmStart | None = None,
     resume: Resume | None = None,
 ) -> Checkpoint:
     """Train a bot and fill `folder` with its best weights, or its adapter, the manifest last.
 
     handles: whose post each training text is. uri: the key under which the folder will be found.
+    parent: the folder of the model that a warm start begins from; warm_start: what it is.
     resume: where an unfinished training is kept; whoever installs the folder removes it.
     Raises BaseUnavailable.
     """
     engine = engine_for(base)
+    # Of a warm start each new post is read once, whosever it is: among few new posts, one account's
+    # only one would be read again and again to balance another's many.
+    recipe, owners = (spec, handles) if parent is None else (warm_spec(spec), None)
     with (
         engine.busy,
         training(
-            engine, train, held_out, spec, handles=handles, on_progress=on_progress, resume=resume
+            engine,
+            train,
+            held_out,
+            recipe,
+            handles=owners,
+            parent=parent,
+            on_progress=on_progress,
+            resume=resume,
         ) as (trained, export),
     ):
         begun = time.monotonic()
         weights = export(folder)
         trained.seconds_in["save"] = time.monotonic() - begun
     hashes = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
-    _write_manifest(folder, base, spec, trained, fingerprint, hashes)
+    _write_manifest(folder, base, spec, warm_start, trained, fingerprint, hashes)
     figures = asdict(trained)
     del figures["base_loss"]  # the evaluation's, which measures what was saved
     return Checkpoint(
         uri=uri,
         fingerprint=fingerprint,
         weights=FileRef(f"{uri}/{weights}", hashes[weights]),
+        warm_start=warm_start,
         **figures,
     )
 
@@ -64,6 +79,7 @@ def _write_manifest(
     folder: Path,
     base: Base,
     spec: Spec,
+    warm_start: WarmStart | None,
     trained: Trained,
     fingerprint: str,
     hashes: dict[str, str],
@@ -72,6 +88,7 @@ def _write_manifest(
         "fingerprint": fingerprint,
         "base": {"id": base.id, "revision": base.revision, "origin": base.origin},
         "spec": asdict(spec),
+        "warm_start": asdict(warm_start) if warm_start else None,
         "trained": asdict(trained),
         "versions": {
             "python": platform.python_version(),

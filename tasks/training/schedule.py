@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from tasks.core.records import Spec
 
@@ -13,6 +14,15 @@ RATE, RATE_IN_FEW = 2e-4, 3e-4
 FEW_STEPS = 16
 # Of an adapter. Measured with rank 64 on real accounts; training all weights wants less.
 ADAPTER_RATE = 1.5e-3
+
+# Of a warm start (docs/training.md): at a share of the rate of a training from the base, once.
+WARM_RATE, WARM_EPOCHS = 0.5, 1
+
+
+def warm_spec(spec: Spec) -> Spec:
+    """How a warm start reads a bot's new posts, where trainings from the base follow `spec`."""
+    rate = WARM_RATE * (spec.learning_rate or RATE)
+    return replace(spec, learning_rate=rate, epochs=WARM_EPOCHS, evaluations=1)
 
 
 def default_rate(mode: str, steps: int) -> float:

@@ -19,7 +19,7 @@ from tasks.training.compute.flops import peak_flops, training_flops
 from tasks.training.compute.micro_batches import peak_memory
 from tasks.training.data.documents import Document, scored
 from tasks.training.engine import Engine
-from tasks.training.export import WEIGHTS, export_adapter, export_model
+from tasks.training.export import WEIGHTS, export_adapter, export_model, import_weights
 from tasks.training.resume import Resume, StateWriter
 from tasks.training.run import Report, Run
 from tasks.training.steps import Trainable
@@ -66,6 +66,7 @@ def train(
     spec: Spec,
     *,
     handles: Sequence[str] | None = None,
+    parent: Path | None = None,
     on_progress: Report = lambda _progress: None,
     resume: Resume | None = None,
 ) -> Trained:
@@ -75,7 +76,14 @@ def train(
     Parameters and errors are those of `training`.
     """
     with training(
-        engine, texts, held_out, spec, handles=handles, on_progress=on_progress, resume=resume
+        engine,
+        texts,
+        held_out,
+        spec,
+        handles=handles,
+        parent=parent,
+        on_progress=on_progress,
+        resume=resume,
     ) as (trained, _):
         return trained
 
@@ -88,12 +96,15 @@ def training(
     spec: Spec,
     *,
     handles: Sequence[str] | None = None,
+    parent: Path | None = None,
     on_progress: Report = lambda _progress: None,
     resume: Resume | None = None,
 ) -> Iterator[tuple[Trained, Export]]:
     """Train; within the block the best weights are in the engine's model, and can be exported.
 
     handles: whose post each training text is, where a bot has several.
+    parent: the folder of the model to start from instead of the base, in `full` mode only. Its
+        weights are kept where no evaluation is better than they are.
     resume: where an unfinished training is kept, and looked for first.
     Raises BaseUnavailable, also where one post alone does not fit in memory.
     """
@@ -111,10 +122,21 @@ def training(
         states = StateWriter(resume) if resume else None
         owners = handles or [""] * len(texts)
         run = Run(trainable, *documents, spec, owners, base_loss=base_loss, states=states)
+        if parent is not None:
+            seconds["load"] += _load_parent(engine, parent)
+            run.start_from_present_weights()
         run.seconds["evaluate"] += evaluated
         _search(run, engine, states, on_progress)
         seconds |= {**run.seconds, "keep": states.seconds if states else 0.0}
         yield _trained(run, engine, base_loss, precision, seconds, documents[0]), export
+
+
+def _load_parent(engine: Engine, folder: Path) -> float:
+    """Put the parent's weights in the place of the base's; returns the seconds that took."""
+    begun = time.monotonic()
+    import_weights(engine.model, folder)
+    engine.restore(engine.weights.weights)  # the master too
+    return time.monotonic() - begun
 
 
 @contextmanager

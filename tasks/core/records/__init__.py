@@ -10,7 +10,7 @@ from tasks.core.records.corpora import Corpus, Counts
 from tasks.core.records.digests import digest
 from tasks.core.records.evaluations import Evaluation, Gate, GateFigures, Prediction
 from tasks.core.records.files import MANIFEST, FileRef
-from tasks.core.records.trainings import Base, Checkpoint, Progress, Spec
+from tasks.core.records.trainings import Base, Checkpoint, Progress, Spec, WarmStart
 
 __all__ = [
     "MANIFEST",
@@ -33,5 +33,6 @@ __all__ = [
     "Spec",
     "Status",
     "TrackedRun",
+    "WarmStart",
     "digest",
 ]

@@ -91,11 +91,31 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class WarmStart:
+    """The release that a training starts from instead of the base.
+
+    release: its revision; folder: its key below the storage root.
+    weights: its weights; corpus: what it was trained on, all of its own parents' posts included.
+    base_used_at: when the last training from the base ended that it descends from (ISO 8601);
+    base_posts: how many posts that one was trained on.
+    new_posts: the training posts that are new since, which alone are read.
+    """
+
+    release: str
+    folder: str
+    weights: FileRef
+    corpus: FileRef
+    base_used_at: str
+    base_posts: int
+    new_posts: int
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """Trained weights with a readable manifest.
 
     uri: the folder's key below the storage root; its `manifest.json` was written last.
-    fingerprint: digest of all inputs: corpus, base, spec, code version.
+    fingerprint: digest of all inputs: corpus, base, spec, code version, parent.
     weights: the folder's weights file.
     held_out_loss: of the best weights, in nats a token.
     learning_rate: the peak that was used.
@@ -110,6 +130,7 @@ class Checkpoint:
     flops: of the training by formula, without padding.
     peak_flops, peak_source: the device's FLOPs a second, and the source of that figure.
     mfu: model FLOPs utilisation of the training steps, 0 to 1.
+    warm_start: the release that the training started from, or None for the base.
     """
 
     uri: str
@@ -130,3 +151,5 @@ class Checkpoint:
     peak_flops: float | None = None
     peak_source: str | None = None
     mfu: float | None = None
+    # Not compared, so that no cache key changes: the fingerprint names it.
+    warm_start: WarmStart | None = field(default=None, compare=False)
