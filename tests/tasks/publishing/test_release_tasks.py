@@ -26,8 +26,8 @@ from tasks.curation.corpus_files import write_corpus
 from tasks.evaluate import evaluate
 from tasks.evaluation.gate import verdict_on
 from tasks.ingest.accounts import save_profile
-from tasks.publish import publish, push, released_already
-from tasks.publishing.releases import evaluation_of
+from tasks.publish import publish, push
+from tasks.publishing.releases import evaluation_of, latest_release
 from tasks.storage import Storage
 from tasks.training.checkpoint import train_checkpoint
 from tests.sample_posts import sentences
@@ -82,7 +82,7 @@ def test_a_retrain_is_compared_with_the_release_on_posts_that_are_new_to_it(
     first = evaluate.fn(BOT, before, bench.base, checkpoint, SPEC, None)
     assert first.released_loss is None
     release = bench.released(before, checkpoint, first)
-    assert released_already(BOT, checkpoint.fingerprint) == release
+    assert latest_release(storage, BOT) == release
     assert evaluation_of(storage, release) == first
 
     def compared(corpus: Corpus, base: Base = bench.base) -> Evaluation:
