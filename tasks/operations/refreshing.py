@@ -27,6 +27,7 @@ from tasks.operations.preview_posts import chosen_posts
 from tasks.operations.profiles import avatars_of, profiles_of
 from tasks.publishing.release_contents import ReleaseContents
 from tasks.publishing.release_history import load_pin, save_pin
+from tasks.publishing.release_manifest import warm_start_in
 from tasks.publishing.releases import evaluation_of, publish_locally, verify_release
 from tasks.registry.outcomes import load_outcome
 from tasks.storage import Storage
@@ -127,6 +128,7 @@ def _checkpoint(
         training["seconds"],
         training["precision"],
         history,
+        warm_start=warm_start_in(manifest),
     )
 
 

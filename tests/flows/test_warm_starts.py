@@ -60,6 +60,8 @@ def test_a_bot_with_new_posts_starts_from_its_release(
     assert [each["started_from"] for each in details["releases"] if each["in_force"]] == [
         first.release.revision
     ]
+    assert command("refresh", "alice")[0] == 0
+    assert manifest(storage, second)["warm_start"] == start, "as do the card's sentences"
     assert night(220, tmp_path, tiny_base).status is Status.UNCHANGED
 
     third = night(220, tmp_path, tiny_base, start="base")
