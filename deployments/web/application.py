@@ -36,6 +36,7 @@ class WebServer:
 
     names: further ones that the server is reached by. token: what it asks for, or None.
     prefect: the address of Prefect's UI, or None. most_upload: bytes of a file.
+    writer: the module of the process that writes posts.
     """
 
     host: str
@@ -44,10 +45,11 @@ class WebServer:
     token: SecretStr | None = None
     prefect: str | None = None
     most_upload: int = 20_000_000_000
+    writer: str = "deployments.web.write_posts"
 
 
-def create_app(server: WebServer) -> ASGIApp:
-    """The application behind its login and its guards."""
+def create_app(server: WebServer) -> FastAPI:
+    """The application, which answers everybody."""
     app = FastAPI(
         title="huggingtweets",
         version=version("huggingtweets"),
@@ -57,6 +59,7 @@ def create_app(server: WebServer) -> ASGIApp:
         lifespan=_lifespan,
     )
     app.state.prefect = server.prefect
+    app.state.writer_module = server.writer
     app.state.token = server.token.get_secret_value() if server.token else None
     app.include_router(api.router)
     app.include_router(making.router)
@@ -65,15 +68,20 @@ def create_app(server: WebServer) -> ASGIApp:
     app.add_exception_handler(HuggingtweetsError, _own_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
-    inner: ASGIApp = Login(app, server.token) if server.token else app
-    guarded = RequestGuard(inner, server.host, server.port, server.names, _TYPES)
-    return Protection(guarded, server.most_upload)
+    return app
+
+
+def guarded(app: ASGIApp, server: WebServer) -> ASGIApp:
+    """The application behind its login and its guards."""
+    inner = Login(app, server.token) if server.token else app
+    guard = RequestGuard(inner, server.host, server.port, server.names, _TYPES)
+    return Protection(guard, server.most_upload)
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     with temporary_folder() as folder:
-        app.state.writer = writer = Writer()
+        app.state.writer = writer = Writer(app.state.writer_module)
         app.state.uploads = uploads = Uploads(folder)
         app.state.jobs = jobs = Jobs(uploads)
         try:

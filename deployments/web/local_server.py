@@ -9,7 +9,7 @@ import uvicorn
 
 from deployments import console
 from deployments.server.free_port import refuse_used_port
-from deployments.web.application import WebServer, create_app
+from deployments.web.application import WebServer, create_app, guarded
 from deployments.web.login import token_for
 from tasks.core.settings import settings
 from tasks.storage import storage_root
@@ -28,7 +28,7 @@ def run(host: str, port: int) -> None:
     console.note(f"Ready: {address}, storage {storage.url}. Ctrl-C stops it.")
     if token is not None and given is None:
         console.note(f"Log in at {address}/login?token={token.get_secret_value()}")
-    uvicorn.run(create_app(server), **uvicorn_options(host, port))
+    uvicorn.run(guarded(create_app(server), server), **uvicorn_options(host, port))
 
 
 def uvicorn_options(host: str, port: int) -> dict[str, Any]:

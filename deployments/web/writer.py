@@ -47,16 +47,10 @@ class Busy(Exception):
 class Writer:
     """A queue of wishes and the process that fulfils them."""
 
-    def __init__(
-        self,
-        most_waiting: int = 8,
-        idle: float = 600.0,
-        module: str = "deployments.web.write_posts",
-    ) -> None:
-        """most_waiting: wishes, the one under way included.
+    def __init__(self, module: str, most_waiting: int = 8, idle: float = 600.0) -> None:
+        """module: that the process runs. most_waiting: wishes, the one under way included.
 
         idle: seconds without a wish after which the process, with a gigabyte for a bot, is ended.
-        module: that the process runs.
         """
         self._most, self._idle, self._module = most_waiting, idle, module
         self._writings: list[Writing] = []

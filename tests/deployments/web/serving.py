@@ -14,15 +14,16 @@ from typing import Any
 
 import pytest
 import uvicorn
+from fastapi import FastAPI
 
-from deployments.web.application import WebServer, create_app
+from deployments.web.application import WebServer, create_app, guarded
 from deployments.web.local_server import uvicorn_options
 from tasks.core.records import Outcome, Status
 from tasks.publishing.releases import publish_locally
 from tasks.registry.outcomes import save_outcome
 from tasks.storage import Storage
 from tests.servers.prefect_site import free_port, until
-from tests.tasks.publishing.examples import CHECKPOINT, make_contents
+from tests.tasks.publishing.examples import CHECKPOINT, MODEL, make_contents
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Page:
     port: int
     server: uvicorn.Server
     uploads_folder: Path
+    app: FastAPI
 
     @property
     def url(self) -> str:
@@ -69,33 +71,31 @@ def serving(**options: Any) -> Iterator[Page]:
 @contextmanager
 def _serving(folder: Path, options: dict[str, Any]) -> Iterator[Page]:
     port = free_port()
-    app = create_app(WebServer("127.0.0.1", port, **options))
+    server_options = WebServer("127.0.0.1", port, **options)
+    inner = create_app(server_options)
+    app = guarded(inner, server_options)
     server = uvicorn.Server(
-        uvicorn.Config(app, **uvicorn_options("127.0.0.1", port) | {"log_level": "critical"})
+        uvicorn.Config(app, **uvicorn_options("127.0.0.1", port) | {"log_level": "error"})
     )
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
         until(lambda: server.started, 20, "the page")
-        yield Page(port, server, folder)
+        yield Page(port, server, folder, inner)
     finally:
         server.should_exit = True
         thread.join()
 
 
-def release_tiny_bot(storage: Storage, model: Path, *names: str, **changes: Any) -> None:
-    """A release of @alice with a model's files, and her outcome."""
+def release_bot(storage: Storage, *names: str) -> None:
+    """A release of @alice, with this display name, that no model could read; and her outcome."""
     with storage.new_folder(CHECKPOINT) as folder:
-        for file in model.iterdir():
-            (folder / file.name).write_bytes(file.read_bytes())
-        (folder / "manifest.json").write_text("{}")
-    contents = make_contents(*names, **changes)
+        for name, data in (*MODEL.items(), ("manifest.json", b"{}")):
+            (folder / name).write_bytes(data)
+    contents = make_contents(*names)
     release = publish_locally(storage, CHECKPOINT, contents, fonts=())
-    at = contents.created_at.isoformat()
+    corpus, evaluation, at = contents.corpus, contents.evaluation, contents.created_at.isoformat()
     save_outcome(
         storage,
-        Outcome(
-            release.bot.name, Status.RELEASED, "fine", at, release, contents.corpus,
-            contents.evaluation,
-        ),
-    )  # fmt: skip
+        Outcome("alice", Status.RELEASED, "fine", at, release, corpus, evaluation),
+    )

@@ -16,7 +16,7 @@ ECHO = "tests.servers.echo_writer"
 
 @asynccontextmanager
 async def running(**options: Any) -> AsyncIterator[Writer]:
-    writer = Writer(**{"module": ECHO, **options})
+    writer = Writer(ECHO, **options)
     try:
         yield writer
     finally:
