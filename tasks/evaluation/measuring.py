@@ -14,11 +14,13 @@ from tasks.core.errors import HuggingtweetsError
 from tasks.core.records import Base, Evaluation, Spec
 from tasks.evaluation.predictions import generate_samples
 from tasks.generation.release_model import load_release
+from tasks.training.adapters import WEIGHTS as ADAPTER
+from tasks.training.adapters import has_adapter
 from tasks.training.bases.loading import load_tokenizer
 from tasks.training.compute.precision import choose_precision
 from tasks.training.data.documents import context_of, encode, scored
 from tasks.training.engine import Engine, engine_for
-from tasks.training.export import import_weights
+from tasks.training.export import WEIGHTS, import_weights
 from tasks.training.loss import mean_loss
 
 log = logging.getLogger("huggingtweets")
@@ -93,7 +95,8 @@ def _compared(
         log.warning("the release is not compared: it was trained on posts that are held out now")
         return evaluation
     documents = engine.documents(texts, spec)
-    compared_loss = engine.mean_loss(documents)
+    whole = len(texts) == len(held_out)
+    compared_loss = evaluation.bot_loss if whole else engine.mean_loss(documents)
     try:
         nats = _nats_of(engine, rival, texts, spec)
     except (HuggingtweetsError, OSError, KeyError, RuntimeError, SafetensorError) as error:
@@ -115,9 +118,13 @@ def _nats_of(engine: Engine, rival: Rival, texts: Sequence[str], spec: Spec) -> 
     """
     if rival.same_base:
         documents = engine.documents(texts, spec)
-        engine.restore()  # an adapter is merged into the base's weights
-        import_weights(engine.model, rival.folder)
-        return engine.mean_loss(documents) * scored(documents)
+
+        def load() -> None:
+            engine.restore()  # an adapter is merged into the base's weights
+            import_weights(engine.model, rival.folder)
+
+        weights = rival.folder / (ADAPTER if has_adapter(rival.folder) else WEIGHTS)
+        return engine.loss_of(weights, documents, load) * scored(documents)
     model = load_release(rival.folder, engine.device, torch.float32)
     context = context_of(model.config.get_text_config(), spec.max_tokens)
     documents = encode(load_tokenizer(rival.folder), texts, context)

@@ -9,7 +9,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ from tasks.training.steps import Trainable
 
 log = logging.getLogger("huggingtweets")
 
+# Losses kept in memory, by weights and texts: a retrain asks for two, more than once.
+REMEMBERED = 1_000
 TYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
@@ -58,7 +60,7 @@ class Engine:
         self.loss = fastest_loss(self.model, self.weights)
         self.ramp = FirstTokenRamp(self.model, self.device)
         self.graphs = StepGraphs() if self.device.type == "cuda" else None
-        self._base_losses: dict[str, float] = {}
+        self._losses: dict[str, float] = {}
         self._seconds_to_load = time.monotonic() - begun
 
     @cached_property
@@ -97,13 +99,34 @@ class Engine:
         precision = self.use(spec.precision)
         self.restore()
         documents = self.documents(held_out, spec)
-        key = digest(documents, precision)
-        if key not in self._base_losses:
-            loss = self.mean_loss(documents)
-            if not math.isfinite(loss):
-                raise BaseUnavailable(f"base {self.base.id}: its loss is {loss}; choose another")
-            self._base_losses[key] = loss
-        return self._base_losses[key]
+        loss = self._remembered(digest(documents, precision), documents)
+        if not math.isfinite(loss):
+            raise BaseUnavailable(f"base {self.base.id}: its loss is {loss}; choose another")
+        return loss
+
+    def loss_of(
+        self, weights: Path, documents: Sequence[Document], load: Callable[[], object]
+    ) -> float:
+        """The loss of the weights in a file, in nats a token over all documents.
+
+        load: puts them into the model, if they have to be measured. A warm start measures its
+        parent, and the evaluation of what came of it the same release, on the same posts.
+        """
+        info = weights.stat()
+        file = [str(weights.resolve()), info.st_mtime_ns, info.st_size]
+        key = digest(documents, str(self.weights.weights.dtype), file)
+        return self._remembered(key, documents, load)
+
+    def _remembered(
+        self, key: str, documents: Sequence[Document], load: Callable[[], object] = lambda: None
+    ) -> float:
+        """The loss that was measured under this key, or of the weights as they are after `load`."""
+        if key not in self._losses:
+            load()
+            if len(self._losses) >= REMEMBERED:
+                del self._losses[next(iter(self._losses))]
+            self._losses[key] = self.mean_loss(documents)
+        return self._losses[key]
 
     def mean_loss(self, documents: Sequence[Document]) -> float:
         """The loss of the weights as they are now, in nats a token over all documents."""

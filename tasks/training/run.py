@@ -65,12 +65,12 @@ class Run:
         self.seconds = {"train": 0.0, "evaluate": 0.0}
         self._begun = time.monotonic()
 
-    def start_from_present_weights(self) -> None:
-        """Start from the weights as they are now, not from the base; the best so far are they."""
-        begun = time.monotonic()
-        self.best_loss = self.trainable.loss.mean(self.held_out)
-        self.best_weights = self.trainable.weights.copy()
-        self.seconds["evaluate"] += time.monotonic() - begun
+    def start_from(self, loss: float) -> None:
+        """Start from the weights as they are now, whose held-out loss this is; not from the base.
+
+        They are the best so far, and stay so if no evaluation is better.
+        """
+        self.best_loss, self.best_weights = loss, self.trainable.weights.copy()
 
     def search(self, on_progress: Report) -> None:
         """Train part by part until the last or the early stop, and put the best weights back.

@@ -123,20 +123,20 @@ def training(
         owners = handles or [""] * len(texts)
         run = Run(trainable, *documents, spec, owners, base_loss=base_loss, states=states)
         if parent is not None:
-            seconds["load"] += _load_parent(engine, parent)
-            run.start_from_present_weights()
+            _start_from(run, engine, parent, documents[1])
         run.seconds["evaluate"] += evaluated
         _search(run, engine, states, on_progress)
         seconds |= {**run.seconds, "keep": states.seconds if states else 0.0}
         yield _trained(run, engine, base_loss, precision, seconds, documents[0]), export
 
 
-def _load_parent(engine: Engine, folder: Path) -> float:
-    """Put the parent's weights in the place of the base's; returns the seconds that took."""
+def _start_from(run: Run, engine: Engine, parent: Path, held_out: Sequence[Document]) -> None:
+    """Put the parent's weights in the place of the base's, and take them for the best so far."""
     begun = time.monotonic()
-    import_weights(engine.model, folder)
+    import_weights(engine.model, parent)
     engine.restore(engine.weights.weights)  # the master too
-    return time.monotonic() - begun
+    run.start_from(engine.loss_of(parent / WEIGHTS, held_out, load=lambda: None))
+    run.seconds["evaluate"] += time.monotonic() - begun
 
 
 @contextmanager

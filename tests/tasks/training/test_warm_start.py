@@ -14,7 +14,7 @@ from tasks.core.records import FileRef, Progress, Spec, WarmStart
 from tasks.storage import Storage
 from tasks.training.checkpoint import train_checkpoint
 from tasks.training.engine import Engine
-from tasks.training.export import export_model
+from tasks.training.export import export_model, import_weights
 from tasks.training.resume import Resume
 from tasks.training.schedule import RATE, WARM_EPOCHS, WARM_RATE, warm_spec
 from tasks.training.trainer import train
@@ -114,3 +114,17 @@ def test_a_checkpoint_says_what_it_started_from(engine: Engine, parent: Path) ->
 def test_a_learning_rate_that_was_asked_for_is_lowered_for_a_warm_start() -> None:
     assert warm_spec(Spec(learning_rate=1e-3, epochs=9)).learning_rate == WARM_RATE * 1e-3
     assert warm_spec(Spec(seed=7, precision="fp32")).seed == 7
+
+
+def test_the_parents_loss_is_measured_once(engine: Engine, parent: Path) -> None:
+    train(engine, NEW, HELD_OUT, SPEC, parent=parent)
+    weights, documents = parent / "model.safetensors", engine.documents(HELD_OUT, SPEC)
+    asked: list[str] = []
+    known = engine.loss_of(weights, documents, load=lambda: asked.append("known"))
+    assert asked == [], "the training has measured it"
+    import_weights(engine.model, parent)
+    assert engine.mean_loss(documents) == known
+    engine.loss_of(weights, documents[:3], load=lambda: asked.append("other posts"))
+    weights.write_bytes(weights.read_bytes() + b" ")
+    engine.loss_of(weights, documents, load=lambda: asked.append("other weights"))
+    assert asked == ["other posts", "other weights"]
