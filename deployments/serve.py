@@ -85,16 +85,18 @@ def _start_page(supervisor: Supervisor, host: str, port: int, environment: dict[
 
 def link_to_page(url: str, address: str) -> None:
     """Show the page's address among the artifacts of Prefect's UI; url: of the server's API."""
-    from prefect.artifacts import create_link_artifact
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import ArtifactCreate
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    with temporary_settings({PREFECT_API_URL: url}):
-        create_link_artifact(
-            link=address,
-            link_text="Bots to try and to make",
-            key="huggingtweets-web",
-            description="The local page of huggingtweets",
-        )
+    link = ArtifactCreate(
+        key="huggingtweets-web",
+        type="markdown",
+        description="The local page of huggingtweets",
+        data=f"[Bots to try and to make]({address})",
+    )
+    with temporary_settings({PREFECT_API_URL: url}), get_client(sync_client=True) as client:
+        client.create_artifact(link)
 
 
 def what_is_to_come(storage: Storage, now: datetime) -> str:

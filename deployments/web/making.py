@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import ClientDisconnect
 
 from deployments.web.bot_sources import FromFile, FromService
 from deployments.web.jobs import Job, Jobs, TooManyJobs
@@ -55,6 +56,8 @@ async def upload(
         received = await uploads.receive(request.stream(), size, name)
     except NoRoom as error:
         raise HTTPException(507, str(error)) from None
+    except ClientDisconnect:
+        raise HTTPException(400, "the upload was cut off") from None  # for the log: nobody reads it
     return {"upload": received.id}
 
 

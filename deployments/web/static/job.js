@@ -21,7 +21,7 @@ const make = (tag, text, attributes = {}) => {
   return element;
 };
 const count = (n) => n.toLocaleString("en");
-const counts = (all) => Object.entries(all).map(([name, n]) => `${name} ${count(n)}`).join(", ");
+const counts = (all) => Object.entries(all).filter(([, n]) => n).map(([name, n]) => `${name} ${count(n)}`).join(", ");
 
 const facts = (rows) => {
   const shown = make("dl", "", { class: "facts" });
@@ -61,9 +61,9 @@ const showUnderstood = (found) => {
   const partly = found.sources.some((each) => each.is_first_page);
   at("curation").textContent = summary
     ? `${count(summary.kept)} of ${count(summary.downloaded)} posts, ${count(summary.characters)} characters; `
-      + `${count(summary.held_out)} of them are never trained on.`
-      + (Object.keys(summary.dropped).length ? ` Dropped: ${counts(summary.dropped)}.` : "")
-      + (summary.warning ? ` ${summary.warning}.` : "")
+      + `${count(summary.held_out)} of the posts are held out to measure it.`
+      + (counts(summary.dropped) ? ` Dropped: ${counts(summary.dropped)}.` : "")
+      + (summary.warning ? ` ${summary.warning.replace(/^@\S+: /, "")}.` : "")
     : found.too_little + (partly ? " – but only the first page was read." : "");
   const groups = new Map();
   for (const example of found.examples) {
@@ -101,7 +101,7 @@ const drawn = (tag, attributes, text = "") => {
 const showChart = (curve) => {
   const points = curve.filter(([, loss]) => loss !== null);
   const chart = at("chart");
-  chart.hidden = points.length < 1;
+  chart.toggleAttribute("hidden", points.length === 0);  // SVG has no property of this name
   if (!points.length) return;
   const losses = points.flatMap(([, loss, held]) => (held === null ? [loss] : [loss, held]));
   const low = Math.min(...losses) - 0.1;
@@ -143,7 +143,7 @@ const show = (state) => {
   at("figures").textContent = [
     `${state.percent} %`,
     state.tokens_per_second ? `${count(Math.round(state.tokens_per_second))} tokens a second` : "",
-    state.seconds_left !== null && state.phase === "making" ? `${time(state.seconds_left)} left of the training` : "",
+    state.seconds_left !== null && state.phase === "making" && state.step === "train" ? `${time(state.seconds_left)} left of the training` : "",
   ].filter(Boolean).join(" · ");
   showChart(state.curve);
   const log = at("log");

@@ -153,6 +153,7 @@ def test_an_archive_is_dropped_and_becomes_a_bot_that_writes(
         tab.get_by_label("Your name").fill("Alice A.")
         tab.get_by_role("button", name="Make the bot").click()
         tab.get_by_role("link", name="To the bot").wait_for()
+        assert tab.locator("#chart").is_visible()
         check(tab)
         tab.get_by_role("link", name="To the bot").click()
         tab.get_by_role("button", name="Write").click()
