@@ -21,7 +21,8 @@ LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --no-strip-ex
   $(addprefix --no-emit-package ,$(CUDA_PACKAGES))
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev fonts demo check lint types contracts test coverage chaos lock clean
+.PHONY: help install install-dev fonts demo check lint types contracts test coverage chaos containers \
+  lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -70,6 +71,9 @@ chaos: install-dev ## what takes long: processes that are killed, benchmarks, th
 	$(BIN)/python -m pytest -m "chaos or slow" -s
 	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile nightly --timeout 3600 \
 	  -n $(WORKERS) --dist loadfile
+
+containers: install-dev ## start the containers for real, once through their life; needs root and Docker
+	$(BIN)/python -m tests.infra.containers $(if $(FOLDER),--folder $(FOLDER))
 
 lock: install-dev ## resolve the two locks again
 	$(LOCK) pyproject.toml -o requirements.lock

@@ -15,9 +15,10 @@ is_wanted() { # name, file
     return 1
 }
 put() { # file, content; readable by the containers' users, in a folder that only you can enter
-    printf '%s' "$2" >"$1.draft"
-    chmod 444 "$1.draft"
-    mv -f "$1.draft" "$1"
+    # Written in place: a container goes on seeing the file that it was started with.
+    [ ! -e "$1" ] || chmod 644 "$1"
+    printf '%s' "$2" >"$1"
+    chmod 644 "$1"
     echo "made infra/secrets/$1"
 }
 

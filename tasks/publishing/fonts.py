@@ -19,6 +19,7 @@ PACKAGES = {
     "fonts-noto-cjk": "Chinese, Japanese and Korean",
 }
 SYSTEM_FONTS = Path("/usr/share/fonts")
+IMAGE_FONTS = SYSTEM_FONTS / "huggingtweets"  # infra/Dockerfile puts the downloaded fonts there
 _EMOJI, _CJK = "NotoColorEmoji.ttf", "NotoSansCJK-Regular.ttc"
 _REGULAR = re.compile(r"Noto(Sans|Serif)(\w*)-Regular\.ttf")
 # Variants of scripts that another file covers.
@@ -40,9 +41,13 @@ def available_fonts(folder: Path, system: Path = SYSTEM_FONTS) -> tuple[Path, ..
     return (_noto_sans(), *first, *(found[name] for name in _scripts(found)), *last)
 
 
-def missing_fonts(folder: Path) -> list[str]:
-    """The packages of fonts that are not in the cache's font folder."""
-    return [package for package in PACKAGES if not _marker(folder, package).exists()]
+def missing_fonts(folder: Path, image: Path = IMAGE_FONTS) -> list[str]:
+    """The packages of fonts that are neither in the cache's font folder nor in the image."""
+    return [
+        package
+        for package in PACKAGES
+        if not any(_marker(place, package).exists() for place in (folder, image))
+    ]
 
 
 def fetch_fonts(folder: Path, say: Say) -> None:

@@ -73,7 +73,7 @@ def test_all_that_is_named_is_defined_and_used(compose: dict[str, Any]) -> None:
             used["secrets"].add(secret if isinstance(secret, str) else secret["source"])
         used["networks"] |= set(service["networks"])
         mounted = {volume.partition(":")[0] for volume in service.get("volumes", [])}
-        used["volumes"] |= {name for name in mounted if not name.startswith(".")}
+        used["volumes"] |= {name for name in mounted if name[0] not in "./"}
         assert set(service.get("depends_on", {})) <= set(services(compose))
     for kind, names in used.items():
         assert names == set(compose[kind]), kind
@@ -162,12 +162,82 @@ def test_the_image_is_installed_as_locked() -> None:
     (torch,) = [each for each in wanted if each.startswith("torch==")]
     assert re.findall(r"torch==\S+", text) == [torch]
     assert "--no-deps --require-hashes -r /tmp/requirements.lock" in text
-    assert "USER operator" in text.split("\nFROM ")[-1]
-    kept = (INFRA / "Dockerfile.dockerignore").read_text().splitlines()
-    for copied in kept:
-        if copied.startswith("!"):
-            assert (ROOT / copied[1:]).exists(), copied
+    for copied in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE):
+        assert all((ROOT / each).exists() for each in copied.split()), copied
+
+
+def test_the_image_has_a_user_and_a_group_of_its_own() -> None:
+    text = (INFRA / "Dockerfile").read_text()
+    user = re.search(r"groupadd --gid (\d+) (\S+)[\s\\&]*useradd --uid \1 --gid \1 .*", text)
+    assert user
+    assert text.split("\nFROM ")[-1].splitlines()[-2] == f"USER {user[2]}"
+
+
+def test_layers_that_change_seldom_come_first() -> None:
+    stages = (INFRA / "Dockerfile").read_text().split("\nFROM ")
+    final = stages[-1]
+    assert final.startswith("packages\n"), "packages come before code"
+    assert final.index("COPY --from=fonts") < final.index("COPY . /app")
+
+
+def test_every_builder_leaves_out_secrets_tests_and_history() -> None:
+    kept = [
+        line
+        for line in (ROOT / ".dockerignore").read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
     assert kept[0] == "*", "nothing goes in that is not named"
+    named = {line[1:] for line in kept if line.startswith("!")}
+    assert all((ROOT / each).exists() for each in named)
+    assert not named & {"tests", ".git", ".env"}
+    assert {"infra/secrets", "infra/bots", "infra/settings.env", "**/.env"} <= set(kept)
+    assert not list(INFRA.glob("*.dockerignore")), "the classic builder reads none but the root's"
+
+
+def test_a_machine_without_gpu_trains_with_the_same_worker(compose: dict[str, Any]) -> None:
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.add_constructor("!reset", lambda *_: "reset")
+    changed = yaml.load((INFRA / "compose.cpu.yaml").read_text(), Loader)["services"]  # noqa: S506
+    assert changed["worker-gpu"] == "reset"
+    train = changed["worker-train"]
+    assert train["extends"] == {"file": "compose.yaml", "service": "worker-cpu"}
+    assert train["command"] == services(compose)["worker-gpu"]["command"]
+
+
+def test_containers_of_ours_can_write_where_it_is_named(compose: dict[str, Any]) -> None:
+    for name, service in services(compose).items():
+        if not service["image"].startswith("huggingtweets:"):
+            continue
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        volumes = [each for each in service.get("volumes", []) if not each.endswith(":ro")]
+        writable = {each.partition(":")[0] for each in service.get("tmpfs", [])}
+        writable |= {each.rpartition(":")[2] for each in volumes}
+        assert {"/tmp", "/var/lib/prefect"} <= writable, name
+        assert writable <= {"/tmp", "/var/lib/prefect", "/var/cache/huggingtweets"}, name
+
+
+def test_several_servers_do_not_register_the_same_blocks(compose: dict[str, Any]) -> None:
+    found = services(compose)
+    for name in ("server", "services"):
+        assert found[name]["environment"]["PREFECT_SERVER_REGISTER_BLOCKS_ON_START"] == "false"
+        needs = found[name]["depends_on"]["migrate"]["condition"]
+        assert needs == "service_completed_successfully"
+    assert "deployments.server.block_types" in found["migrate"]["command"][-1]
+
+
+def test_the_database_is_healthy_once_it_listens_to_others(compose: dict[str, Any]) -> None:
+    test = services(compose)["database"]["healthcheck"]["test"]
+    assert test[:4] == ["CMD", "pg_isready", "--host", "127.0.0.1"]
+
+
+def test_the_ui_is_put_together_where_the_server_can_write(compose: dict[str, Any]) -> None:
+    server = services(compose)["server"]
+    folder = server["environment"]["PREFECT_SERVER_UI_STATIC_DIRECTORY"]
+    assert any(folder.startswith(each.partition(":")[0] + "/") for each in server["tmpfs"])
 
 
 def make_secrets(folder: Path, *names: str) -> subprocess.CompletedProcess[str]:
@@ -188,8 +258,12 @@ def test_secrets_are_made_once_and_renewed_by_name(tmp_path: Path, compose: dict
         {"accessKey": first["s3_key"], "secretKey": first["s3_secret"]}
     ]
     assert make_secrets(tmp_path).stdout == ""
+    inodes = {path.name: path.stat().st_ino for path in folder.iterdir()}
     again = make_secrets(tmp_path, "redis", "api")
     assert again.returncode == 0, again.stderr
+    assert {path.name: path.stat().st_ino for path in folder.iterdir()} == inodes, (
+        "containers see the file that they were started with"
+    )
     second = {path.name: path.read_text() for path in folder.iterdir()}
     changed = {name for name in SECRETS if first[name] != second[name]}
     assert changed == {"redis.conf", "redis_url", "api_login"}
@@ -216,6 +290,21 @@ def test_secret_files_become_variables(tmp_path: Path) -> None:
     assert enter(tmp_path, "AWS_ACCESS_KEY_ID", AWS_ACCESS_KEY_ID="mine") == "mine"
     assert enter(tmp_path, "HUGGINGTWEETS_HUB_TOKEN") == "", "our settings read it themselves"
     assert enter(tmp_path / "nowhere", "PATH") == "/usr/bin:/bin"
+
+
+def test_programs_of_the_image_load_the_secrets(tmp_path: Path) -> None:
+    """As `docker compose exec` starts them, without the entrypoint."""
+    (tmp_path / "AWS_ACCESS_KEY_ID").write_text("key")
+    program = tmp_path / "printenv"
+    program.symlink_to(INFRA / "entrypoint.sh")
+    done = subprocess.run(
+        [program, "AWS_ACCESS_KEY_ID"],
+        env={"PATH": "/usr/bin:/bin", "SECRETS_FOLDER": str(tmp_path), "PROGRAMS": "/usr/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "key\n"
 
 
 def test_our_settings_read_secret_files(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from deployments.server.notification import BLOCK
 from deployments.server.work_pools import template
 from tasks.core.errors import BadInput
 from tasks.core.settings import settings
-from tests.servers.s3 import KEYS, free_port, running_s3
+from tests.servers.s3 import KEYS, S3, free_port, running_s3
 
 Command = Callable[..., tuple[int, str, str]]
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -124,8 +124,29 @@ def test_a_pool_of_processes_with_the_template_of_prefect_is_changed(
     assert client.read_work_pool("train").base_job_template == template("process", "train")
 
 
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3]:
+    with running_s3() as s3:
+        yield s3
+
+
+@pytest.fixture
+def s3_storage(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (*KEYS.items(), ("HUGGINGTWEETS_STORAGE", s3.url())):
+        monkeypatch.setenv(name, value)
+    settings.cache_clear()
+
+
+def test_containers_do_not_share_a_folder(command: Command) -> None:
+    code, _, err = command("infra", "apply", "--docker")
+    assert code == 2
+    assert "storage is a folder, which the containers of runs do not share" in err
+
+
 @pytest.mark.parametrize("kind", ["docker", "kubernetes"])
-def test_pools_of_other_kinds(client: SyncPrefectClient, command: Command, kind: str) -> None:
+def test_pools_of_other_kinds(
+    client: SyncPrefectClient, command: Command, kind: str, s3_storage: None
+) -> None:
     made = changes(command, f"--{kind}")
     assert made["cpu"] == made["train"] == "made"
     pool = client.read_work_pool("train")
