@@ -1,7 +1,7 @@
 #!/bin/sh
 # Creates the secrets that compose.yaml names, with random values, in infra/secrets. Existing ones
 # stay. With names, such as `make-secrets.sh s3`, it replaces those: rotation. Names: database, redis,
-# api, s3. Files for your own tokens (Hub, X, W&B, webhook) are created empty, for you to fill.
+# api, s3, web. Files for your own tokens (Hub, X, W&B, webhook) are created empty, for you to fill.
 set -eu
 cd "$(dirname "$0")"
 umask 077
@@ -25,8 +25,8 @@ put() { # file, content; readable by the containers' users, in a folder that onl
 again="$*"
 for name in $again; do
     case $name in
-    database | redis | api | s3) ;;
-    *) echo "make-secrets.sh: $name is not a secret that can be replaced: use database, redis, api or s3" >&2 && exit 2 ;;
+    database | redis | api | s3 | web) ;;
+    *) echo "make-secrets.sh: $name is not a secret that can be replaced: use database, redis, api, s3 or web" >&2 && exit 2 ;;
     esac
 done
 if is_wanted database database_password; then
@@ -51,6 +51,9 @@ if is_wanted s3 s3.json; then
   \"credentials\": [{\"accessKey\": \"$key\", \"secretKey\": \"$secret\"}],
   \"actions\": [\"Admin\", \"Read\", \"Write\", \"List\", \"Tagging\"]}]}
 "
+fi
+if is_wanted web web_token; then
+    put web_token "$(random)"
 fi
 for token in hub_token community_archive_key x_bearer_token wandb_api_key notify_url; do
     [ -e "$token" ] || put "$token" ""

@@ -46,6 +46,9 @@ def uvicorn_options(host: str, port: int) -> dict[str, Any]:
 
 
 def prefect_ui() -> str | None:
-    """The address of Prefect's UI, where a server is named and is no temporary one."""
-    url = os.environ.get("PREFECT_API_URL", "").rstrip("/")
-    return url.removesuffix("/api") or None
+    """The address of Prefect's UI, where a server is named and is no temporary one.
+
+    In containers the API has a name that browsers do not know, so the UI's own comes first.
+    """
+    url = os.environ.get("PREFECT_UI_URL") or os.environ.get("PREFECT_API_URL", "")
+    return url.rstrip("/").removesuffix("/api") or None

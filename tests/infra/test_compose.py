@@ -18,6 +18,7 @@ from prefect.settings.legacy import _get_settings_fields
 from prefect_redis.client import RedisMessagingSettings
 
 from deployments.server.prefect_settings import NO_TELEMETRY, SERVER_COMMAND
+from deployments.web.local_server import prefect_ui
 from tasks.core.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +32,7 @@ SECRETS = [
         "x_bearer_token",
         "wandb_api_key",
         "notify_url",
+        "web_token",
     ],
 ]
 
@@ -192,6 +194,14 @@ def test_every_builder_leaves_out_secrets_tests_and_history() -> None:
     assert not named & {"tests", ".git", ".env"}
     assert {"infra/secrets", "infra/bots", "infra/settings.env", "**/.env"} <= set(kept)
     assert not list(INFRA.glob("*.dockerignore")), "the classic builder reads none but the root's"
+
+
+def test_links_to_the_ui_name_a_host_that_browsers_know(
+    compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in services(compose)["web"]["environment"].items():
+        monkeypatch.setenv(name, value)
+    assert prefect_ui() == "http://127.0.0.1:4200"
 
 
 def test_a_machine_without_gpu_trains_with_the_same_worker(compose: dict[str, Any]) -> None:

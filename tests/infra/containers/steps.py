@@ -20,7 +20,7 @@ BOTS = [f"bot{number}" for number in range(6)]
 CHUNK = 3
 EPOCHS = 40
 SILENCE = "60"
-OURS = ("server", "services", "worker-cpu", "worker-train", "worker-train-2")
+OURS = ("server", "services", "web", "worker-cpu", "worker-train", "worker-train-2")
 ENDED = {"Completed", "Failed", "Crashed"}
 NEW_TOKEN = "hf_new"  # noqa: S105 - of nobody
 
@@ -258,6 +258,21 @@ def rotate_s3(trial: Trial) -> str:
     once(trial, 1)
     finish(trial, "2026-02-05")
     return "old key refused, all releases there, a run after it completed"
+
+
+def use_the_page(trial: Trial) -> str:
+    """The page with the bots, behind its token, which is then replaced."""
+    page = "http://127.0.0.1:4300"
+    file = trial.tree / "infra" / "secrets" / "web_token"
+    old = file.read_text()
+    sure(httpx.get(f"{page}/api/bots").status_code == 401, "no token, and no 401")
+    bots = httpx.get(f"{page}/api/bots", headers={"Authorization": f"Bearer {old}"})
+    sure(bots.status_code == 200 and all(name in bots.text for name in BOTS), bots.text)
+    trial.book("rotate-web")
+    for token, code in ((old, 401), (file.read_text(), 200)):
+        answer = httpx.get(f"{page}/api/bots", headers={"Authorization": f"Bearer {token}"})
+        sure(answer.status_code == code, f"{answer.status_code} instead of {code}")
+    return "401 without token, all bots with it; rotated: old token 401, new 200"
 
 
 def rotate_token(trial: Trial) -> str:
@@ -519,6 +534,7 @@ STEPS: tuple[Step, ...] = (
     rotate_redis,
     rotate_database,
     rotate_s3,
+    use_the_page,
     rotate_token,
     restore_database,
     upgrade,
