@@ -9,7 +9,7 @@ from prefect.client.orchestration import get_client
 from deployments.server import automations
 from deployments.server.changes import Change
 from deployments.server.notification import apply_notification
-from deployments.server.work_pools import POOLS, apply_pool
+from deployments.server.work_pools import POOLS, PROCESS, apply_pool, job_settings
 from tasks.core.settings import settings
 from tasks.orchestration.limits import REQUESTS_A_SECOND, create_limit, limits_of
 from tasks.storage import storage_root
@@ -23,6 +23,8 @@ def apply_infra(kind: str | None = None, silence: int | None = None) -> list[Cha
     kind: of the work pools, `docker` or `kubernetes`; None: as they are, new ones `process`.
     silence: seconds without a heartbeat after which a run is Crashed; None: the default.
     """
+    if kind not in (None, PROCESS):
+        job_settings(settings())  # says what is wrong before anything is changed
     timeout = timedelta(seconds=silence) if silence else automations.HEARTBEAT_TIMEOUT
     with get_client(sync_client=True) as client:
         pools = [apply_pool(client, name, kind) for name in POOLS]

@@ -15,6 +15,7 @@ import httpx
 from tests.infra.containers import images
 from tests.infra.containers.checkout import DECOYS, HERE, write_bots
 from tests.infra.containers.trial import API, Trial, sure, wait
+from tests.servers.browser import running_chromium
 
 BOTS = [f"bot{number}" for number in range(6)]
 CHUNK = 3
@@ -113,6 +114,26 @@ def look_at_the_api(trial: Trial) -> str:
         sure(httpx.post(path, json={}, auth=("a", "b")).status_code == 401, "wrong login")
         sure(httpx.post(path, json={}, auth=trial.login()).status_code == 200, "the login")
     return "UI 200, API 401 without login, 401 with a wrong one, 200 with it, on both ports"
+
+
+def look_at_the_ui(trial: Trial) -> str:
+    """The UI in a browser: it asks for the login, then shows the pools."""
+    if not shutil.which("chromium"):
+        return "NOT LOOKED AT: Chromium is not installed"
+    with running_chromium() as browser:
+        page = browser.new_page()
+        page.set_default_timeout(60_000)
+        page.goto("http://127.0.0.1:4200/")
+        page.wait_for_selector("input[type=password]")
+        refused: list[str] = []
+        page.fill("input[type=password]", ":".join(trial.login()))
+        page.press("input[type=password]", "Enter")
+        page.wait_for_selector("text=Active Work Pools")
+        page.on("response", lambda r: refused.append(r.url) if r.status >= 400 else None)
+        page.goto("http://127.0.0.1:4200/deployments")
+        page.wait_for_selector("text=nightly")
+        sure(not refused, refused)
+    return "asks for the login; with it, pools and deployments are shown, no request is refused"
 
 
 def look_at_the_containers(trial: Trial) -> str:
@@ -526,6 +547,7 @@ STEPS: tuple[Step, ...] = (
     look_into_the_image,
     start,
     look_at_the_api,
+    look_at_the_ui,
     look_at_the_containers,
     use_the_command,
     night,
