@@ -19,7 +19,7 @@ from tests.servers.browser import running_chromium
 
 BOTS = [f"bot{number}" for number in range(6)]
 CHUNK = 3
-EPOCHS = 40
+EPOCHS = 15
 SILENCE = "60"
 OURS = ("server", "services", "web", "worker-cpu", "worker-train", "worker-train-2")
 ENDED = {"Completed", "Failed", "Crashed"}
