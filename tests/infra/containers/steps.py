@@ -191,7 +191,7 @@ def night(trial: Trial) -> str:
         sure(trial.state(run) not in ENDED, f"the night ended: {trial.state(run)}")
         said = trial.compose("logs", "--no-log-prefix", "--tail", "1", "worker-train")
         share = re.search(r"training +(\d+) %", said)
-        return bool(share) and 20 <= int(share[1]) <= 80  # type: ignore[index]
+        return bool(share) and 20 <= int(share[1]) <= 80
 
     wait("the middle of a training", in_the_middle, 300, 0.2)
     (worker,) = trial.containers("worker-train")
@@ -208,7 +208,7 @@ def night(trial: Trial) -> str:
     sure(resumed, logs[-3000:])
     return (
         f"{len(BOTS)} bots released once each over two workers; one killed, the night done "
-        f"{after:.0f} s later; {resumed[0]}"  # type: ignore[index]
+        f"{after:.0f} s later; {resumed[0]}"
     )
 
 
@@ -535,7 +535,7 @@ def systemd(trial: Trial) -> str:
         score = trial.run(*inside, "systemd-analyze", "security", "--no-pager", unit)
         overall = score.strip().splitlines()[-1]
         print("\n".join(f"    {line}" for line in score.splitlines() if "✗" in line))
-        value = float(re.search(r"([0-9.]+) \w+", overall.partition(": ")[2])[1])  # type: ignore[index]
+        value = float(re.search(r"([0-9.]+) \w+", overall.partition(": ")[2])[1])
         sure(value < 4, overall)
     finally:
         trial.code("docker", "rm", "--force", "huggingtweets-systemd")
