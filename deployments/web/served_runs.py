@@ -38,7 +38,7 @@ def run_on_server(bot: Bot, services: Mapping[str, str], base: str) -> Outcome |
     services: by handle; a handle without one lives on what is stored.
     """
     began = datetime.now(UTC)
-    name, parameters = _run_of(bot, services, base)
+    name, parameters = run_of(bot, services, base)
     with get_client(sync_client=True) as client:
         try:
             deployment = client.read_deployment_by_name(name)
@@ -59,7 +59,7 @@ def run_on_server(bot: Bot, services: Mapping[str, str], base: str) -> Outcome |
     )
 
 
-def _run_of(bot: Bot, services: Mapping[str, str], base: str) -> tuple[str, dict[str, Any]]:
+def run_of(bot: Bot, services: Mapping[str, str], base: str) -> tuple[str, dict[str, Any]]:
     """The deployment and the parameters of a run that makes a bot."""
     options = {"base": base}
     kinds = {services.get(handle.name, "stored") for handle in bot.handles}

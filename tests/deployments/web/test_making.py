@@ -10,6 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
+from deployments.web.served_runs import run_of
+from flows.requests import BotRequest, RetrainOptions
 from tasks.core.errors import HuggingtweetsError
 from tasks.core.names import Bot, Handle
 from tasks.core.settings import settings
@@ -21,8 +23,10 @@ from tasks.storage.opt_outs import opt_out
 from tests.deployments.web.serving import Page, serving
 from tests.sample_posts import write_table
 from tests.servers.prefect_database import put_database
+from tests.servers.prefect_site import running_site
 
 BINARY = {"Content-Type": "application/octet-stream"}
+AGREED = {"agreed": True, "name": "Alice A."}
 END = ("consent", "done", "failed", "cancelled")
 
 
@@ -51,7 +55,7 @@ def start(visitor: httpx.Client, *sources: dict[str, Any]) -> str:
 
 
 def ended(visitor: httpx.Client, job: str, *phases: str) -> dict[str, Any]:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
         state: dict[str, Any] = visitor.get(f"/api/jobs/{job}").json()
         if state["phase"] in (phases or END):
@@ -146,6 +150,70 @@ def test_what_is_asked_for_is_checked(visitor: httpx.Client) -> None:
     assert visitor.get("/make").status_code == 200
 
 
+def test_a_making_that_is_cancelled_ends_and_leaves_no_bot(
+    page: Page, visitor: httpx.Client, tmp_path: Path
+) -> None:
+    table = write_table(tmp_path / "posts.csv", posts=50)
+    job = start(
+        visitor, {"upload": upload(visitor, table.read_bytes(), "a.csv"), "handle": "alice"}
+    )
+    ended(visitor, job)
+    assert visitor.post(f"/api/jobs/{job}/consent", json=AGREED).status_code == 204
+    assert ended(visitor, job, "making")["phase"] == "making"
+    assert visitor.delete(f"/api/jobs/{job}").status_code == 204
+    assert ended(visitor, job)["phase"] == "cancelled"
+    assert visitor.get("/api/bots").json() == []
+    assert leftovers(page) == []
+
+
+@pytest.mark.parametrize(
+    ("services", "run"),
+    [
+        ({}, ("account/account", "stored")),
+        ({"alice": "bluesky", "bob": "bluesky"}, ("account/account", "bluesky")),
+        ({"alice": "community_archive"}, ("retrain/retrain", None)),
+    ],
+)
+def test_the_flows_take_what_a_bot_is_made_of(
+    services: dict[str, str], run: tuple[str, str | None]
+) -> None:
+    name, parameters = run_of(Bot.parse("alice-bob"), services, "embedded")
+    assert (name, parameters.get("source")) == run
+    options = RetrainOptions(**parameters["options"])
+    assert options.base == "embedded"
+    if "bots" in parameters:
+        (request,) = map(BotRequest.model_validate, parameters["bots"])
+        assert (request.name, request.sources) == ("alice-bob", services)
+
+
+@pytest.mark.slow
+def test_under_serve_the_workers_make_it(
+    page: Page,
+    visitor: httpx.Client,
+    tmp_path: Path,
+    tiny_base: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HUGGINGTWEETS_BASE", str(tiny_base))
+    settings.cache_clear()
+    table = write_table(tmp_path / "posts.csv", posts=200)
+    with running_site(tmp_path / "site", STORAGE=str(tmp_path / "storage")) as site:
+        site.deploy()
+        site.start_worker("train", "train")
+        monkeypatch.setenv("PREFECT_API_URL", site.url)
+        job = start(
+            visitor, {"upload": upload(visitor, table.read_bytes(), "a.csv"), "handle": "alice"}
+        )
+        ended(visitor, job)
+        assert visitor.post(f"/api/jobs/{job}/consent", json=AGREED).status_code == 204
+        state = ended(visitor, job, "done", "failed")
+        with site.client() as client:
+            runs = [run.name for run in client.read_flow_runs()]
+    assert state["phase"] == "done", state
+    assert state["curve"]
+    assert "retrain @alice" in runs
+
+
 @pytest.mark.slow
 def test_a_file_becomes_a_bot(
     page: Page,
@@ -164,9 +232,8 @@ def test_a_file_becomes_a_bot(
     name = upload(visitor, table.read_bytes(), "posts.csv")
     job = start(visitor, {"upload": name, "handle": "alice"})
     assert ended(visitor, job)["phase"] == "consent"
-    agreed = {"agreed": True, "name": "Alice A."}
-    assert visitor.post(f"/api/jobs/{job}/consent", json=agreed).status_code == 204
-    assert visitor.post(f"/api/jobs/{job}/consent", json=agreed).status_code == 400
+    assert visitor.post(f"/api/jobs/{job}/consent", json=AGREED).status_code == 204
+    assert visitor.post(f"/api/jobs/{job}/consent", json=AGREED).status_code == 400
     state = ended(visitor, job, "done", "failed")
     assert state["phase"] == "done", state
     assert state["outcome"] == "released"
