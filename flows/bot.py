@@ -176,7 +176,15 @@ def retrain_and_release(bot: Bot, options: RetrainOptions) -> Outcome:
             return _held_back(bot, gate, corpus, evaluation)
 
         release = publish(
-            corpus, base, checkpoint, evaluation, gate, spec, tracked, for_hub=options.push
+            corpus,
+            base,
+            checkpoint,
+            evaluation,
+            gate,
+            spec,
+            tracked,
+            for_hub=options.push,
+            visibility=options.visibility,
         )
         show_release(release, evaluation)
         if options.push:

@@ -19,6 +19,7 @@ from tasks.core.records import (
     TrackedRun,
 )
 from tasks.core.settings import settings
+from tasks.operations.gguf_export import merged_for_gguf
 from tasks.operations.profiles import avatars_of, profiles_of
 from tasks.operations.pushing import hub_access, push_now
 from tasks.orchestration.limits import publishing_place
@@ -42,7 +43,7 @@ def hub_url(bot: Bot) -> str | None:
 
 
 @task(name="publish", task_run_name="publish @{corpus.bot}", **RETRY)
-def publish(
+def publish(  # noqa: PLR0913 - a release is made of all that came before
     corpus: Corpus,
     base: Base,
     checkpoint: Checkpoint,
@@ -52,9 +53,11 @@ def publish(
     tracked: TrackedRun,
     *,
     for_hub: bool,
+    visibility: Literal["private", "public"] | None = None,
 ) -> Release:
     """Put the release into the storage: whole, or not at all. Its card names where it will be.
 
+    visibility: whom it is shown to; None for the setting's.
     Raises OptedOut where an owner asked for that since the posts were read.
     """
     storage, bot = storage_root(), corpus.bot
@@ -74,12 +77,22 @@ def publish(
         tracked=tracked,
         namespace=settings().hub_namespace if for_hub else None,
         project_url=settings().project_url,
+        site_url=settings().site_url,
         gate=gate,
         languages=corpus.languages or (),
         contact=settings().contact,
+        visibility=_visibility(visibility),
+        gguf=settings().gguf,
         avatars=avatars_of(storage, profiles, now),
     )
-    return publish_locally(storage, checkpoint.uri, contents, keep=settings().keep_releases)
+    with merged_for_gguf(storage, contents, base) as model:
+        return publish_locally(
+            storage, checkpoint.uri, contents, keep=settings().keep_releases, whole_model=model
+        )
+
+
+def _visibility(own: Literal["private", "public"] | None) -> Literal["private", "public"]:
+    return own or ("public" if settings().visibility == "public" else "private")
 
 
 @task(name="push", task_run_name="push @{release.bot}", **RETRY)

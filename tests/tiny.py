@@ -21,25 +21,33 @@ from tests.sample_posts import sentence
 MARK = "<|endoftext|>"
 
 
-def make_tiny_tokenizer() -> PreTrainedTokenizerFast:
-    """A byte-level BPE of 400 tokens, trained on made-up posts, with one special token."""
+def make_tiny_tokenizer(*, ascii_only: bool = False) -> PreTrainedTokenizerFast:
+    """A byte-level BPE of 400 tokens, trained on made-up posts, with one special token.
+
+    ascii_only: without bytes that are no text by themselves.
+    """
     draw = random.Random(0)
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    if ascii_only:
+        alphabet = [letter for letter in alphabet if letter.isascii()]
     trainer = trainers.BpeTrainer(
         vocab_size=400,
         special_tokens=[MARK],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        initial_alphabet=alphabet,
         show_progress=False,
     )
     tokenizer.train_from_iterator((sentence(draw) for _ in range(300)), trainer)
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token=MARK, eos_token=MARK)
 
 
-def make_tiny_base(folder: Path, architecture: str = "gpt2", *, positions: int = 128) -> Base:
+def make_tiny_base(
+    folder: Path, architecture: str = "gpt2", *, positions: int = 128, ascii_only: bool = False
+) -> Base:
     """A base of random weights in `folder`: `gpt2` or `llama`, two layers, 32 wide."""
-    tokenizer = make_tiny_tokenizer()
+    tokenizer = make_tiny_tokenizer(ascii_only=ascii_only)
     torch.manual_seed(0)
     if architecture == "gpt2":
         model: torch.nn.Module = GPT2LMHeadModel(

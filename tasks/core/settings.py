@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     avatars: Literal["public", "any", "off"] = Field(
         "public", description="Hosts that avatars are fetched from: public ones, any, or none"
     )
+    gguf: Literal["q8_0", "bf16"] | None = Field(
+        None, description="Add this GGUF to each release, on the Hub too: q8_0 or bf16"
+    )
     keep_releases: int = Field(3, ge=1, description="Releases of a bot kept locally")
     keep_runs_days: int = Field(
         30, ge=1, description="Days that the server of `serve` keeps runs, logs and artifacts"
@@ -106,6 +109,16 @@ class Settings(BaseSettings):
     hub_gated: Literal["auto", "manual"] | None = Field(
         None, description="Access to Hub repositories on request only: auto or manual"
     )
+
+    site: str | None = Field(
+        None, description="Where nights build the site: a folder, or hf://spaces/NAMESPACE/NAME"
+    )
+    site_url: str | None = Field(
+        None,
+        pattern=r"^https?://\S+[^/\s]$",
+        description="Where others find the site; cards link it",
+    )
+    site_writing: bool = Field(True, description="Bots write on their pages; takes a GGUF of each")
 
     community_archive_key: SecretStr | None = Field(
         None, description="The Community Archive's public key, printed in its API guide"

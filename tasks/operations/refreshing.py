@@ -24,11 +24,12 @@ from tasks.core.records import (
 )
 from tasks.core.settings import settings
 from tasks.operations.preview_posts import chosen_posts
+from tasks.operations.gguf_export import merged_release
 from tasks.operations.profiles import avatars_of, profiles_of
 from tasks.publishing.release_contents import ReleaseContents
 from tasks.publishing.release_history import load_pin, save_pin
 from tasks.publishing.release_manifest import warm_start_in
-from tasks.publishing.releases import evaluation_of, publish_locally, verify_release
+from tasks.publishing.releases import evaluation_of, is_public, publish_locally, verify_release
 from tasks.registry.outcomes import load_outcome
 from tasks.storage import Storage
 from tasks.storage.opt_outs import refuse_opted_out
@@ -54,7 +55,10 @@ def refresh(storage: Storage, release: Release, *, for_hub: bool) -> Release:
             f"({type(error).__name__}): retrain it with --force"
         ) from error
     pin = load_pin(storage, bot)
-    made = publish_locally(storage, release.folder, contents, keep=settings().keep_releases)
+    with merged_release(storage, release, contents) as model:
+        made = publish_locally(
+            storage, release.folder, contents, keep=settings().keep_releases, whole_model=model
+        )
     if pin is not None:
         save_pin(storage, bot, pin)  # it is the same release
     return made
@@ -82,9 +86,12 @@ def _contents_of(storage: Storage, release: Release, *, for_hub: bool) -> Releas
         tracked=TrackedRun(url=training.get("run"), preprocess_url=training.get("preprocess_run")),
         namespace=settings().hub_namespace if for_hub else None,
         project_url=settings().project_url,
+        site_url=settings().site_url,
         gate=_gate(metrics.get("gate")),
         languages=corpus.languages or (),
         contact=settings().contact,
+        visibility="public" if is_public(storage, release) else "private",
+        gguf=settings().gguf,
         avatars=avatars_of(storage, profiles, now),
         chosen_posts=chosen_posts(storage, release),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,8 +36,11 @@ _SOURCES = {
 }
 
 
-def render_card(contents: ReleaseContents) -> str:
-    """The README.md of a release: metadata, then Markdown. Text from accounts is escaped."""
+def render_card(contents: ReleaseContents, ggufs: Sequence[str] = ()) -> str:
+    """The README.md of a release: metadata, then Markdown. Text from accounts is escaped.
+
+    ggufs: the names of its GGUF files.
+    """
     body = _template().render(
         release=contents,
         header=_headers(contents),
@@ -57,6 +60,8 @@ def render_card(contents: ReleaseContents) -> str:
         gate=[markdown(reason) for reason in contents.gate.reasons] if contents.gate else [],
         curve=LOSSES if has_losses(contents) else None,
         project=_link(contents.project_url),
+        site=_link(contents.site_url),
+        gguf=next(iter(ggufs), None),
         model=contents.repository or ".",
         start=START,
         predictions=[markdown(p.text) for p in contents.evaluation.predictions if p.start == START],

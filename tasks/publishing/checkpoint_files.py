@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tasks.core.errors import BadInput
 from tasks.publishing.card_metadata import hub_id
+from tasks.publishing.modelfile import NAME as MODELFILE
 from tasks.publishing.release_contents import ADAPTER, ReleaseContents
 from tasks.storage import sha256_of
 
@@ -20,6 +21,9 @@ _FULL_NEEDED = ("config.json", "generation_config.json")
 _ADAPTER_CONFIG = "adapter_config.json"
 # Without config.json, since transformers would take the folder for a whole model.
 _ADAPTER = (ADAPTER, _ADAPTER_CONFIG, "generation_config.json")
+# Of a release that is written anew, which has the same weights.
+_OTHER_FORMATS = ("*.gguf", MODELFILE)
+_LARGE = (".safetensors", ".gguf")
 
 
 def add_model_files(source: Path, target: Path, contents: ReleaseContents) -> None:
@@ -31,7 +35,7 @@ def add_model_files(source: Path, target: Path, contents: ReleaseContents) -> No
     patterns, needed = (
         (_ADAPTER, (_ADAPTER_CONFIG,)) if contents.is_adapter else (_FULL, _FULL_NEEDED)
     )
-    for pattern in (*patterns, *_TOKENIZER, "merges.txt"):
+    for pattern in (*patterns, *_TOKENIZER, "merges.txt", *_OTHER_FORMATS):
         for path in source.glob(pattern):
             _add(path, target / path.name)
     for name in (weights, *needed, *_TOKENIZER_NEEDED):
@@ -46,7 +50,7 @@ def add_model_files(source: Path, target: Path, contents: ReleaseContents) -> No
 def _add(source: Path, target: Path) -> None:
     # Weights are never changed in place, so the checkpoint and its releases share them on disk.
     # Other files are small, and somebody may edit one of them by hand.
-    if source.suffix == ".safetensors":
+    if source.suffix in _LARGE:
         with suppress(OSError):  # across file systems, or where there are no hard links
             target.hardlink_to(source)
             return

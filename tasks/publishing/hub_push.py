@@ -21,7 +21,13 @@ from tasks.publishing.releases import note_push
 from tasks.storage import Storage, sha256_of
 
 if TYPE_CHECKING:
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, ModelInfo
+    from huggingface_hub import (
+        CommitOperationAdd,
+        CommitOperationDelete,
+        HfApi,
+        ModelInfo,
+        SpaceInfo,
+    )
 
 # Added by the Hub; no release has it.
 _OF_THE_HUB = {".gitattributes"}
@@ -82,7 +88,8 @@ def push_release(
         push.apply_access(info, access)
         push.tag(push.commit(release, info), f"v{release.revision}")
     url = f"{api.endpoint}/{repository}"
-    note_push(storage, release, url)
+    private = (access.visibility == "private") if access.visibility else bool(info.private)
+    note_push(storage, release, url, private=private, files=push.files)
     return url
 
 
@@ -95,8 +102,13 @@ class _Push:
         self._token = token
         self._files = {path.name: path for path in sorted(folder.iterdir())}
         self._hashes = {
-            name: (_git_hash(path), sha256_of(path)) for name, path in self._files.items()
+            name: (git_hash(path), sha256_of(path)) for name, path in self._files.items()
         }
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple(self._files)
 
     def find_or_create(self, *, private: bool) -> ModelInfo:
         """The repository; created only if missing, since the Hub limits creations a day."""
@@ -158,7 +170,7 @@ class _Push:
 
         for name, path in self._files.items():
             yield CommitOperationAdd(path_in_repo=name, path_or_fileobj=path)
-        for name in sorted(_hashes(info).keys() - self._files.keys()):
+        for name in sorted(held_files(info).keys() - self._files.keys()):
             yield CommitOperationDelete(path_in_repo=name)
 
     def _info(self) -> ModelInfo:
@@ -166,13 +178,13 @@ class _Push:
 
     def _is_held_by(self, info: ModelInfo) -> bool:
         """Whether the repository has these files and no others, by their hashes."""
-        remote = _hashes(info)
+        remote = held_files(info)
         return remote.keys() == self._files.keys() and all(
             remote[name] in expected for name, expected in self._hashes.items()
         )
 
 
-def _hashes(info: ModelInfo) -> dict[str, str | None]:
+def held_files(info: ModelInfo | SpaceInfo) -> dict[str, str | None]:
     """The repository's files: SHA-256 of LFS files, Git's hash of the others."""
     return {
         file.rfilename: file.lfs.sha256 if file.lfs else file.blob_id
@@ -181,7 +193,8 @@ def _hashes(info: ModelInfo) -> dict[str, str | None]:
     }
 
 
-def _git_hash(path: Path) -> str:
+def git_hash(path: Path) -> str:
+    """What Git, and so the Hub, names a file by that is not in LFS."""
     digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
     with path.open("rb") as stream:
         while block := stream.read(1 << 20):

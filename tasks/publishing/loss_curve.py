@@ -14,7 +14,7 @@ WIDTH, HEIGHT = 720, 360
 _LEFT, _TOP, _RIGHT, _BOTTOM = 64, 44, 696, 308
 _TRAINING, _HELD_OUT, _GRID = "#8b98a5", "#1d9bf0", "#e3e8ec"
 _TICKS = 4
-_HIGHEST = 100  # nats a token; higher losses and NaN are not drawn
+HIGHEST = 100  # nats a token; higher losses and NaN are not drawn
 _CSS = f"""
 .page {{ position: relative; width: {WIDTH}px; height: {HEIGHT}px; background: white;
   color: #536471; font-size: 15px; display: flex; }}
@@ -36,7 +36,7 @@ def render_losses(contents: ReleaseContents, fonts: Sequence[Path]) -> bytes | N
     if not has_losses(contents):
         return None
     curves = _curves(contents)
-    scale = _Scale([point for curve in curves.values() for point in curve])
+    scale = LossScale([point for curve in curves.values() for point in curve])
     lines = "".join(_polyline(scale, curve, colour) for colour, curve in curves.items())
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
@@ -54,12 +54,12 @@ def _curves(contents: ReleaseContents) -> dict[str, list[Point]]:
     if history:
         held_out.insert(0, (0.0, contents.evaluation.base_loss))
     return {
-        colour: [(tokens, loss) for tokens, loss in curve if 0 <= loss <= _HIGHEST]
+        colour: [(tokens, loss) for tokens, loss in curve if 0 <= loss <= HIGHEST]
         for colour, curve in ((_TRAINING, training), (_HELD_OUT, held_out))
     }
 
 
-class _Scale:
+class LossScale:
     """From tokens and nats to pixels."""
 
     def __init__(self, points: Sequence[Point]) -> None:
@@ -72,9 +72,11 @@ class _Scale:
         self.ticks = [self.lowest + step * number for number in range(count + 1)]
 
     def x(self, tokens: float) -> float:
+        """Pixels from the left."""
         return round(_LEFT + (_RIGHT - _LEFT) * tokens / self.tokens, 1)
 
     def y(self, loss: float) -> float:
+        """Pixels from the top."""
         share = (loss - self.lowest) / (self.highest - self.lowest)
         return round(_BOTTOM - (_BOTTOM - _TOP) * share, 1)
 
@@ -86,14 +88,14 @@ def _round_step(step: float) -> float:
     return float(next(each * power for each in (1, 2, 5, 10) if each * power >= step * 0.999))
 
 
-def _polyline(scale: _Scale, curve: Sequence[Point], colour: str) -> str:
+def _polyline(scale: LossScale, curve: Sequence[Point], colour: str) -> str:
     places = [(scale.x(tokens), scale.y(loss)) for tokens, loss in curve]
     dots = "".join(f'<circle cx="{x}" cy="{y}" r="4" fill="{colour}"/>' for x, y in places)
     line = " ".join(f"{x},{y}" for x, y in places)
     return f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="3"/>{dots}'
 
 
-def _grid(scale: _Scale) -> str:
+def _grid(scale: LossScale) -> str:
     return "".join(
         f'<line x1="{_LEFT}" y1="{scale.y(tick)}" x2="{_RIGHT}" y2="{scale.y(tick)}" '
         f'stroke="{_GRID}" stroke-width="1"/>'
@@ -101,7 +103,7 @@ def _grid(scale: _Scale) -> str:
     )
 
 
-def _labels(scale: _Scale) -> Iterator[str]:
+def _labels(scale: LossScale) -> Iterator[str]:
     for tick in scale.ticks:
         yield f'<div class="label y" style="top: {scale.y(tick) - 9}px">{tick:.2f}</div>'
     yield _label(_LEFT, 12, "loss, nats a token", "#0f1419")

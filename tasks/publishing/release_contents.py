@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from tasks.core.names import Bot
 from tasks.core.records import (
@@ -17,6 +18,7 @@ from tasks.core.records import (
     Spec,
     TrackedRun,
 )
+from tasks.publishing.gguf_files import GgufKind
 
 ADAPTER = "adapter_model.safetensors"
 
@@ -30,9 +32,12 @@ class ReleaseContents:
     tracked: where the training was tracked; empty if it was not.
     namespace: the Hub user or organisation that will publish the release, or None.
     project_url: the page of this project that the card links to, or None for no link.
+    site_url: where the site with this bot's page is, or None.
     gate: the verdict on the bot, or None where there is none.
     languages: of the kept posts, as the corpus names them.
     contact: whom to ask for removal: an https address, or text such as an e-mail address; or None.
+    visibility: whom the bot is shown to, on the Hub and on a site.
+    gguf: which GGUF it is to have as well, `q8_0` or `bf16`; None for none but those it has.
     avatars: by handle, from `avatars.avatar_of`; missing ones are drawn as initials.
     chosen_posts: that a person wants on the picture instead of predictions; empty for none.
     """
@@ -49,9 +54,12 @@ class ReleaseContents:
     tracked: TrackedRun
     namespace: str | None = None
     project_url: str | None = None
+    site_url: str | None = None
     gate: Gate | None = None
     languages: tuple[str, ...] = ()
     contact: str | None = None
+    visibility: Literal["private", "public"] = "private"
+    gguf: GgufKind | None = None
     avatars: Mapping[str, bytes] = field(default_factory=dict)
     chosen_posts: tuple[str, ...] = ()
 

@@ -21,11 +21,16 @@ _PACKAGES = ("huggingtweets", "torch", "transformers", "safetensors", "huggingfa
 
 
 def metrics_of(contents: ReleaseContents) -> dict[str, Any]:
-    """The content of metrics.json: counts by handle, losses (nats a token), perplexity, texts."""
+    """The content of metrics.json: counts and names by handle, losses in nats a token, texts."""
     evaluation, corpus = contents.evaluation, contents.corpus
     return {
         "bot": contents.bot.name,
         "counts": {handle: _counts(counts) for handle, counts in corpus.counts.items()},
+        "names": {each.handle.name: each.display_name for each in contents.profiles},
+        "languages": list(contents.languages),
+        "sources": list(corpus.sources),
+        "first_post": corpus.first_post,
+        "last_post": corpus.last_post,
         "characters": corpus.characters,
         "train": corpus.train,
         "held_out": corpus.held_out,
@@ -58,12 +63,13 @@ def manifest_of(contents: ReleaseContents, folder: Path) -> dict[str, Any]:
         "revision": contents.revision,
         "fingerprint": contents.checkpoint.fingerprint,
         "created_at": contents.created_at.isoformat(),
+        "visibility": contents.visibility,
         "corpus": {**asdict(corpus.file), "filter": corpus.filter},
         "base": _base(contents.base),
         "spec": asdict(contents.spec),
         "warm_start": _warm_start(contents.checkpoint.warm_start),
         "versions": _versions(),
-        "files": {path.name: _file(path) for path in sorted(folder.iterdir())},
+        "files": {path.name: file_entry(path) for path in sorted(folder.iterdir())},
     }
 
 
@@ -135,7 +141,8 @@ def _finite(value: float | None) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
 
 
-def _file(path: Path) -> dict[str, Any]:
+def file_entry(path: Path) -> dict[str, Any]:
+    """How a manifest lists a file."""
     return {"size": path.stat().st_size, "sha256": sha256_of(path)}
 
 

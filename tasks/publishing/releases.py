@@ -1,7 +1,7 @@
 """Releases in the storage: one folder a revision, whole or not at all, and `latest`.
 
 releases/<bot>/<revision>/   model files, README.md, predictions.png, losses.png, metrics.json,
-                             manifest.json
+                             manifest.json; where asked for, <bot>-q8_0.gguf and a Modelfile
 releases/<bot>/latest        a relative link to a revision; on an object store, a file that names it
 releases/<bot>/<revision>-2/ on an object store, a revision that was published again: a folder there
                              cannot be replaced at once, but `latest` can
@@ -17,6 +17,7 @@ import logging
 import math
 import os
 import re
+import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,18 +28,21 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from tasks.core.errors import DamagedState, OptedOut, ServerTrouble
+from tasks.core.errors import BadInput, DamagedState, OptedOut, ServerTrouble
 from tasks.core.names import Bot
 from tasks.core.records import MANIFEST, Evaluation, Release
 from tasks.core.settings import settings
 from tasks.publishing.card import render_card
 from tasks.publishing.checkpoint_files import add_model_files
 from tasks.publishing.fonts import available_fonts
+from tasks.publishing.gguf_files import gguf_files_in, gguf_name, write_gguf
 from tasks.publishing.loss_curve import NAME as LOSSES
 from tasks.publishing.loss_curve import render_losses
+from tasks.publishing.modelfile import NAME as MODELFILE
+from tasks.publishing.modelfile import render_modelfile
 from tasks.publishing.picture import render_picture
 from tasks.publishing.release_contents import ReleaseContents
-from tasks.publishing.release_manifest import manifest_of, metrics_of
+from tasks.publishing.release_manifest import file_entry, manifest_of, metrics_of
 from tasks.storage import Storage
 from tasks.storage.opt_outs import refuse_opted_out
 from tasks.storage.state_file import StateFiles
@@ -59,10 +63,12 @@ class _Metrics(Evaluation):
 
 @dataclass(frozen=True)
 class _Push:
-    """The revision that the Hub has, and its URL."""
+    """The revision that the Hub has, its URL, and, where known, if it is private and its files."""
 
     revision: str
     url: str
+    private: bool | None = None
+    files: tuple[str, ...] = ()
 
 
 _METRICS = StateFiles("releases", _Metrics, remedy="retrain the bot with --force")
@@ -82,18 +88,21 @@ def publish_locally(
     *,
     fonts: Sequence[Path] | None = None,
     keep: int = KEPT_REVISIONS,
+    whole_model: Path | None = None,
 ) -> Release:
     """Write the release's folder, point `latest` at it, then prune older revisions.
 
     fonts: for the picture; None for those of the cache and the system.
     keep: how many revisions to keep, the latest included.
+    whole_model: a folder with an adapter merged into its base, for a GGUF; None for a checkpoint
+        that is a whole model.
     Raises BadInput for a damaged checkpoint, OptedOut for an account that was removed meanwhile,
     ServerTrouble where another process has pruned the release already, StorageUnusable.
     """
     if fonts is None:
         fonts = available_fonts(settings().cache / "fonts")
     bot, key = contents.bot, _unused_key(storage, contents)
-    _write(storage, key, checkpoint_key, contents, fonts)
+    _write(storage, key, checkpoint_key, contents, fonts, whole_model)
     point_latest(storage, bot, key.rpartition("/")[2])
     if storage.exists(pin := f"{_folder(bot)}/pinned.json"):
         storage.delete(pin)  # it held until this release
@@ -116,10 +125,11 @@ def _write(
     checkpoint_key: str,
     contents: ReleaseContents,
     fonts: Sequence[Path],
+    whole_model: Path | None,
 ) -> None:
     try:
         with storage.folder(checkpoint_key) as checkpoint, storage.new_folder(key) as draft:
-            assemble(draft, checkpoint, contents, fonts)
+            assemble(draft, checkpoint, contents, fonts, whole_model)
     except FileNotFoundError:
         # The removal of an account takes the folder away while it is written.
         refuse_opted_out(storage, *contents.bot.handles)
@@ -132,16 +142,35 @@ def _write(
 
 
 def assemble(
-    folder: Path, checkpoint_folder: Path, contents: ReleaseContents, fonts: Sequence[Path]
+    folder: Path,
+    checkpoint_folder: Path,
+    contents: ReleaseContents,
+    fonts: Sequence[Path],
+    whole_model: Path | None = None,
 ) -> None:
     """Fill an empty folder with a release, the manifest last. Raises BadInput."""
     add_model_files(checkpoint_folder, folder, contents)
-    (folder / "README.md").write_text(render_card(contents), encoding="utf-8")
+    _add_gguf(folder, whole_model or folder, contents)
+    ggufs = [path.name for path in gguf_files_in(folder)]
+    (folder / "README.md").write_text(render_card(contents, ggufs), encoding="utf-8")
     (folder / "predictions.png").write_bytes(render_picture(contents, fonts))
     if (losses := render_losses(contents, fonts)) is not None:
         (folder / LOSSES).write_bytes(losses)
     (folder / "metrics.json").write_text(_json(metrics_of(contents)), encoding="utf-8")
     (folder / MANIFEST).write_text(_json(manifest_of(contents, folder)), encoding="utf-8")
+
+
+def _add_gguf(folder: Path, model: Path, contents: ReleaseContents) -> None:
+    """Write the GGUF that is asked for, unless the release has it; a model without one goes on."""
+    if contents.gguf is None:
+        return
+    name = gguf_name(contents.bot.name, contents.gguf)
+    try:
+        if not (folder / name).exists():
+            write_gguf(model, folder / name, contents.gguf, name=f"@{contents.bot}")
+        (folder / MODELFILE).write_text(render_modelfile(folder, name), encoding="utf-8")
+    except BadInput as error:
+        log.warning("@%s: released without GGUF: %s", contents.bot, error)
 
 
 def latest_release(storage: Storage, bot: Bot) -> Release | None:
@@ -188,6 +217,24 @@ def manifests_of(storage: Storage, bot: Bot) -> Iterator[tuple[str, dict[str, An
             yield key, manifest
 
 
+def is_public(storage: Storage, release: Release) -> bool:
+    """Whether others may be shown a release: as it is on the Hub, else as its manifest says.
+
+    A release of an older version, of which neither says anything, is private.
+    """
+    push = _push_of(storage, release.bot, release.revision)
+    if push and push.private is not None:
+        return not push.private
+    manifest = _manifest(storage, release.folder)
+    return manifest is not None and manifest.get("visibility") == "public"
+
+
+def is_on_hub(storage: Storage, release: Release, name: str) -> bool:
+    """Whether anybody may fetch a file of the release from the Hub, as of the last push."""
+    push = _push_of(storage, release.bot, release.revision)
+    return push is not None and push.private is False and name in push.files
+
+
 def inputs_of_releases(storage: Storage, bot: Bot) -> Iterator[tuple[str, str]]:
     """What each kept release was made from: the checkpoint's fingerprint, and the corpus' key."""
     for _, manifest in manifests_of(storage, bot):
@@ -196,9 +243,28 @@ def inputs_of_releases(storage: Storage, bot: Bot) -> Iterator[tuple[str, str]]:
         yield str(manifest.get("fingerprint")), str(uri)
 
 
-def note_push(storage: Storage, release: Release, url: str) -> None:
+def add_files(storage: Storage, release: Release, files: Sequence[Path]) -> None:
+    """Add files to a whole release: it stays the same revision, and lists them once they are there.
+
+    Raises BadInput where the release is gone, StorageUnusable.
+    """
+    for file in files:
+        with storage.draft_file(release.folder) as draft:
+            shutil.copyfile(file, draft)
+            storage.install_file(draft, f"{release.folder}/{file.name}")
+    manifest = _manifest(storage, release.folder)
+    if manifest is None:
+        storage.delete(release.folder)  # pruned meanwhile, but for what was just written
+        raise BadInput(f"@{release.bot}: release {release.revision} is gone: try again")
+    manifest["files"] |= {file.name: file_entry(file) for file in files}
+    storage.write(f"{release.folder}/{MANIFEST}", _json(manifest).encode())
+
+
+def note_push(
+    storage: Storage, release: Release, url: str, *, private: bool, files: Sequence[str] = ()
+) -> None:
     """Record that the Hub has this release, so that later runs need not ask."""
-    _PUSHES.save(storage, f"{release.bot}/hub", _Push(release.revision, url))
+    _PUSHES.save(storage, f"{release.bot}/hub", _Push(release.revision, url, private, tuple(files)))
 
 
 def _is_whole(storage: Storage, key: str, file: dict[str, Any], digests: bool) -> bool:
@@ -295,12 +361,17 @@ def _manifest(storage: Storage, key: str) -> dict[str, Any] | None:
 
 
 def _pushed(storage: Storage, bot: Bot, revision: str) -> str | None:
+    push = _push_of(storage, bot, revision)
+    return push.url if push else None
+
+
+def _push_of(storage: Storage, bot: Bot, revision: str) -> _Push | None:
     try:
         push = _PUSHES.load(storage, f"{bot}/hub")
     except DamagedState as error:
         log.warning("%s", error)
         return None
-    return push.url if push and push.revision == revision else None
+    return push if push and push.revision == revision else None
 
 
 def _json(value: Any) -> str:

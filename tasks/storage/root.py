@@ -248,10 +248,11 @@ class Storage:
             for child in self.files(key):
                 target = copies / child.removeprefix(f"{key}/")
                 target.parent.mkdir(parents=True, exist_ok=True)
-                self._fetch(child, target)
+                self.copy_file(child, target)
             yield copies
 
-    def _fetch(self, key: str, target: Path) -> None:
+    def copy_file(self, key: str, target: Path) -> None:
+        """Copy a file to a local path. Raises FileNotFoundError, NetworkTrouble."""
         stream = self.filesystem.open_input_stream(self.full(key), compression=None)
         with translate_errors(self.url), stream, target.open("wb") as out:
             shutil.copyfileobj(stream, out, _CHUNK)

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from transformers import GenerationConfig
 
 from tasks.training.adapters import has_adapter, merge_adapter, save_adapter
+from tasks.training.bases.loading import load_model, load_tokenizer
 from tasks.training.data.documents import Marks, context_of, marks_of
 
 WEIGHTS = "model.safetensors"
@@ -115,3 +116,13 @@ def import_weights(model: Any, folder: Path) -> None:
     saved = load_file(folder / WEIGHTS)
     for name, parameter in model.named_parameters():
         parameter.copy_(saved[name])
+
+
+def export_merged(adapter: Path, base: Path, folder: Path) -> None:
+    """Write an adapter and its base as one whole model, as `export_model` does.
+
+    Raises BaseUnavailable where the adapter is damaged or of another base.
+    """
+    model = load_model(base, torch.device("cpu"), torch.float32)
+    import_weights(model, adapter)
+    export_model(model, load_tokenizer(base), folder)

@@ -47,11 +47,13 @@ def test_an_adapter_is_released_loaded_and_compared(
     with running_hub() as hub:
         serve_base(hub, tmp_path / "base")
         monkeypatch.setenv("HUGGINGTWEETS_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setenv("HUGGINGTWEETS_GGUF", "q8_0")
         use_hub(hub, monkeypatch)
         _, outcomes = run([request], Path("me/base"), push=True, training=SPEC)
         assert outcomes["rosalind"].status is Status.RELEASED, outcomes["rosalind"].reason
         held = hub.repositories["me/rosalind"].head.files
         assert not {"model.safetensors", "config.json"} & held.keys()
+        assert {"rosalind-q8_0.gguf", "Modelfile"} <= held.keys()  # merged into the base
         card = held["README.md"].decode()
         assert "pip install peft" in card
         assert json.loads(held["adapter_config.json"])["base_model_name_or_path"] == "me/base"

@@ -28,6 +28,7 @@ from tasks.publishing.release_contents import ReleaseContents
 from tasks.publishing.release_manifest import version_of
 from tasks.publishing.releases import (
     evaluation_of,
+    is_public,
     latest_release,
     note_push,
     publish_locally,
@@ -345,14 +346,41 @@ def test_a_latest_that_points_elsewhere_is_none(storage, checkpoint, contents):
 
 def test_a_push_is_remembered_for_its_revision(storage, checkpoint, contents):
     release = publish_locally(storage, checkpoint, contents)
-    note_push(storage, release, "https://hub.example/me/alice")
+    note_push(storage, release, "https://hub.example/me/alice", private=True)
     assert latest_release(storage, ALICE).hub == "https://hub.example/me/alice"
     assert storage.read_json("releases/alice/hub.json") == {
         "revision": release.revision,
         "url": "https://hub.example/me/alice",
+        "private": True,
+        "files": [],
     }
     publish_locally(storage, checkpoint, replace(contents, revision="20260109-01234567"))
     assert latest_release(storage, ALICE).hub is None
+
+
+@pytest.mark.parametrize(
+    ("manifest", "pushed_private", "public"),
+    [
+        ("public", None, True),
+        ("private", None, False),
+        (None, None, False),  # of an older version
+        ("public", True, False),
+        ("private", False, True),
+        (None, False, True),
+    ],
+)
+def test_a_release_is_shown_to_others_as_on_the_hub_or_else_as_it_was_made(
+    storage, checkpoint, contents, manifest, pushed_private, public
+):
+    release = publish_locally(storage, checkpoint, replace(contents, visibility=manifest))
+    if manifest is None:
+        key = f"{release.folder}/manifest.json"
+        saved = storage.read_json(key)
+        del saved["visibility"]
+        storage.write_json(key, saved)
+    if pushed_private is not None:
+        note_push(storage, release, "https://hub.example/me/alice", private=pushed_private)
+    assert is_public(storage, release) is public
 
 
 def test_a_damaged_note_of_a_push_is_named_and_counts_as_none(

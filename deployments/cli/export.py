@@ -1,0 +1,48 @@
+"""`huggingtweets export`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deployments import console
+from deployments.cli.checks import check_base, released_bot
+from deployments.cli.options import BotName, OwnBase
+from tasks.core.errors import BadInput
+
+
+class Gguf(StrEnum):
+    """How a GGUF holds the matrices."""
+
+    Q8_0 = "q8_0"
+    BF16 = "bf16"
+
+
+def export(
+    bot: BotName,
+    folder: Annotated[
+        Path | None, typer.Argument(help="Where to; default: a folder of the bot's name here")
+    ] = None,
+    gguf: Annotated[
+        Gguf, typer.Option("--gguf", help="8 bits a weight, or 16 as it was trained")
+    ] = Gguf.Q8_0,
+    base: OwnBase = None,
+) -> None:
+    """Write a bot as GGUF: for llama.cpp, Ollama, LM Studio, phones."""
+    check_base(base)
+    storage, release = released_bot(bot)
+    target = folder or Path(release.bot.name)
+    if target.exists() and not target.is_dir():
+        raise BadInput(f"{target}: a file of this name is there: name a folder")
+    from tasks.operations.gguf_export import export_gguf
+
+    file, modelfile = export_gguf(storage, release, gguf.value, target, base)
+    console.say(f"{file}  {console.human_size(file.stat().st_size)}")
+    console.say(f"{modelfile}")
+    console.note(
+        f"Try it: llama-completion -m {file} -no-cnv -p 'My dream is'\n"
+        f"    or: ollama create {release.bot} -f {modelfile} && ollama run {release.bot}"
+    )
