@@ -29,7 +29,9 @@ from tasks.night import (
 )
 from tasks.operations.idle_nights import night_of
 from tasks.operations.night_plan import counts_text, summary_of
+from tasks.operations.site_places import place_of
 from tasks.registry.due import NightBudget, Selection
+from tasks.site import build
 from tasks.tidy import tidy_up
 
 log = logging.getLogger("huggingtweets")
@@ -90,6 +92,7 @@ async def nightly(
         log.info("@%s: %s: %s", each["bot"], each["outcome"], each["reason"])
     log.info("night %s: %s", night, counts_text(summary))
     save_summary(night, summary)  # after the log, since the disk may be full
+    _build_site(night)
     _tidy(night)
     return _as_state(summary)
 
@@ -139,6 +142,17 @@ def _tidy(night: str) -> None:
         tidy_up()
     except (HuggingtweetsError, OSError) as error:
         log.warning("night %s: not everything is tidied up: %s", night, error)
+
+
+def _build_site(night: str) -> None:
+    if not settings().site:
+        return
+    try:
+        built = build(place_of(""))
+    except (HuggingtweetsError, OSError) as error:
+        log.warning("night %s: the site is not up to date: %s", night, error)
+        return
+    log.info("night %s: site %s: %d files written", night, built.place, built.written)
 
 
 def _as_state(summary: dict[str, Any]) -> Any:

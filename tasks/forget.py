@@ -17,6 +17,7 @@ from tasks.orchestration.policies import UNCACHED
 from tasks.removal.account_removal import Plan, Receipt, plan_removal, remove_account
 from tasks.removal.inventory import DataHolder
 from tasks.removal.prefect_records import PrefectRecords, UnreachableServer
+from tasks.removal.sites import Sites
 from tasks.removal.this_machine import ThisMachine
 from tasks.storage import storage_root
 
@@ -65,7 +66,8 @@ def data_holders(server: DataHolder | None = None) -> Sequence[DataHolder]:
 
     server: the Prefect server's; None for the one that Prefect's settings name.
     """
-    return _this_machine(), server or PrefectRecords(results_folder())
+    sites = Sites(storage_root(), settings())
+    return _this_machine(), sites, server or PrefectRecords(results_folder())
 
 
 def _this_machine() -> ThisMachine:

@@ -19,6 +19,7 @@ from deployments.cli.comply import comply
 from deployments.cli.curate import curate
 from deployments.cli.delete import delete
 from deployments.cli.doctor import doctor
+from deployments.cli.export import export
 from deployments.cli.forget import forget
 from deployments.cli.generate import generate
 from deployments.cli.import_posts import import_posts
@@ -29,6 +30,7 @@ from deployments.cli.refresh import refresh
 from deployments.cli.releases import releases, rollback
 from deployments.cli.retrain import retrain
 from deployments.cli.serve import serve
+from deployments.cli.site import site
 from deployments.cli.status import status
 from deployments.cli.sweep import sweep
 from deployments.cli.sync import sync
@@ -55,8 +57,10 @@ COMMANDS: dict[str, Callable[..., object]] = {
     "status": status,
     "releases": releases,
     "rollback": rollback,
+    "export": export,
     "refresh": refresh,
     "delete": delete,
+    "site": site,
     "serve": serve,
     "web": web,
     "nightly": nightly,

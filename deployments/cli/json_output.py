@@ -71,6 +71,7 @@ def shapes() -> dict[str, Any]:
     from tasks.operations.curating import Curation
     from tasks.operations.diagnosis import Finding
     from tasks.operations.night_reports import Night, NightPreview, NightReport
+    from tasks.operations.site_building import Built
     from tasks.operations.tidying import Freed
     from tasks.publishing.release_history import KeptRelease
 
@@ -84,6 +85,7 @@ def shapes() -> dict[str, Any]:
         "rollback": KeptRelease,
         "refresh": KeptRelease,
         "delete": Deletion,
+        "site": list[Built],
         "nights": list[Night],
         "nights DATE": NightReport,
         "nightly": NightReport,

@@ -23,8 +23,8 @@ from tasks.core.records import (
     TrackedRun,
 )
 from tasks.core.settings import settings
-from tasks.operations.preview_posts import chosen_posts
 from tasks.operations.gguf_export import merged_release
+from tasks.operations.preview_posts import chosen_posts
 from tasks.operations.profiles import avatars_of, profiles_of
 from tasks.publishing.release_contents import ReleaseContents
 from tasks.publishing.release_history import load_pin, save_pin

@@ -44,10 +44,20 @@ def registry(tmp_path: Path, tiny_base: Path) -> Path:
 
 
 def test_a_night_releases_what_it_can_and_explains_the_rest(
-    registry: Path, storage: Storage, command: Command
+    registry: Path,
+    storage: Storage,
+    command: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    site = {"SITE": str(tmp_path / "site"), "SITE_WRITING": "false", "VISIBILITY": "public"}
+    for name, value in site.items():
+        monkeypatch.setenv(f"HUGGINGTWEETS_{name}", value)
+    settings.cache_clear()
     code, out, _ = command("nightly", "--registry", registry, "--night", "2026-01-01", "--json")
     assert code == 1
+    pages = sorted(page.parent.name for page in (tmp_path / "site" / "bots").glob("*/index.html"))
+    assert pages == ["ada", "bea"]
     summary = json.loads(out)
     assert summary["counts"] == {"released": 2, "failed": 2}
     assert [each["bot"] for each in summary["bots"]] == ["ada", "bea", "cyd", "dot"]

@@ -56,7 +56,7 @@ class Commit:
 
 @dataclass
 class Repository:
-    """One model repository."""
+    """One repository of a model or a Space."""
 
     visibility: str
     commits: list[Commit]
@@ -76,6 +76,8 @@ class Hub:
     token: str = TOKEN
     repositories: dict[str, Repository] = field(default_factory=dict)
     objects: dict[str, bytes] = field(default_factory=dict)
+    # By slug, the models with the ids of their items.
+    collections: dict[str, dict[str, str]] = field(default_factory=dict)
     parts: dict[str, dict[int, bytes]] = field(default_factory=lambda: defaultdict(dict))
     faults: dict[str, list[Fault]] = field(default_factory=lambda: defaultdict(list))
     requests: list[str] = field(default_factory=list)
@@ -131,26 +133,37 @@ def _app(hub: Hub) -> Starlette:
 
         return Route(path, endpoint, methods=[method])
 
-    model = "/api/models/{namespace}/{name}"
+    def of_repositories(api: str, git: str) -> list[Route]:
+        """The routes of one type of repository."""
+        return [
+            route(api, "GET", "info", _info),
+            route(f"{api}/revision/{{revision}}", "GET", "info", _info),
+            route(f"{api}/preupload/{{revision}}", "POST", "preupload", _preupload),
+            route(f"{api}/commit/{{revision}}", "POST", "commit", _commit),
+            route(f"{api}/settings", "PUT", "settings", _settings),
+            route(f"{api}/tag/{{tag}}", "POST", "tag", _tag),
+            route(f"{api}/tag/{{tag}}", "DELETE", "delete_tag", _delete_tag),
+            route(f"{api}/refs", "GET", "refs", _refs),
+            route(f"{api}/tree/{{revision}}", "GET", "tree", _tree),
+            route(f"{git}.git/info/lfs/objects/batch", "POST", "batch", _batch),
+            route(f"{git}/resolve/{{revision}}/{{path:path}}", "GET", "resolve", _resolve),
+        ]
+
+    collection = "/api/collections/{owner}/{slug}"
     return Starlette(
         routes=[
             route("/api/repos/create", "POST", "create", _create),
             route("/api/repos/delete", "DELETE", "delete", _delete),
             route("/api/validate-yaml", "POST", "validate", _validate),
-            route(model, "GET", "info", _info),
-            route(f"{model}/revision/{{revision}}", "GET", "info", _info),
-            route(f"{model}/preupload/{{revision}}", "POST", "preupload", _preupload),
-            route(f"{model}/commit/{{revision}}", "POST", "commit", _commit),
-            route(f"{model}/settings", "PUT", "settings", _settings),
-            route(f"{model}/tag/{{tag}}", "POST", "tag", _tag),
-            route(f"{model}/tag/{{tag}}", "DELETE", "delete_tag", _delete_tag),
-            route(f"{model}/refs", "GET", "refs", _refs),
-            route(f"{model}/tree/{{revision}}", "GET", "tree", _tree),
-            route("/{namespace}/{name}.git/info/lfs/objects/batch", "POST", "batch", _batch),
+            *of_repositories("/api/models/{namespace}/{name}", "/{namespace}/{name}"),
+            *of_repositories("/api/spaces/{namespace}/{name}", "/spaces/{namespace}/{name}"),
+            route("/api/collections", "POST", "create_collection", _create_collection),
+            route(collection, "GET", "collection", _collection),
+            route(f"{collection}/items", "POST", "add_item", _add_item),
+            route(f"{collection}/items/{{item}}", "DELETE", "delete_item", _delete_item),
             # Uploads go to signed URLs of another host, which see no token.
             route("/upload/{oid}/{part:int}", "PUT", "upload", _upload, is_open=True),
             route("/complete/{oid}", "POST", "complete", _complete, is_open=True),
-            route("/{namespace}/{name}/resolve/{revision}/{path:path}", "GET", "resolve", _resolve),
         ]
     )
 
@@ -189,7 +202,10 @@ def _not_found() -> Response:
 
 
 def _name(request: Request) -> str:
-    return f"{request.path_params['namespace']}/{request.path_params['name']}"
+    """A repository's key: that of a Space begins with `spaces/`."""
+    is_space = request.url.path.startswith(("/api/spaces/", "/spaces/"))
+    kind = "spaces/" if is_space else ""
+    return f"{kind}{request.path_params['namespace']}/{request.path_params['name']}"
 
 
 def _found(hub: Hub, request: Request) -> tuple[Repository, Commit] | None:
@@ -216,7 +232,8 @@ def _sha256(data: bytes) -> str:
 
 async def _create(hub: Hub, request: Request) -> Response:
     asked = await request.json()
-    name = f"{asked['organization']}/{asked['name']}"
+    kind = "spaces/" if asked.get("type") == "space" else ""
+    name = f"{kind}{asked['organization']}/{asked['name']}"
     url = f"{hub.url}/{name}"
     if name in hub.repositories:
         return JSONResponse({"error": "You already created this model repo", "url": url}, 409)
@@ -387,6 +404,50 @@ async def _refs(hub: Hub, request: Request) -> Response:
         for name, oid in repository.tags.items()
     ]
     return JSONResponse({"branches": [main], "converts": [], "tags": tags})
+
+
+def _slug(request: Request) -> str:
+    return f"{request.path_params['owner']}/{request.path_params['slug']}"
+
+
+def _collected(hub: Hub, slug: str) -> Response:
+    items = [
+        {"_id": item, "id": model, "type": "model", "position": place}
+        for place, (model, item) in enumerate(hub.collections[slug].items())
+    ]
+    described = {"title": slug, "owner": {"name": slug.partition("/")[0]}, "position": 0}
+    more = {"lastUpdated": "2026-01-01T00:00:00.000Z", "private": False, "theme": "blue"}
+    return JSONResponse({"slug": slug, "items": items, **described, **more, "upvotes": 0})
+
+
+async def _create_collection(hub: Hub, request: Request) -> Response:
+    asked = await request.json()
+    slug = f"{asked['namespace']}/{asked['title']}-0a1b2c3d4e5f"
+    if slug in hub.collections:
+        return JSONResponse({"error": "This collection already exists", "slug": slug}, 409)
+    hub.collections[slug] = {}
+    return _collected(hub, slug)
+
+
+async def _collection(hub: Hub, request: Request) -> Response:
+    if (slug := _slug(request)) not in hub.collections:
+        return _not_found()
+    return _collected(hub, slug)
+
+
+async def _add_item(hub: Hub, request: Request) -> Response:
+    slug, model = _slug(request), (await request.json())["item"]["id"]
+    if hub.repositories.get(model) is None:
+        return _not_found()
+    hub.collections[slug][model] = f"item-{len(hub.collections[slug])}-{model.replace('/', '-')}"
+    return _collected(hub, slug)
+
+
+async def _delete_item(hub: Hub, request: Request) -> Response:
+    items = hub.collections[_slug(request)]
+    wanted = request.path_params["item"]
+    hub.collections[_slug(request)] = {m: item for m, item in items.items() if item != wanted}
+    return JSONResponse({})
 
 
 async def _resolve(hub: Hub, request: Request) -> Response:
