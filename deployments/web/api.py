@@ -10,9 +10,9 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
 
-from deployments.web.bots import named_bot, shown_bots
+from deployments.web.bots import named_bot
 from deployments.web.writer import Busy, Wish, Writer, Writing
-from tasks.operations.bot_status import BotDetails, BotStatus, status_of
+from tasks.operations.bot_status import BotDetails, BotStatus, status_of, statuses
 from tasks.operations.preview_posts import choose_posts
 from tasks.operations.refreshing import refresh
 from tasks.publishing.releases import latest_release
@@ -27,7 +27,7 @@ MOST_SEED = 2**53 - 1  # what JavaScript counts to
 @router.get("/bots")
 def bots() -> list[BotStatus]:
     """The bots that have a release."""
-    return [each.status for each in shown_bots(storage_root())]
+    return [each for each in statuses(storage_root()) if each.release is not None]
 
 
 @router.get("/bots/{bot}")

@@ -24,9 +24,26 @@ from deployments.web.login import Login
 from deployments.web.protection import Protection
 from deployments.web.uploads import Uploads
 from deployments.web.writer import Writer
-from tasks.core.errors import BadInput, HuggingtweetsError, TransientError
+from tasks.core.errors import (
+    BadInput,
+    DamagedState,
+    HuggingtweetsError,
+    PermanentError,
+    StorageUnusable,
+    TransientError,
+)
+from tasks.gallery.pages import STATIC as ASSETS
 from tasks.storage.drafts import temporary_folder
 
+# The first that fits.
+_STATUSES: dict[type[HuggingtweetsError], int] = {
+    UnknownBot: 404,
+    BadInput: 400,
+    TransientError: 503,
+    DamagedState: 500,
+    StorageUnusable: 500,
+    PermanentError: 409,
+}
 _TYPES = ("application/json", "application/octet-stream")
 
 
@@ -65,6 +82,7 @@ def create_app(server: WebServer) -> FastAPI:
     app.include_router(making.router)
     app.include_router(pages.router)
     app.mount("/static", StaticFiles(directory=pages.STATIC))
+    app.mount("/assets", StaticFiles(directory=ASSETS))  # the site's
     app.add_exception_handler(HuggingtweetsError, _own_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -91,11 +109,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _own_error(request: Request, error: Exception) -> Response:
-    status = 500
-    for kind, number in ((UnknownBot, 404), (BadInput, 400), (TransientError, 503)):
-        if isinstance(error, kind):
-            status = number
-            break
+    status = next((number for kind, number in _STATUSES.items() if isinstance(error, kind)), 500)
     return _shown(request, str(error), status)
 
 

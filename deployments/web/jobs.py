@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from deployments.web.bot_sources import FromFile, FromService, UsedFile
+from deployments.web.bot_sources import FromFile, FromService, UsedFile, checked_handle
 from deployments.web.child_process import ChildProcess
 from deployments.web.uploads import Uploads
 from tasks.core.errors import BadInput, HuggingtweetsError
-from tasks.core.names import Bot
+from tasks.core.names import Bot, Handle
 from tasks.operations.consents import Consent, add_consents
 from tasks.orchestration.progress import described
 from tasks.storage import storage_root
@@ -187,7 +187,10 @@ class Jobs:
 
     def _used(self, asked: FromFile | FromService, used: list[str]) -> UsedFile | FromService:
         if isinstance(asked, FromService):
+            checked_handle(asked)
             return asked
+        if asked.handle:
+            Handle.parse(asked.handle)
         upload = self._uploads.use(asked.upload)
         used.append(upload.id)
         return UsedFile(path=upload.path, asked=asked)

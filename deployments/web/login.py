@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 COOKIE = "huggingtweets-session"
-_OPEN = ("/login", "/favicon.ico", "/static/")  # what the login page needs
+_OPEN = ("/login", "/favicon.ico", "/static/", "/assets/")  # what the login page needs
 
 
 def token_for(host: str, names: Collection[str], given: SecretStr | None) -> SecretStr | None:

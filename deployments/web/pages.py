@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
+from jinja2 import ChoiceLoader, FileSystemLoader
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
@@ -14,24 +16,39 @@ from starlette.templating import Jinja2Templates
 
 from deployments.web.api import MOST_POSTS, MOST_START
 from deployments.web.bot_sources import SERVICES
-from deployments.web.bots import bot_page, named_bot, picture_of, shown_bots
+from deployments.web.bots import consents_of, known_entry, named_bot, picture_of
 from deployments.web.jobs import Job
 from deployments.web.login import COOKIE, accepts, session_of
 from deployments.web.making import bases, found_job
+from tasks.core.names import Bot
+from tasks.gallery.entries import entries_of
+from tasks.gallery.pages import STATIC as ASSETS
+from tasks.gallery.pages import TEMPLATES, environment, newest_first
+from tasks.operations.bot_status import status_of
 from tasks.operations.consents import STATEMENT
 from tasks.storage import storage_root
 
 FOLDER = Path(__file__).parent
 STATIC = FOLDER / "static"
 router = APIRouter(include_in_schema=False)
-_templates = Jinja2Templates(FOLDER / "templates")
 _SESSION = 30 * 24 * 60 * 60  # seconds
+
+
+@cache
+def _templates() -> Jinja2Templates:
+    """Our templates, which extend those of the site: both have one look."""
+    made = environment()
+    made.loader = ChoiceLoader(
+        [FileSystemLoader(FOLDER / "templates"), FileSystemLoader(TEMPLATES)]
+    )
+    made.globals["root"] = "/"
+    return Jinja2Templates(env=made)
 
 
 def show(request: Request, template: str, status: int = 200, **values: Any) -> Response:
     """A page by its template."""
     common = {"prefect": _prefect(request)}
-    return _templates.TemplateResponse(request, template, {**common, **values}, status)
+    return _templates().TemplateResponse(request, template, {**common, **values}, status)
 
 
 def _prefect(request: Request) -> str | None:
@@ -42,17 +59,31 @@ def _prefect(request: Request) -> str | None:
 
 @router.get("/")
 def gallery(request: Request) -> Response:
-    """All bots."""
-    return show(request, "gallery.html", bots=shown_bots(storage_root()))
+    """All bots, private ones too."""
+    entries = newest_first(list(entries_of(storage_root(), private=True)))
+    languages = sorted({language for entry in entries for language in entry.languages})
+    return show(request, "gallery.html", entries=entries, languages=languages)
 
 
 @router.get("/bots/{name}")
 async def bot(request: Request, name: str) -> Response:
     """One bot: it writes here."""
-    page = await run_in_threadpool(bot_page, storage_root(), named_bot(name))
+    values = await run_in_threadpool(_bot_values, named_bot(name))
     request.app.state.writer.prepare(name)  # while its page is looked at
-    limits = {"most_posts": MOST_POSTS, "most_start": MOST_START}
-    return show(request, "bot.html", bot=page, **limits)
+    return show(request, "bot.html", most_posts=MOST_POSTS, most_start=MOST_START, **values)
+
+
+def _bot_values(bot: Bot) -> dict[str, Any]:
+    """What the template of a bot's page shows."""
+    storage = storage_root()
+    entry, status = known_entry(storage, bot), status_of(storage, bot)
+    return {
+        "entry": entry,
+        "consents": consents_of(storage, bot),
+        "outcome": status.outcome,
+        "reason": status.reason,
+        "folder": status.folder,
+    }
 
 
 @router.get("/bots/{name}/{picture}")
@@ -79,7 +110,7 @@ def job(request: Request, found: Annotated[Job, Depends(found_job)]) -> Response
 @router.get("/favicon.ico")
 def favicon() -> Response:
     """What browsers ask for beside each page."""
-    return FileResponse(STATIC / "favicon.svg", media_type="image/svg+xml")
+    return FileResponse(ASSETS / "icon.svg", media_type="image/svg+xml")
 
 
 class Given(BaseModel):

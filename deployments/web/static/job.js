@@ -36,7 +36,7 @@ const facts = (rows) => {
 
 const showSource = (source) => {
   const box = make("div", "", { class: "card" });
-  const inside = make("div", "", { class: "inside" });
+  const inside = make("div", "", { class: "body" });
   const name = source.name && source.name !== source.handle ? ` · ${source.name}` : "";
   inside.append(make("h3", `@${source.written}${name}`));
   const dates = source.dates;
@@ -74,7 +74,7 @@ const showUnderstood = (found) => {
   for (const [reason, examples] of groups) {
     at("examples").append(make("h3", reason ? `Dropped: ${reason}` : "Kept"));
     const list = make("ul", "", { class: "posts" });
-    for (const example of examples) list.append(make("li", example.text, { dir: "auto" }));
+    for (const example of examples) list.append(make("li", example.text, { dir: "auto", class: "post" }));
     at("examples").append(list);
   }
 };
@@ -100,32 +100,34 @@ const drawn = (tag, attributes, text = "") => {
 
 const showChart = (curve) => {
   const points = curve.filter(([, loss]) => loss !== null);
-  const chart = at("chart");
-  chart.toggleAttribute("hidden", points.length === 0);  // SVG has no property of this name
+  at("chart").hidden = points.length === 0;
   if (!points.length) return;
-  const losses = points.flatMap(([, loss, held]) => (held === null ? [loss] : [loss, held]));
+  const held = points.filter((each) => each[2] !== null).map((each) => [each[0], each[2]]);
+  const losses = [...points, ...held].map(([, loss]) => loss);
   const low = Math.min(...losses) - 0.1;
   const high = Math.max(...losses) + 0.1;
-  const x = (percent) => 48 + (percent / 100) * 656;
-  const y = (loss) => 16 + ((high - loss) / (high - low)) * 190;
-  const line = (pairs) => pairs.map(([percent, loss]) => `${x(percent).toFixed(1)},${y(loss).toFixed(1)}`).join(" ");
-  const held = points.filter((each) => each[2] !== null).map((each) => [each[0], each[2]]);
-  const title = chart.querySelector("title");
-  chart.replaceChildren(
-    title,
-    drawn("line", { class: "axis", x1: 48, y1: 206, x2: 704, y2: 206 }),
-    drawn("line", { class: "axis", x1: 48, y1: 16, x2: 48, y2: 206 }),
-    drawn("text", { x: 4, y: 24 }, high.toFixed(2)),
-    drawn("text", { x: 4, y: 206 }, low.toFixed(2)),
-    drawn("text", { x: 48, y: 228 }, "loss of the training (grey) and of held-out posts (blue), nats a token"),
-    drawn("polyline", { class: "train", points: line(points) }),
-    drawn("polyline", { class: "held", points: line(held) }),
-    ...points.slice(-1).map(([percent, loss]) => drawn("circle", { class: "held-dot", cx: x(percent), cy: y(loss), r: 3 })),
+  const x = (percent) => (64 + percent * 6.32).toFixed(1);
+  const y = (loss) => (16 + ((high - loss) / (high - low)) * 190).toFixed(1);
+  const line = (pairs) => pairs.map(([percent, loss]) => `${x(percent)},${y(loss)}`).join(" ");
+  at("chart").querySelector("svg").replaceChildren(
+    ...[high, low].flatMap((loss) => [
+      drawn("line", { class: "grid", x1: 64, x2: 696, y1: y(loss), y2: y(loss) }),
+      drawn("text", { class: "tick", x: 54, y: Number(y(loss)) + 5, "text-anchor": "end" }, loss.toFixed(2)),
+    ]),
+    drawn("text", { class: "tick", x: 64, y: 232 }, "0 %"),
+    drawn("text", { class: "tick", x: 696, y: 232, "text-anchor": "end" }, "100 % of the training"),
+    drawn("polyline", { class: "training", points: line(points) }),
+    drawn("polyline", { class: "held-out", points: line(held) }),
+    ...held.slice(-1).map(([percent, loss]) => drawn("circle", { class: "held-out", cx: x(percent), cy: y(loss), r: 4 })),
   );
 };
 
+// Messages are those of `import`, and name its options.
+const optionsHint = (error) =>
+  (/--(format|column|day-first|handle)/.test(error) ? " (On the page before, these stand below the file.)" : "");
+
 const show = (state) => {
-  at("state").textContent = state.phase === "failed" ? state.error : PHASES[state.phase];
+  at("state").textContent = state.phase === "failed" ? `${state.error}${optionsHint(state.error)}` : PHASES[state.phase];
   at("state").classList.toggle("warning", state.phase === "failed");
   if (state.understood && !understood) {
     understood = true;

@@ -8,7 +8,7 @@ const stop = document.getElementById("stop");
 const tools = document.getElementById("preview-tools");
 const preview = document.getElementById("preview");
 const temperature = document.getElementById("temperature");
-const shown = document.getElementById("temperature-shown");
+const shown = document.getElementById("temperature-value");
 const field = (name) => document.getElementById(name).value.trim();
 let stream = null;
 let wish = null;
@@ -54,6 +54,7 @@ form.addEventListener("submit", async (event) => {
   on("post", (text) => {
     const item = document.createElement("li");
     item.dir = "auto";
+    item.className = "post";
     item.textContent = text;
     list.append(item);
   });

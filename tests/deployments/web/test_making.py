@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ from tasks.storage import storage_root
 from tasks.storage.opt_outs import opt_out
 from tests.deployments.web.serving import Page, serving
 from tests.sample_posts import write_table
+from tests.servers.bluesky import element, running_bluesky
+from tests.servers.community_archive import running_community_archive
+from tests.servers.community_client import timeline
 from tests.servers.prefect_database import put_database
 from tests.servers.prefect_site import running_site
 
@@ -118,9 +122,41 @@ def test_a_broken_file_gets_the_message_of_import(
     assert leftovers(page) == []
 
 
-def test_an_account_that_opted_out_is_refused(visitor: httpx.Client, tmp_path: Path) -> None:
-    from datetime import UTC, datetime
+def test_of_a_service_the_first_page_is_read(
+    visitor: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_bluesky() as bluesky, running_community_archive() as archive:
+        at = datetime(2026, 1, 2, tzinfo=UTC)
+        name = "olivia.bsky.social"
+        feed = [
+            element(name, at + timedelta(hours=hours), f"a post about a quiet moon {hours}")
+            for hours in range(250)
+        ]
+        bluesky.add(name, feed[::-1], displayName="<b>Olivia</b>")
+        archive.add("carol", timeline(range(1, 40), Handle("carol")))
+        settings_of = {
+            "BLUESKY_URL": bluesky.url,
+            "COMMUNITY_ARCHIVE_URL": archive.url,
+            "COMMUNITY_ARCHIVE_KEY": archive.key,
+        }
+        for setting, value in settings_of.items():
+            monkeypatch.setenv(f"HUGGINGTWEETS_{setting}", value)
 
+        def read(service: str, handle: str) -> dict[str, Any]:
+            return ended(visitor, start(visitor, {"service": service, "handle": handle}))
+
+        (source,) = read("bluesky", name)["understood"]["sources"]
+        assert (source["name"], source["read"], source["is_first_page"]) == (
+            "<b>Olivia</b>", 100, True,
+        )  # fmt: skip
+        assert len(bluesky.asked("feed")) == 1
+        (source,) = read("community_archive", "@Carol")["understood"]["sources"]
+        assert (source["handle"], source["read"]) == ("carol", 39)
+        assert "does not have this account" in read("community_archive", "nobody")["error"]
+    assert handles(storage_root()) == []
+
+
+def test_an_account_that_opted_out_is_refused(visitor: httpx.Client, tmp_path: Path) -> None:
     opt_out(storage_root(), Handle.parse("alice"), datetime.now(UTC))
     table = write_table(tmp_path / "posts.csv", posts=50)
     job = start(
@@ -141,6 +177,9 @@ def test_what_is_asked_for_is_checked(visitor: httpx.Client) -> None:
     assert refused(sources=[{**file, "path": "/etc/passwd"}]) == 422
     assert refused(sources=[{"service": "x_api", "handle": "alice"}]) == 422
     assert refused(sources=[file]) == 400, "there is no such upload"
+    assert refused(sources=[{**file, "handle": "no handle"}]) == 400
+    assert refused(sources=[{"service": "bluesky", "handle": "carol"}]) == 400
+    assert refused(sources=[{"service": "community_archive", "handle": "a"}]) == 409, "no key"
     assert refused(sources=[file], base="/etc") == 422
     assert refused(sources=[file], force=True) == 422
     for path in ("", "/events", "/consent"):

@@ -30,7 +30,15 @@ def locked() -> Iterator[Page]:
 
 
 def test_every_answer_is_protected(page: Page) -> None:
-    for path in ("/", "/nothing", "/api/bots", "/api/nothing", "/static/web.css", "/favicon.ico"):
+    for path in (
+        "/",
+        "/nothing",
+        "/api/bots",
+        "/api/nothing",
+        "/static/web.css",
+        "/assets/site.css",
+        "/favicon.ico",
+    ):
         headers = httpx.get(page.url + path).headers
         policy = headers["content-security-policy"]
         assert "default-src 'none'" in policy, path
@@ -50,7 +58,8 @@ def test_no_page_has_a_script_or_a_style_of_its_own(page: Page) -> None:
     for file in templates:
         assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:", file.read_text()), file
     html = httpx.get(page.url).text
-    assert html.count("<script") == html.count('<script src="/static/')
+    assert html.count("<script") == len(re.findall(r'<script [^>]*src="/(static|assets)/', html))
+    assert "http" not in html.replace(page.url, ""), "nothing is loaded from elsewhere"
 
 
 @pytest.mark.parametrize(
@@ -103,6 +112,7 @@ def test_no_form_and_no_long_body_gets_in(page: Page) -> None:
     "path",
     [
         "/static/../application.py", "/static/%2e%2e/application.py", "/static/..%2flogin.py",
+        "/assets/../pages.py", "/assets/..%2fpages.py",
         "/bots/../../etc/passwd", "/bots/%2e%2e/picture.png", "/bots/alice%2f..%2f..",
         "/bots/ALICE", "/bots/@alice", "/bots/alice/../manifest.json", "/bots/alice/manifest.json",
         "/bots/alice/model.safetensors", "/bots/%00", "/bots/https:%2f%2fx.com%2falice", "/docs",
@@ -156,7 +166,7 @@ def test_without_the_token_nothing_is_shown(locked: Page) -> None:
             assert visitor.get(path).status_code == 401
             wrong = {"Authorization": f"Bearer {TOKEN}x"}
             assert visitor.get(path, headers=wrong).status_code == 401
-        for path in ("/login", "/static/web.css", "/static/login.js", "/favicon.ico"):
+        for path in ("/login", "/static/web.css", "/static/login.js", "/assets/site.css"):
             assert visitor.get(path).status_code == 200, path
         assert visitor.get("/login", params={"token": "wrong"}).status_code == 200
         assert visitor.post("/login", json={"token": "wrong"}).status_code == 403
