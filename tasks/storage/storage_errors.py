@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -46,12 +47,19 @@ def translate_errors(url: str) -> Iterator[None]:
         raise
     except Exception as error:
         if (reason := reason_of(error)) is not None:
-            raise StorageUnusable(f"storage {url}: {reason}") from error
+            raise StorageUnusable(f"{_place(url, error)}: {reason}") from error
         if isinstance(error, OSError) and (trouble := _STORE_TROUBLE.search(str(error))):
             raise NetworkTrouble(
                 f"storage {url}: the object store does not answer ({trouble[1]}): try again later"
             ) from error
         raise
+
+
+def _place(url: str, error: BaseException) -> str:
+    """What the reason holds for: only this machine's file systems give numbers."""
+    if "://" in url and not url.startswith("file:") and getattr(error, "errno", None):
+        return f"temporary folder {tempfile.gettempdir()}, used for storage {url}"
+    return f"storage {url}"
 
 
 def reason_of(error: BaseException) -> str | None:

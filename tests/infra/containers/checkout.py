@@ -46,15 +46,18 @@ def copy_tree(folder: Path) -> None:
         (folder / name).write_text(text)
 
 
-def write_bots(folder: Path, bots: list[str], epochs: int) -> None:
-    """A registry with a table for each bot, and a tiny base, where the workers see them."""
+def write_bots(folder: Path, posts: dict[str, int]) -> None:
+    """A registry with a table for each bot, and a tiny base, where the workers see them.
+
+    posts: of each bot; 400 are trained on for some ten seconds.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     inside = "/etc/huggingtweets"
     entries = []
-    for number, name in enumerate(bots):
-        write_table(folder / f"{name}.csv", posts=400, seed=number)
+    for number, name in enumerate(posts):
+        write_table(folder / f"{name}.csv", posts=posts[name], seed=number)
         entries.append({"handles": [name], "source": f"{inside}/{name}.csv"})
-    made = {"defaults": {"training": {"epochs": epochs}, "cadence": "1d"}, "bots": entries}
+    made = {"defaults": {"training": {"epochs": 40}}, "bots": entries}
     (folder / "bots.yaml").write_text(yaml.safe_dump(made))
     make_tiny_base(folder / "base", positions=64)
     for path in (folder, *folder.rglob("*")):

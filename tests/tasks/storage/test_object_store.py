@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import threading
@@ -106,6 +107,13 @@ def test_errors_of_a_store_are_translated(said: str, kind: type[Exception], mess
     with pytest.raises(kind, match=message) as raised, translate_errors("s3://bots/lake"):
         raise OSError(f"When reading key 'x' in bucket 'bots': {said}")
     assert type(raised.value) is kind
+
+
+def test_a_full_disk_here_is_not_taken_for_the_stores() -> None:
+    for url, place in (("s3://bots/lake", "temporary folder /"), ("/bots", "storage /bots: no")):
+        with pytest.raises(StorageUnusable, match=place) as raised, translate_errors(url):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        assert str(raised.value).endswith("no space is left: free some")
 
 
 def test_nobody_listening_is_network_trouble() -> None:
