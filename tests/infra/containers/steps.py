@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import sys
+import sysconfig
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -474,11 +475,12 @@ def kubernetes(trial: Trial) -> str:
     python = str(environment / "bin" / "python")
     if not Path(python).exists():
         trial.run(sys.executable, "-m", "venv", str(environment))
-    pins = trial.folder / "constraints.txt"
-    lock = (trial.tree / "requirements.lock").read_text()
-    pins.write_text("\n".join(re.findall(r"^[\w.-]+==[^ ;\\]+", lock, re.MULTILINE)))
-    packages = ["prefect-kubernetes==0.8.0", "kubernetes-validate", "pyyaml"]
-    trial.run(python, "-m", "pip", "install", "--quiet", "-c", str(pins), *packages)
+    # On top of this environment, which stays as it is.
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    site = environment / "lib" / version / "site-packages"
+    (site / "ours.pth").write_text(sysconfig.get_path("purelib"))
+    packages = ["prefect-kubernetes==0.8.0", "kubernetes-validate"]
+    trial.run(python, "-m", "pip", "install", "--quiet", *packages)
     templates = trial.inside("worker-cpu", "python", "-c", TEMPLATES)
     script = str(trial.tree / HERE / "manifests.py")
     seen = trial.run(python, script, "infra/kubernetes.yaml", given=templates)
@@ -487,6 +489,7 @@ def kubernetes(trial: Trial) -> str:
 
 TEMPLATES = """
 import json
+from deployments.server.work_pools import template
 print(json.dumps({name: template("kubernetes", name) for name in ("cpu", "train")}))
 """
 
