@@ -368,6 +368,7 @@ def docker_jobs(trial: Trial) -> str:
     trial.compose("stop", "worker-train-2")
     trial.book("job-secrets")
     trial.environment["COMPOSE_FILE"] += ":infra/compose.docker.yaml"
+    trial.environment["DOCKER_GROUP"] = str(Path("/var/run/docker.sock").stat().st_gid)
     trial.book("docker-jobs")
     gone = trial.start_run("retrain", bots=[{"name": "job0"}])
     wait("a run without a GPU", lambda: trial.state(gone) in {"Crashed", "Failed"}, 120)
