@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
 
-from deployments.web.bots import named_bot
+from deployments.web.bots import UnknownBot, named_bot
 from deployments.web.writer import Busy, Wish, Writer, Writing
 from tasks.operations.bot_status import BotDetails, BotStatus, status_of, statuses
 from tasks.operations.preview_posts import choose_posts
@@ -33,7 +33,10 @@ def bots() -> list[BotStatus]:
 @router.get("/bots/{bot}")
 def bot(bot: str) -> BotDetails:
     """Everything of one bot."""
-    return status_of(storage_root(), named_bot(bot))
+    details = status_of(storage_root(), named_bot(bot))
+    if details.release is None:
+        raise UnknownBot(f"@{bot} has no release")
+    return details
 
 
 def _wish(
@@ -44,7 +47,7 @@ def _wish(
     seed: Annotated[int | None, Query(ge=0, le=MOST_SEED)] = None,
 ) -> Wish:
     if latest_release(storage_root(), named_bot(bot)) is None:
-        raise HTTPException(404, f"@{bot} has no release")
+        raise UnknownBot(f"@{bot} has no release")
     chosen = int.from_bytes(os.urandom(4)) if seed is None else seed
     return Wish(bot, start, number, temperature, chosen)
 
@@ -96,7 +99,7 @@ def preview(request: Request, bot: str, shown: Shown) -> None:
     storage, named = storage_root(), named_bot(bot)
     release = latest_release(storage, named)
     if release is None:
-        raise HTTPException(404, f"@{bot} has no release")
+        raise UnknownBot(f"@{bot} has no release")
     posts = request.app.state.writer.written(Wish(bot, **shown.model_dump()))
     if not posts:
         raise HTTPException(409, "these posts are not remembered any more: write some again")

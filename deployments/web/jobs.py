@@ -65,7 +65,8 @@ class Job:
     """A bot in the making.
 
     id: what nobody can guess. understood: as `understand` answers. curve: percent of the training,
-    loss, and held-out loss or None. left: seconds of the training. error: why it has failed.
+    loss, and held-out loss or None. left: seconds of the training. reason: of the outcome, or
+    why it has failed.
     """
 
     sources: Sequence[UsedFile | FromService]
@@ -81,7 +82,7 @@ class Job:
     curve: list[tuple[int, float | None, float | None]] = field(default_factory=list)
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=_LINES))
     outcome: str | None = None
-    error: str | None = None
+    reason: str | None = None
     child: ChildProcess | None = None
     agreed: asyncio.Event = field(default_factory=asyncio.Event)
     is_cancelled: bool = False
@@ -107,7 +108,7 @@ class Job:
             "curve": self.curve,
             "log": list(self.lines),
             "outcome": self.outcome,
-            "error": self.error,
+            "reason": self.reason,
         }
 
     def change(self, **values: Any) -> None:
@@ -241,7 +242,7 @@ class Jobs:
                     await self._make(job)
         except Exception as error:  # noqa: BLE001 - the visitor sees the job end, whatever it was
             _log.exception("a bot could not be made")
-            job.change(phase=Phase.FAILED, error=f"an unexpected error: {type(error).__name__}")
+            job.change(phase=Phase.FAILED, reason=f"an unexpected error: {type(error).__name__}")
         finally:
             self._free(job.uploads)
             if job.child is not None:
@@ -265,8 +266,8 @@ class Jobs:
             job.change(phase=Phase.CONSENT, understood=answer["understood"])
         else:
             status = await job.child.wait()
-            error = answer.get("error") or f"the process that read it ended with status {status}"
-            job.change(phase=Phase.FAILED, error=error)
+            reason = answer.get("error") or f"the process that read it ended with status {status}"
+            job.change(phase=Phase.FAILED, reason=reason)
 
     async def _make(self, job: Job) -> None:
         if job.is_cancelled or job.understood is None:
@@ -291,9 +292,9 @@ class Jobs:
                 if is_imported:
                     self._free(job.uploads)
             elif "error" in answer:
-                job.error = answer["error"]
+                job.reason = answer["error"]
             else:
-                job.outcome, job.error = answer["outcome"], answer["reason"]
+                job.outcome, job.reason = answer["outcome"], answer["reason"]
         status = await child.wait()
         self._end(job, status)
 
@@ -303,17 +304,19 @@ class Jobs:
         elif job.is_cancelled:
             job.change(phase=Phase.CANCELLED)
         else:
-            error = job.error or (
+            reason = job.reason or (
                 f"the process that made it ended with status {status}; its error is printed where "
                 "this page was started"
             )
-            job.change(phase=Phase.FAILED, error=error)
+            job.change(phase=Phase.FAILED, reason=reason)
 
     async def close(self) -> None:
-        """End whatever is under way, in order where that is possible."""
+        """End whatever runs here, in order where that is possible; what workers make goes on."""
         for job in self._jobs.values():
-            if not job.is_ended:
-                self.cancel(job)
+            job.is_cancelled = True
+            job.agreed.set()
+            if job.child is not None:
+                job.child.terminate()
         for task in [*self._tasks]:
             with suppress(TimeoutError, asyncio.CancelledError):
                 await asyncio.wait_for(task, _STOPPING)

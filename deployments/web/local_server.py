@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from typing import Any
+from urllib.parse import urlsplit
 
 import uvicorn
 
@@ -46,9 +47,12 @@ def uvicorn_options(host: str, port: int) -> dict[str, Any]:
 
 
 def prefect_ui() -> str | None:
-    """The address of Prefect's UI, where a server is named and is no temporary one.
+    """The address of Prefect's UI, where a server is named that a browser may reach.
 
-    In containers the API has a name that browsers do not know, so the UI's own comes first.
+    A container knows the server by a name of its own: there `PREFECT_UI_URL` says the address.
     """
-    url = os.environ.get("PREFECT_UI_URL") or os.environ.get("PREFECT_API_URL", "")
-    return url.rstrip("/").removesuffix("/api") or None
+    if given := os.environ.get("PREFECT_UI_URL"):
+        return given
+    url = os.environ.get("PREFECT_API_URL", "").rstrip("/").removesuffix("/api")
+    host = urlsplit(url).hostname or ""
+    return url if host == "localhost" or "." in host or ":" in host else None

@@ -127,7 +127,7 @@ const optionsHint = (error) =>
   (/--(format|column|day-first|handle)/.test(error) ? " (On the page before, these stand below the file.)" : "");
 
 const show = (state) => {
-  at("state").textContent = state.phase === "failed" ? `${state.error}${optionsHint(state.error)}` : PHASES[state.phase];
+  at("state").textContent = state.phase === "failed" ? `${state.reason}${optionsHint(state.reason)}` : PHASES[state.phase];
   at("state").classList.toggle("warning", state.phase === "failed");
   if (state.understood && !understood) {
     understood = true;
@@ -154,7 +154,7 @@ const show = (state) => {
   log.hidden = state.log.length === 0;
   if (atEnd) log.scrollTop = log.scrollHeight;
   if (state.phase === "done") {
-    at("state").textContent = `The bot is finished: ${state.error}.`;
+    at("state").textContent = `The bot is finished: ${state.reason}.`;
     at("done").hidden = false;
     at("done").href = `/bots/${encodeURIComponent(state.bot)}`;
   }

@@ -118,7 +118,7 @@ def test_a_broken_file_gets_the_message_of_import(
     file.write_bytes(content)
     with pytest.raises(HuggingtweetsError) as refused:
         sum(map(len, open_file_source(file, Handle.parse("alice")).batches(None)))
-    assert state["error"] == str(refused.value).replace(f"{tmp_path}/", "")
+    assert state["reason"] == str(refused.value).replace(f"{tmp_path}/", "")
     assert leftovers(page) == []
 
 
@@ -152,7 +152,7 @@ def test_of_a_service_the_first_page_is_read(
         assert len(bluesky.asked("feed")) == 1
         (source,) = read("community_archive", "@Carol")["understood"]["sources"]
         assert (source["handle"], source["read"]) == ("carol", 39)
-        assert "does not have this account" in read("community_archive", "nobody")["error"]
+        assert "does not have this account" in read("community_archive", "nobody")["reason"]
     assert handles(storage_root()) == []
 
 
@@ -164,7 +164,7 @@ def test_an_account_that_opted_out_is_refused(visitor: httpx.Client, tmp_path: P
     )
     state = ended(visitor, job)
     assert state["phase"] == "failed"
-    assert "opted out" in state["error"]
+    assert "opted out" in state["reason"]
 
 
 def test_what_is_asked_for_is_checked(visitor: httpx.Client) -> None:

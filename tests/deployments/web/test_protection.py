@@ -117,7 +117,7 @@ def test_no_form_and_no_long_body_gets_in(page: Page) -> None:
         "/bots/ALICE", "/bots/@alice", "/bots/alice/../manifest.json", "/bots/alice/manifest.json",
         "/bots/alice/model.safetensors", "/bots/%00", "/bots/https:%2f%2fx.com%2falice", "/docs",
         "/redoc", "/openapi.json", "/bots/%3Cscript%3Ealert(1)%3C%2Fscript%3E",
-        "/api/bots/%3Cscript%3E/posts", "/api/bots/nobody/posts",
+        "/api/bots/%3Cscript%3E/posts", "/api/bots/nobody/posts", "/api/bots/nobody",
     ],
 )  # fmt: skip
 def test_nothing_else_is_served(page: Page, path: str) -> None:
