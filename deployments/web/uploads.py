@@ -43,6 +43,8 @@ class Uploads:
 
     async def receive(self, body: AsyncIterator[bytes], size: int, name: str) -> Upload:
         """Store a body of so many bytes under a name. Raises NoRoom, BadInput."""
+        if size <= 0:
+            raise BadInput(f"{_file_name(name)}: is empty: choose the file with the posts")
         upload = self._reserve(size, name)
         try:
             await self._write(upload, body)

@@ -11,9 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
+from deployments.web.bot_sources import FromService, first_page
 from deployments.web.served_runs import run_of
 from flows.requests import BotRequest, RetrainOptions
-from tasks.core.errors import HuggingtweetsError
+from tasks.core.errors import AccountNotFound, HuggingtweetsError
 from tasks.core.names import Bot, Handle
 from tasks.core.settings import settings
 from tasks.lake.posts import handles
@@ -142,17 +143,17 @@ def test_of_a_service_the_first_page_is_read(
         for setting, value in settings_of.items():
             monkeypatch.setenv(f"HUGGINGTWEETS_{setting}", value)
 
-        def read(service: str, handle: str) -> dict[str, Any]:
-            return ended(visitor, start(visitor, {"service": service, "handle": handle}))
-
-        (source,) = read("bluesky", name)["understood"]["sources"]
+        settings.cache_clear()
+        job = start(visitor, {"service": "bluesky", "handle": name})
+        (source,) = ended(visitor, job)["understood"]["sources"]
         assert (source["name"], source["read"], source["is_first_page"]) == (
             "<b>Olivia</b>", 100, True,
         )  # fmt: skip
         assert len(bluesky.asked("feed")) == 1
-        (source,) = read("community_archive", "@Carol")["understood"]["sources"]
-        assert (source["handle"], source["read"]) == ("carol", 39)
-        assert "does not have this account" in read("community_archive", "nobody")["reason"]
+        carol = first_page(FromService(service="community_archive", handle="@Carol"))
+        assert (carol.handle.name, sum(map(len, carol.batches(None)))) == ("carol", 39)
+        with pytest.raises(AccountNotFound, match="does not have this account"):
+            first_page(FromService(service="community_archive", handle="nobody"))
     assert handles(storage_root()) == []
 
 
@@ -193,11 +194,18 @@ def test_a_making_that_is_cancelled_ends_and_leaves_no_bot(
     page: Page, visitor: httpx.Client, tmp_path: Path
 ) -> None:
     table = write_table(tmp_path / "posts.csv", posts=50)
+    names = [upload(visitor, table.read_bytes(), "a.csv") for _ in range(2)]
     job = start(
-        visitor, {"upload": upload(visitor, table.read_bytes(), "a.csv"), "handle": "alice"}
+        visitor, {"upload": names[0], "handle": "bob"}, {"upload": names[1], "handle": "alice"}
     )
-    ended(visitor, job)
+    understood = ended(visitor, job)["understood"]
+    assert understood["bot"] == "alice-bob"
+    assert [source["handle"] for source in understood["sources"]] == ["bob", "alice"]
     assert visitor.post(f"/api/jobs/{job}/consent", json=AGREED).status_code == 204
+    assert [each.handle for each in load_consents(storage_root(), Bot.parse("alice-bob"))] == [
+        "bob",
+        "alice",
+    ]
     assert ended(visitor, job, "making")["phase"] == "making"
     assert visitor.delete(f"/api/jobs/{job}").status_code == 204
     assert ended(visitor, job)["phase"] == "cancelled"

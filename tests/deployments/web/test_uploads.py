@@ -55,6 +55,12 @@ def test_a_body_that_is_not_as_long_as_announced_leaves_nothing(
         assert list(tmp_path.iterdir()) == []
 
 
+def test_an_empty_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"a\.csv: is empty"):
+        asyncio.run(Uploads(tmp_path).receive(body(), 0, "a.csv"))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_visitor_who_leaves_leaves_nothing(tmp_path: Path) -> None:
     async def endless() -> AsyncIterator[bytes]:
         while True:
