@@ -78,7 +78,7 @@ def prepare_environment() -> None:
     os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "huggingtweets")
     for name, value in NO_TELEMETRY.items():
         os.environ.setdefault(name, value)
-    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "60")
+    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")
     # Else the automations of a server would take a run that is alive for a crashed one.
     os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", HEARTBEAT_SECONDS)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import AsyncGenerator
@@ -60,7 +59,7 @@ def use_waiting_sqlite() -> None:
 
 def _end_with_stdin() -> None:
     """Wait until nobody can write to standard input any more, then end, gently at first."""
-    while sys.stdin.buffer.read(1024):
+    while os.read(0, 1024):  # without Python's lock, which would be held when this process ends
         pass
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(_GENTLE)

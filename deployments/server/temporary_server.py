@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from typing import Any
 
+import httpx
 from prefect.server.api.server import SubprocessASGIServer
 from prefect.settings import get_current_settings
 
 from deployments.server.prefect_settings import SERVER_COMMAND, UNTIL_STDIN_CLOSES
+from tasks.core.errors import NetworkTrouble
 
 
 class TemporaryServer(SubprocessASGIServer):
@@ -20,6 +23,38 @@ class TemporaryServer(SubprocessASGIServer):
     """
 
     def _run_uvicorn_command(self) -> subprocess.Popen[Any]:
+        """The server, as soon as it answers. Raises NetworkTrouble.
+
+        Prefect would start one that cannot start again and again, without end.
+        """
+        seconds = get_current_settings().server.ephemeral.startup_timeout_seconds
+        end = time.monotonic() + seconds
+        process = self._start_process()
+        while time.monotonic() < end:
+            if (status := process.poll()) is not None:
+                if self.port is None or self.is_port_available(self.port):
+                    raise NetworkTrouble(
+                        f"the temporary Prefect server ended with status {status}; its error is "
+                        f"printed above, and its database is in {get_current_settings().home}"
+                    )
+                self.port = self.find_available_port()  # another program was faster
+                process = self._start_process()
+            elif self._is_healthy():
+                return process
+            time.sleep(0.1)
+        process.kill()
+        raise NetworkTrouble(
+            f"the temporary Prefect server did not start within {seconds} s: try again when this "
+            "machine has less to do, or set PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"
+        )
+
+    def _is_healthy(self) -> bool:
+        try:
+            return httpx.get(f"{self.api_url}/health", timeout=2, trust_env=False).is_success
+        except httpx.TransportError:
+            return False
+
+    def _start_process(self) -> subprocess.Popen[Any]:
         return subprocess.Popen(  # noqa: S603 - our own command
             [*SERVER_COMMAND, "--host", "127.0.0.1", "--port", str(self.port), UNTIL_STDIN_CLOSES],
             stdin=subprocess.PIPE,  # closed by the system when this process ends
