@@ -126,7 +126,7 @@ class Trial:
 
     def releases(self) -> dict[str, list[str]]:
         """The verified releases in the bucket, by bot."""
-        return dict(json.loads(self.inside("worker-cpu", "python", "-c", LIST_RELEASES)))
+        return dict(json.loads(self.inside("web", "python", "-c", LIST_RELEASES)))
 
     def training_on(self, machine: str) -> bool:
         """Whether a machine holds a training place."""
