@@ -11,7 +11,7 @@ import typer
 from deployments import console
 from deployments.cli.checks import check_base, released_bot
 from deployments.cli.options import BotName, OwnBase
-from tasks.core.errors import BadInput
+from tasks.core.errors import BadInput, StorageUnusable
 
 
 class Gguf(StrEnum):
@@ -39,7 +39,10 @@ def export(
         raise BadInput(f"{target}: a file of this name is there: name a folder")
     from tasks.operations.gguf_export import export_gguf
 
-    file, modelfile = export_gguf(storage, release, gguf.value, target, base)
+    try:
+        file, modelfile = export_gguf(storage, release, gguf.value, target, base)
+    except OSError as error:
+        raise StorageUnusable(f"{target}: {error.strerror}: name another folder") from error
     console.say(f"{file}  {console.human_size(file.stat().st_size)}")
     console.say(f"{modelfile}")
     console.note(

@@ -76,7 +76,13 @@ def write_gguf(model: Path, target: Path, kind: GgufKind, *, name: str) -> None:
     config = read_json(model / "config.json")
     check_model(config)
     with draft_file(target.parent, target.name) as draft:
-        vocabulary, written = _write(model, config, draft, kind, name)
+        try:
+            vocabulary, written = _write(model, config, draft, kind, name)
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInput(
+                f"{model}: its config or weights are not what their kind of model has "
+                f"({type(error).__name__}: {str(error)[:100]})"
+            ) from error
         _verify(draft, vocabulary, written, model)
         install_file(draft, target)
 
