@@ -95,7 +95,7 @@ def test_a_base_that_only_the_operator_has(
     card = storage.read(f"{release.folder}/README.md").decode()
     assert "huggingtweets generate sabina" in card
     assert str(tiny_base) not in card + storage.read(f"{release.folder}/manifest.json").decode()
-    code, out, err = command("generate", "sabina", "my cat", "--base", tiny_base)
+    code, out, err = command("generate", "sabina", "my cat", "--base", tiny_base, "--json")
     assert (code, len(out.splitlines())) == (0, 5), err
     monkeypatch.setenv("HUGGINGTWEETS_BASE", str(tiny_base))
     settings.cache_clear()
