@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 from tasks.core.errors import HuggingtweetsError
 from tasks.core.settings import settings
 from tasks.operations.night_plan import select, summary_of
+from tasks.operations.site_building import build_site
+from tasks.operations.site_places import place_of
 from tasks.operations.tidying import tidy
 from tasks.registry.due import NightBudget, Selection
 from tasks.registry.entries import Entry
@@ -27,9 +29,10 @@ def night_of(instant: datetime) -> str:
 def idle_night(
     storage: Storage, entries: tuple[Entry, ...], night: str, budget: NightBudget
 ) -> dict[str, Any] | None:
-    """The summary of a night that has no bot to retrain, after tidying up; None if it has some.
+    """The summary of a night without a bot to retrain, after building the site and tidying up.
 
-    It is not stored, so that the night can be started again once there is something to do.
+    None for a night that has one. It is not stored, so that the night can be started again once
+    there is something to do.
     Raises StorageUnusable, DamagedState.
     """
     if load_plan(storage, night) is not None:
@@ -42,6 +45,11 @@ def idle_night(
         tidy(storage, datetime.now(UTC))
     except HuggingtweetsError as error:
         log.warning("night %s: the storage is not tidied up: %s", night, error)
+    if settings().site:
+        try:
+            build_site(storage, place_of(""))
+        except HuggingtweetsError as error:
+            log.warning("night %s: the site is not up to date: %s", night, error)
     return summary
 
 

@@ -47,6 +47,8 @@ def _optional(contents: ReleaseContents) -> dict[str, Any]:
         found["base_model_relation"] = "adapter" if contents.is_adapter else "finetune"
     if contents.repository:
         found["thumbnail"] = f"{HUB}/{contents.repository}/resolve/main/predictions.png"
+    elif contents.site_url:
+        found["thumbnail"] = f"{contents.site_url}/bots/{contents.bot.name}/predictions.png"
     return found
 
 

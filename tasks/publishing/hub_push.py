@@ -89,7 +89,9 @@ def push_release(
         push.tag(push.commit(release, info), f"v{release.revision}")
     url = f"{api.endpoint}/{repository}"
     private = (access.visibility == "private") if access.visibility else bool(info.private)
-    note_push(storage, release, url, private=private, files=push.files)
+    is_open = not (private or access.gated or info.gated)
+    files = push.files if is_open else ()
+    note_push(storage, release, url, private=private, files=files)
     return url
 
 

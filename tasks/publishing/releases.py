@@ -63,7 +63,10 @@ class _Metrics(Evaluation):
 
 @dataclass(frozen=True)
 class _Push:
-    """The revision that the Hub has, its URL, and, where known, if it is private and its files."""
+    """The revision that the Hub has, and its URL.
+
+    private: whether it is so there, where that is known. files: those that anybody may fetch.
+    """
 
     revision: str
     url: str
@@ -232,7 +235,7 @@ def is_public(storage: Storage, release: Release) -> bool:
 def is_on_hub(storage: Storage, release: Release, name: str) -> bool:
     """Whether anybody may fetch a file of the release from the Hub, as of the last push."""
     push = _push_of(storage, release.bot, release.revision)
-    return push is not None and push.private is False and name in push.files
+    return push is not None and name in push.files
 
 
 def inputs_of_releases(storage: Storage, bot: Bot) -> Iterator[tuple[str, str]]:

@@ -76,9 +76,11 @@ def test_a_night_releases_what_it_can_and_explains_the_rest(
     assert "Night 2026-01-01 has ended before" in err
     assert storage.files("releases") == before
 
+    storage.delete("releases/bea")
     code, out, _ = command("nightly", "--registry", registry, "--night", "2026-01-02")
     assert code == 0
     assert "no bot was due" in out, "two are fresh, and two are to be left alone for an hour"
+    assert not (tmp_path / "site" / "bots" / "bea").exists(), "the site is brought up to date"
 
 
 def test_an_interrupted_night_goes_on_by_its_plan(

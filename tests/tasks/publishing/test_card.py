@@ -364,3 +364,11 @@ def test_the_way_from_posts_to_the_bot_is_shown_in_numbers(contents):
         "300 steps",
     ):
         assert number in picture
+
+
+def test_the_card_links_the_bots_page_and_shows_its_picture_where_a_site_is_set():
+    shown = render_card(make_contents(site_url="https://bots.example.org"))
+    assert "(https://bots.example.org/bots/alice/index.html)" in shown
+    thumbnail = "https://bots.example.org/bots/alice/predictions.png"
+    assert ModelCard(shown).data.thumbnail == thumbnail
+    assert "bots.example" not in render_card(make_contents())
