@@ -21,7 +21,7 @@ from tasks.storage import Storage, open_storage
 from tests.tasks.publishing.examples import CHECKPOINT, MODEL, make_contents
 
 
-def release(storage: Storage, number: int) -> None:
+def release(storage: Storage, number: int, day: int) -> None:
     bot, contents = Bot.parse(f"bot{number}"), make_contents()
     counts = contents.corpus.counts["alice"]
     contents = replace(
@@ -29,7 +29,7 @@ def release(storage: Storage, number: int) -> None:
         bot=bot,
         corpus=replace(contents.corpus, bot=bot, counts={bot.name: counts}),
         profiles=tuple(Profile(handle, f"Bot {number}") for handle in bot.handles),
-        created_at=contents.created_at + timedelta(days=number % 300),
+        created_at=contents.created_at + timedelta(days=day),
         visibility="public",
         languages=("en", "fr")[: 1 + number % 2],
     )
@@ -47,13 +47,13 @@ def main() -> None:
             for name, data in (*MODEL.items(), ("manifest.json", b"{}")):
                 (folder / name).write_bytes(data)
         for number in range(options.bots):
-            release(storage, number)
+            release(storage, number, number % 300)
         out = options.out or Path(temporary) / "site"
         place = place_of(str(out))
         for what in ("first build", "again", "after one release"):
             if what == "after one release":
                 storage.delete("releases/bot7")
-                release(storage, 7)
+                release(storage, 7, 301)
             begun = time.monotonic()
             built = build_site(storage, place)
             seconds = time.monotonic() - begun
