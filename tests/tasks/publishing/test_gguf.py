@@ -122,7 +122,7 @@ def test_a_failed_write_leaves_the_file_of_before_and_no_other(bot: Path, tmp_pa
             {"num_hidden_layers": None, "n_layer": "two"},
             "not what their kind of model",
         ),
-        ("config.json", {"vocab_size": 7}, "has 400 tokens, and the model 7"),
+        ("config.json", {"vocab_size": 7}, "tokens, and the model 7"),
         ("tokenizer.json", {"normalizer": {"type": "NFC"}}, "without a normalizer"),
         ("tokenizer.json", {"pre_tokenizer": {"type": "Whitespace"}}, "splits texts by"),
         ("tokenizer.json", {"model": {"type": "BPE"}}, "cannot be read as a tokenizer"),
