@@ -1,4 +1,8 @@
-"""A transport for httpx that bounds the body of a response, after decompression too."""
+"""A transport for httpx that bounds the body of a response, after decompression too.
+
+It goes through the proxy that the environment names (`HTTPS_PROXY`, `NO_PROXY` …), as the client of
+the X API does: httpx looks at the environment only if it makes the transport itself.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,8 @@ from collections.abc import Iterator
 from typing import cast
 
 import httpx
+
+from tasks.core.errors import BadInput
 
 MAX_BODY = 16 << 20  # bytes; a page of 100 posts has under one million
 MAX_SECONDS = 90.0
@@ -26,15 +32,46 @@ class BoundedTransport(httpx.HTTPTransport):
         super().__init__()
         self._max_body = max_body
         self._max_seconds = max_seconds
+        self._proxies: dict[str, httpx.HTTPTransport] = {}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request. Raises httpx's exceptions."""
+        """Send one request. Raises httpx's exceptions, BadInput for an unusable proxy."""
         request.headers["accept-encoding"] = "gzip"
-        response = super().handle_request(request)
+        by_proxy = self._proxy_for(str(request.url))
+        send = by_proxy.handle_request if by_proxy else super().handle_request
+        response = send(request)
         encoding = response.headers.pop("content-encoding", "identity")
         received = cast("httpx.SyncByteStream", response.stream)
         response.stream = _BoundedBody(received, encoding, self._max_body, self._max_seconds)
         return response
+
+    def _proxy_for(self, url: str) -> httpx.HTTPTransport | None:
+        from requests.utils import get_environ_proxies, select_proxy  # as the X API's client does
+
+        proxy = select_proxy(url, get_environ_proxies(url, no_proxy=None))
+        if not proxy:
+            return None
+        if proxy not in self._proxies:
+            self._proxies[proxy] = _through(proxy)
+        return self._proxies[proxy]
+
+    def close(self) -> None:
+        """Close the connections, those to proxies too."""
+        super().close()
+        for each in self._proxies.values():
+            each.close()
+
+
+def _through(proxy: str) -> httpx.HTTPTransport:
+    address = proxy if "://" in proxy else f"http://{proxy}"
+    try:
+        return httpx.HTTPTransport(proxy=address)
+    except (ValueError, httpx.InvalidURL, ImportError) as error:
+        scheme = address.partition("://")[0][:20]  # not the address, which may hold a password
+        raise BadInput(
+            f"the proxy that HTTPS_PROXY or ALL_PROXY names cannot be used ({scheme}): "
+            "give one as http://host:port, or unset the variable"
+        ) from error
 
 
 class _BoundedBody(httpx.SyncByteStream):
