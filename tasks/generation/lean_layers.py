@@ -50,7 +50,7 @@ class LeanLlamaLayer(torch.nn.Module):
         **_others: Any,
     ) -> torch.Tensor:
         """As transformers calls a layer."""
-        asked = self.qkv(_normed(self.first_norm, hidden_states))
+        asked = self.qkv(normed(self.first_norm, hidden_states))
         parts = asked.view(*asked.shape[:2], -1, self.size).transpose(1, 2)
         rotated = _rotated(parts[:, : self.heads + self.shared], *position_embeddings)
         key, value = past_key_values.update(
@@ -58,7 +58,7 @@ class LeanLlamaLayer(torch.nn.Module):
         )
         found = attend(rotated[:, : self.heads], key, value, attention_mask, self.scaling)
         hidden = hidden_states + self.answer(found.transpose(1, 2).flatten(2))
-        gate, up = self.rise(_normed(self.second_norm, hidden)).chunk(2, -1)
+        gate, up = self.rise(normed(self.second_norm, hidden)).chunk(2, -1)
         return hidden + self.fall(self.act(gate) * up)  # type: ignore[no-any-return]  # transformers is untyped
 
 
@@ -72,7 +72,8 @@ def _joined(products: list[Any]) -> torch.nn.Linear:
     return joint
 
 
-def _normed(norm: Any, hidden: torch.Tensor) -> torch.Tensor:
+def normed(norm: Any, hidden: torch.Tensor) -> torch.Tensor:
+    """Normed by the root of the mean square, with the weights of a norm."""
     return functional.rms_norm(hidden, hidden.shape[-1:], norm.weight, norm.variance_epsilon)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from transformers.pytorch_utils import Conv1D
 
 # What torch's own compiler calls for the same purpose.
 _KERNELS = ("_reorder_linear_weight", "_linear_pointwise", "_is_mkldnn_bf16_supported")
@@ -22,7 +21,7 @@ class PackedProduct(torch.nn.Module):
     def __init__(self, product: Any) -> None:
         super().__init__()
         weight = product.weight.detach()
-        transposed = weight.t().contiguous() if isinstance(product, Conv1D) else weight
+        transposed = weight.t().contiguous() if _is_transposed(product) else weight
         self.weight = torch.ops.mkldnn._reorder_linear_weight(transposed)  # noqa: SLF001 - see _KERNELS
         self.bias = None if product.bias is None else product.bias.detach()
 
@@ -44,5 +43,10 @@ def pack(model: torch.nn.Module) -> None:
     """Put packed products in the places of all in the model, whose weights are gone then."""
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
-            if type(child) in (torch.nn.Linear, Conv1D):
+            if type(child) is torch.nn.Linear or _is_transposed(child):
                 setattr(module, name, PackedProduct(child))
+
+
+def _is_transposed(product: torch.nn.Module) -> bool:
+    """Whether it is transformers' Conv1D; by its name, since to import it takes seconds."""
+    return type(product).__name__ == "Conv1D"

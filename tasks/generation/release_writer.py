@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from tasks.generation.decoding import Draw, Limits, write_each
+from tasks.generation.lean_llama import lean_llama
 from tasks.generation.mention_guard import mention_guard
-from tasks.generation.release_model import load_release
+from tasks.generation.packed_products import can_pack, pack
+from tasks.generation.plain_tokenizer import plain_tokenizer
 from tasks.generation.sampling import BATCH, MAX_TOKENS, MIN_TOKENS, prompt_of, text_of
-from tasks.generation.writers import writer_of
-from tasks.training.bases.loading import load_tokenizer
 from tasks.training.compute.precision import has_fast_bf16
 from tasks.training.data.documents import context_of, marks_of
 
@@ -32,14 +32,11 @@ class ReleaseWriter:
         """
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         dtype = torch.bfloat16 if has_fast_bf16(device) else torch.float32
-        model = load_release(folder, device, dtype, base_id)
-        self._tokenizer: Any = load_tokenizer(folder)
+        found = _lean(folder, device, dtype) or _usual(folder, device, dtype, base_id)
+        self._writer, self._tokenizer, vocabulary, config = found
         self._marks = marks_of(self._tokenizer)
-        self._writer = writer_of(model)
-        self._guard = mention_guard(
-            self._tokenizer, int(model.get_output_embeddings().weight.shape[0])
-        )
-        self.longest = context_of(model.config.get_text_config(), 1_000_000)
+        self._guard = mention_guard(self._tokenizer, vocabulary)
+        self.longest = context_of(config, 1_000_000)
 
     def posts(
         self,
@@ -72,3 +69,34 @@ class ReleaseWriter:
             )
             for row in rows:
                 yield text_of(self._tokenizer, row[1:])
+
+
+class _Loaded(NamedTuple):
+    """What writes. vocabulary: how many logits it gives; config: of its texts."""
+
+    writer: Any
+    tokenizer: Any
+    vocabulary: int
+    config: Any
+
+
+def _lean(folder: Path, device: torch.device, dtype: torch.dtype) -> _Loaded | None:
+    """Without transformers; None where they cannot do without."""
+    tokenizer = plain_tokenizer(folder)
+    writer = lean_llama(folder, device, dtype) if tokenizer else None
+    if writer is None:
+        return None
+    if can_pack(next(writer.parameters())):
+        pack(writer)
+    return _Loaded(writer, tokenizer, writer.config.vocab_size, writer.config)
+
+
+def _usual(folder: Path, device: torch.device, dtype: torch.dtype, base_id: str | None) -> _Loaded:
+    from tasks.generation.release_model import load_release
+    from tasks.generation.writers import writer_of
+    from tasks.training.bases.loading import load_tokenizer
+
+    model = load_release(folder, device, dtype, base_id)
+    vocabulary = int(model.get_output_embeddings().weight.shape[0])
+    config = model.config.get_text_config()
+    return _Loaded(writer_of(model), load_tokenizer(folder), vocabulary, config)

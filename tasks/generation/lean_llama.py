@@ -1,0 +1,168 @@
+"""A Llama made of a release's file without transformers, for writing only.
+
+Importing transformers takes three seconds of a processor, more than the first post of a small bot.
+What is not exactly the usual Llama, such as other positions, biases or an adapter, is left to it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from tasks.generation.lean_layers import LeanLlamaLayer, normed
+
+_WEIGHTS, _ADAPTER = "model.safetensors", "adapter_model.safetensors"
+# What the layers here take for granted.
+_USUAL = {
+    "architectures": ["LlamaForCausalLM"],
+    "model_type": "llama",
+    "hidden_act": "silu",
+    "attention_bias": False,
+    "mlp_bias": False,
+    "pretraining_tp": 1,
+}
+# Of damaged files; transformers then says what is wrong.
+_UNREADABLE = (
+    *(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError),
+    SafetensorError,
+)
+_ABSENT = ("quantization_config", "auto_map")
+Weights = Mapping[str, torch.Tensor]
+
+
+class LeanLlama(torch.nn.Module):
+    """Does what transformers' Llama does with the arguments that `decoding` gives it."""
+
+    def __init__(self, config: Mapping[str, Any], weights: Weights) -> None:
+        super().__init__()
+        self.config = SimpleNamespace(**config)
+        tokens = weights["model.embed_tokens.weight"]
+        self.embedding = torch.nn.Embedding(len(tokens), tokens.size(1), device="meta")
+        self.embedding.weight = torch.nn.Parameter(tokens, requires_grad=False)
+        self.layers = torch.nn.ModuleList(
+            LeanLlamaLayer(_layer(config, weights, number))
+            for number in range(config["num_hidden_layers"])
+        )
+        self.norm = _Norm(weights["model.norm.weight"], config["rms_norm_eps"])
+        head = "lm_head.weight"
+        is_tied = config["tie_word_embeddings"] or head not in weights
+        self.head = _linear(self.embedding.weight if is_tied else weights[head])
+        size = _head_size(config)
+        steps = torch.arange(0, size, 2, dtype=torch.float32) / size
+        self.frequencies: torch.Tensor
+        self.register_buffer("frequencies", 1.0 / config["rope_parameters"]["rope_theta"] ** steps)
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        position_ids: torch.Tensor,
+        past_key_values: Any,
+        **_others: Any,
+    ) -> SimpleNamespace:
+        """The logits of the last tokens, rows × 1 × vocabulary."""
+        hidden = self.embedding(input_ids)
+        angles = position_ids[..., None].float() * self.frequencies
+        angles = torch.cat((angles, angles), -1)
+        positions = angles.cos().to(hidden.dtype), angles.sin().to(hidden.dtype)
+        for layer in self.layers:
+            hidden = layer(hidden, attention_mask, positions, past_key_values)
+        # Of a product with gaps torch copies the head's weights once for each row.
+        last = normed(self.norm, hidden[:, -1:].contiguous())
+        return SimpleNamespace(logits=self.head(last))
+
+
+def lean_llama(folder: Path, device: torch.device, dtype: torch.dtype) -> LeanLlama | None:
+    """The model of a release's folder; None for one that transformers has to load, or to refuse."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        if not _is_usual(config) or (folder / _ADAPTER).exists():
+            return None
+        found = load_file(folder / _WEIGHTS)
+        weights = {name: each.to(device, dtype) for name, each in found.items()}
+        return LeanLlama(config, weights).to(device).eval() if _fit(config, weights) else None
+    except _UNREADABLE:
+        return None
+
+
+def _is_usual(config: Any) -> bool:
+    positions = config.get("rope_parameters") or {}
+    return (
+        all(config.get(name) == value for name, value in _USUAL.items())
+        and positions.get("rope_type") == "default"
+        and positions.keys() == {"rope_type", "rope_theta"}
+        and not any(config.get(name) for name in _ABSENT)
+    )
+
+
+def _fit(config: Mapping[str, Any], weights: Weights) -> bool:
+    """Whether the weights are those of the config, and no others."""
+    width, inner = config["hidden_size"], config["intermediate_size"]
+    size = _head_size(config)
+    asked, shared = (config[f"num_{kind}_heads"] * size for kind in ("attention", "key_value"))
+    shapes = {
+        "model.embed_tokens.weight": (config["vocab_size"], width),
+        "model.norm.weight": (width,),
+    }
+    for number in range(config["num_hidden_layers"]):
+        of_layer = {
+            "input_layernorm": (width,),
+            "post_attention_layernorm": (width,),
+            "self_attn.q_proj": (asked, width),
+            "self_attn.k_proj": (shared, width),
+            "self_attn.v_proj": (shared, width),
+            "self_attn.o_proj": (width, asked),
+            "mlp.gate_proj": (inner, width),
+            "mlp.up_proj": (inner, width),
+            "mlp.down_proj": (width, inner),
+        }
+        shapes |= {f"model.layers.{number}.{name}.weight": each for name, each in of_layer.items()}
+    if not config["tie_word_embeddings"]:
+        shapes["lm_head.weight"] = (config["vocab_size"], width)
+    return {name: tuple(each.shape) for name, each in weights.items()} == shapes
+
+
+def _head_size(config: Mapping[str, Any]) -> int:
+    return int(config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"])
+
+
+class _Norm(torch.nn.Module):
+    def __init__(self, weight: torch.Tensor, epsilon: float) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(weight, requires_grad=False)
+        self.variance_epsilon = epsilon
+
+
+def _linear(weight: torch.Tensor) -> torch.nn.Linear:
+    outputs, inputs = weight.shape
+    product = torch.nn.Linear(inputs, outputs, bias=False, device="meta")
+    product.weight = torch.nn.Parameter(weight, requires_grad=False)
+    return product
+
+
+def _layer(config: Mapping[str, Any], weights: Weights, number: int) -> SimpleNamespace:
+    """A layer's parts under the names that transformers gives them."""
+    prefix = f"model.layers.{number}."
+
+    def product(name: str) -> torch.nn.Linear:
+        return _linear(weights[f"{prefix}{name}.weight"])
+
+    def norm(name: str) -> _Norm:
+        return _Norm(weights[f"{prefix}{name}.weight"], config["rms_norm_eps"])
+
+    size = _head_size(config)
+    attention = {f"{each}_proj": product(f"self_attn.{each}_proj") for each in "qkvo"}
+    mlp = {f"{each}_proj": product(f"mlp.{each}_proj") for each in ("gate", "up", "down")}
+    return SimpleNamespace(
+        input_layernorm=norm("input_layernorm"),
+        post_attention_layernorm=norm("post_attention_layernorm"),
+        self_attn=SimpleNamespace(**attention, layer_idx=number, head_dim=size, scaling=size**-0.5),
+        mlp=SimpleNamespace(**mlp, act_fn=torch.nn.functional.silu),
+    )
