@@ -189,9 +189,8 @@ def retrain_and_release(bot: Bot, options: RetrainOptions) -> Outcome:
         show_release(release, evaluation)
         if options.push:
             release = push(release, options.visibility, options.gated)
-    reason = "; ".join((*gate.reasons, *notes_on(corpus)))
-    details = {START: str(start)}
-    return Outcome(bot.name, Status.RELEASED, reason, now(), release, corpus, evaluation, details)
+    outcome = _released(bot, gate, corpus, evaluation, release)
+    return replace(outcome, details={START: str(start)})
 
 
 def _trained(
@@ -226,6 +225,13 @@ def _unchanged(release: Release, corpus: Corpus, options: RetrainOptions) -> Out
     log.info("@%s: %s", release.bot, reason)
     name = release.bot.name
     return Outcome(name, Status.UNCHANGED, reason, now(), release, corpus, evaluation)
+
+
+def _released(
+    bot: Bot, gate: Gate, corpus: Corpus, evaluation: Evaluation, release: Release
+) -> Outcome:
+    reason = "; ".join((*gate.reasons, *notes_on(corpus)))
+    return Outcome(bot.name, Status.RELEASED, reason, now(), release, corpus, evaluation)
 
 
 def _held_back(bot: Bot, gate: Gate, corpus: Corpus, evaluation: Evaluation) -> Outcome:
