@@ -86,7 +86,7 @@ async def nightly(
 
     failures = await run_chunks(chunks, RetrainOptions(), here=here)
     outcomes = collect_outcomes(names, plan["before"], failures)
-    show_outcomes(outcomes, OUTCOMES)
+    show_outcomes(outcomes, OUTCOMES, f"Outcomes of night {night}")
     summary = summary_of(night, plan, outcomes)
     for each in summary["bots"]:
         log.info("@%s: %s: %s", each["bot"], each["outcome"], each["reason"])

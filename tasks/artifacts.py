@@ -65,7 +65,9 @@ def show_table(rows: Sequence[Mapping[str, Any]], description: str, key: str | N
 
 
 @task(name="show outcomes", **RETRY_IN_OUTAGE)
-def show_outcomes(outcomes: Sequence[Outcome], key: str | None = None) -> None:
+def show_outcomes(
+    outcomes: Sequence[Outcome], key: str | None = None, description: str = "Outcomes"
+) -> None:
     """A line for each bot of a batch; `key` as above."""
     rows = [
         {
@@ -75,4 +77,4 @@ def show_outcomes(outcomes: Sequence[Outcome], key: str | None = None) -> None:
         }
         for outcome in outcomes
     ]
-    create_table_artifact(key=key, table=rows, description="Outcomes")
+    create_table_artifact(key=key, table=rows, description=description)

@@ -55,7 +55,7 @@ def curate(
     console.say(f"@{parsed}, filter {chosen}")
     counts = {"downloaded": found.downloaded, **found.dropped, "kept": found.kept}
     console.print_fields({**counts, "characters": found.characters})
-    console.note(f"Next: huggingtweets retrain {parsed}; --show 20 prints posts")
+    console.note(f"Next: huggingtweets retrain {parsed} --base embedded; --show 20 prints posts")
 
 
 def _print_examples(examples: list[Example]) -> None:

@@ -97,7 +97,7 @@ def _print_preview(
                 "why": each.why if each.left is None else f"{each.why}; left: {each.left}",
                 "posts": each.posts,
                 "dollars": each.dollars,
-                "minutes": each.minutes,
+                "minutes": round(each.minutes),
             }
             for each in found.due
         ]
