@@ -16,12 +16,14 @@ from tasks.core.settings import Settings
 from tasks.publishing.card_metadata import HUB
 from tasks.publishing.fonts import PACKAGES, missing_fonts
 from tasks.registry.entries import load_registry
-from tasks.sources.bluesky.client import PUBLIC_URL
+from tasks.sources.bluesky import client as bluesky
+from tasks.sources.community_archive import client as community_archive
 from tasks.storage import open_storage
 
 _LEAST_DISK = 5_000_000_000  # bytes; a base, a checkpoint and a release take one of it
 _PATIENCE = 5.0  # seconds that a service may take to answer
 _SECRETS = {
+    "community_archive_key": "the Community Archive; its API guide prints it",
     "hub_token": "pushes to the Hub",
     "x_bearer_token": "the X API",
     "wandb_api_key": "online tracking",
@@ -157,7 +159,8 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
 def _reachable(settings: Settings, server: str | None) -> Iterator[Finding]:
     places = {
         "the Hub": settings.hub_endpoint or HUB,
-        "Bluesky": settings.bluesky_url or PUBLIC_URL,
+        "Bluesky": settings.bluesky_url or bluesky.PUBLIC_URL,
+        "the Community Archive": settings.community_archive_url or community_archive.PUBLIC_URL,
     }
     if settings.wandb_api_key and settings.tracking:
         places["Weights & Biases"] = settings.wandb_url or "https://api.wandb.ai"
