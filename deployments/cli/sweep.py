@@ -30,14 +30,14 @@ def sweep(
     from pydantic import ValidationError
 
     from tasks.core.bounded_yaml import load_yaml
+    from tasks.core.validation import in_words
     from tasks.training.sweep_space import Space
 
     try:
         parsed = Space.model_validate(load_yaml(space, "sweep")[0])
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file as a whole"
-        raise BadInput(f"{space}: {where}: {first['msg']}") from error
+        faults = "; ".join(in_words(each, Space.model_fields) for each in error.errors()[:5])
+        raise BadInput(f"{space}: {faults}") from error
     refuse_without_posts(parsed_bots)
     start_prefect()
     from flows.requests import RetrainOptions

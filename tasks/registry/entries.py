@@ -24,6 +24,7 @@ from tasks.core.bounded_yaml import load_yaml
 from tasks.core.errors import BadInput
 from tasks.core.names import Bot, Handle
 from tasks.core.records import Spec
+from tasks.core.validation import in_words
 
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _CADENCE = re.compile(r"([1-9]\d{0,3})([hdw])")
@@ -162,9 +163,7 @@ def _mapping(given: Any) -> Mapping[str, Any]:
 def _faults_of(error: ValidationError, root: yaml.Node, number: int) -> Iterator[_Fault]:
     for each in error.errors():
         path = ("bots", number, *each["loc"])
-        field = ".".join(str(step) for step in each["loc"] if isinstance(step, str | int))
-        message = each["msg"].removeprefix("Value error, ")
-        yield _Fault(_line(root, path), f"{field}: {message}" if field else message)
+        yield _Fault(_line(root, path), in_words(each, Entry.model_fields))
 
 
 def _line(node: yaml.Node, path: tuple[Any, ...]) -> int:
