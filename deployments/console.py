@@ -11,6 +11,7 @@ import math
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -165,8 +166,16 @@ def print_fields(row: dict[str, Any]) -> None:
     longest = max(map(len, row), default=0)
     for name, value in row.items():
         lines = [_cell(each) for each in (value if isinstance(value, list) else [value])]
-        for place, line in enumerate(lines or [NONE]):
+        room = max(width() - longest - 4, 20)
+        folded = [part for line in lines for part in _folded(line, room)]
+        for place, line in enumerate(folded or [NONE]):
             say(f"  {name if place == 0 else '':{longest}}  {line}".rstrip())
+
+
+def _folded(line: str, room: int) -> list[str]:
+    """A line in parts of at most `room` columns; a word stays whole, so that it can be copied."""
+    parts = textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False)
+    return parts or [line]
 
 
 def print_table(title: str, rows: Sequence[dict[str, Any]]) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Collection, Iterable
 from datetime import date
 from difflib import get_close_matches
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,7 @@ NO_REGISTRY = (
     "list your bots in it, as deployments/bots.yaml shows, or name it with --registry or "
     "HUGGINGTWEETS_REGISTRY"
 )
+_SHOWN = 80  # characters of a path that cannot be one
 _OF_BOTS = ("releases", "outcomes", "states")
 _NIGHT = re.compile(r"(\d{4}-\d{2}-\d{2})(-\d{1,2})?")
 
@@ -92,9 +95,17 @@ def _near(name: str, known: Collection[str]) -> str:
     return f"; did you mean {' or '.join(found)}?" if found else ""
 
 
+def similar_account(handle: Handle) -> str:
+    """A question about accounts with stored posts that a handle resembles, or nothing."""
+    from tasks.lake.posts import handles
+    from tasks.storage import storage_root
+
+    return _near(handle.name, [each.name for each in handles(storage_root())])
+
+
 def check_base(base: str | None) -> None:
     """Raises BadInput for a base that is a typo of `embedded`, or a path that leads nowhere."""
-    if base is None or base == _EMBEDDED or Path(base).expanduser().is_dir():
+    if base is None or base == _EMBEDDED or _is_folder(base):
         return
     if get_close_matches(base.lower(), [_EMBEDDED], cutoff=0.75):
         raise BadInput(f"--base {base}: did you mean {_EMBEDDED}?")
@@ -104,12 +115,47 @@ def check_base(base: str | None) -> None:
         )
 
 
+def _is_folder(base: str) -> bool:
+    try:
+        return _kind(Path(base).expanduser()) is _Kind.FOLDER
+    except RuntimeError:  # `~no-such-user`
+        return False
+
+
+class _Kind(Enum):
+    NOTHING = "there is no such file"
+    FOLDER = "is a folder"
+    FILE = "is a file"
+    OTHER = "is a pipe or a device"
+
+
+def _kind(path: Path) -> _Kind:
+    """What is at a path. Raises BadInput where that cannot be known."""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return _Kind.NOTHING
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise BadInput(f"{str(path)[:_SHOWN]}: {reason.lower()}: check the path") from error
+    if stat.S_ISREG(mode):
+        return _Kind.FILE
+    return _Kind.FOLDER if stat.S_ISDIR(mode) else _Kind.OTHER
+
+
 def refuse_missing_source(file: Path) -> None:
     """Raises BadInput where there is neither a file nor a folder of this path."""
-    if not file.exists():
+    if _kind(file) is _Kind.NOTHING:
         near = get_close_matches(file.name, _names_beside(file), n=1, cutoff=0.75)
-        hint = f"did you mean {file.with_name(near[0])}?" if near else "check the path"
+        hint = f"did you mean {file.with_name(near[0])}?" if near else _service_like(file.name)
         raise BadInput(f"{file}: there is no such file: {hint}")
+
+
+def _service_like(name: str) -> str:
+    from tasks.ingest.services import SERVICES
+
+    near = get_close_matches(name.lower(), SERVICES, n=1, cutoff=0.75)
+    return f"did you mean {near[0]}?" if near else "check the path"
 
 
 def _names_beside(file: Path) -> list[str]:
@@ -121,9 +167,8 @@ def _names_beside(file: Path) -> list[str]:
 
 def refuse_missing(file: Path, what: str) -> None:
     """Raises BadInput where there is no file, or a folder, of this path."""
-    if not file.is_file():
-        seen = "is a folder" if file.is_dir() else "there is no such file"
-        raise BadInput(f"{file}: {seen}: {what}")
+    if (kind := _kind(file)) is not _Kind.FILE:
+        raise BadInput(f"{file}: {kind.value}: {what}")
 
 
 def check_service(service: str, names: Collection[str]) -> None:

@@ -14,6 +14,8 @@ from deployments.cli.options import Json
 from tasks.core.errors import BadInput
 from tasks.core.names import Handle
 
+_SHOWN = 280  # characters of a sample
+
 
 class FileFormat(StrEnum):
     """What a file may be said to be, against its looks."""
@@ -108,9 +110,14 @@ def _in_words(report: dict[str, Any]) -> dict[str, Any]:
         "kinds": _numbers(report["kinds"]),
         "languages": _numbers(report["languages"]),
         "notices": report["notices"],
-        "samples": [" ".join(sample.split()) for sample in report["samples"]],
+        "samples": [_shortened(sample) for sample in report["samples"]],
     }
     return {name: text for name, text in facts.items() if text}
+
+
+def _shortened(sample: str) -> str:
+    line = " ".join(sample.split())
+    return line if len(line) <= _SHOWN else f"{line[:_SHOWN]}…"
 
 
 def _dates(dates: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from deployments import console
+from deployments.cli.checks import similar_account
 from deployments.cli.options import Json
 from tasks.core.names import Handle
 
@@ -19,7 +20,7 @@ def posts(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the imports that an account's posts came from, or take one back."""
+    """List the imports of an account's posts, or take one back."""
     account = Handle.parse(handle)
     if drop is not None:
         _drop(account, drop, as_json=as_json)
@@ -42,7 +43,7 @@ def posts(
     elif rows:
         console.print_table(f"Posts of @{account}", [_shown(row) for row in rows])
     else:
-        console.say(f"No posts of @{account} are stored.")
+        console.say(f"No posts of @{account} are stored{similar_account(account) or '.'}")
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -28,6 +29,7 @@ from tasks.storage.object_store import with_longer_retries, without_credentials
 from tasks.storage.storage_errors import reason_of, translate_errors
 
 _CHUNK = 1 << 20  # bytes
+_USUAL = "use a folder, or a URL such as s3://bucket/path"
 _TRIES = 10  # to list a folder from which other processes delete
 
 
@@ -265,14 +267,16 @@ def open_storage(url: str) -> Storage:
     """
     try:
         is_url = "://" in url
+        if not url.strip() or re.fullmatch(r"[A-Za-z0-9]+:/*", url):
+            raise StorageUnusable(f"storage {url!r}: names no folder or bucket: {_USUAL}")
         location = url if is_url else str(Path(url).expanduser().absolute())
         filesystem, path = pafs.FileSystem.from_uri(location)
         filesystem = with_longer_retries(filesystem)
         storage = Storage(without_credentials(url), filesystem, path.rstrip("/"))
         if storage.is_local:
             Path(storage.path).mkdir(parents=True, exist_ok=True)
-    except (ArrowInvalid, OSError) as error:
-        reason = reason_of(error) or "use a folder, or a URL such as s3://bucket/path"
+    except (ArrowInvalid, OSError, RuntimeError) as error:  # RuntimeError: `~no-such-user`
+        reason = reason_of(error) or _USUAL
         raise StorageUnusable(f"storage {without_credentials(url)}: {reason}") from error
     return storage
 

@@ -76,6 +76,15 @@ def test_no_line_of_a_table_is_padded_and_columns_are_honoured(
     assert all(line == line.rstrip() for line in lines)
 
 
+def test_long_values_are_folded_below_their_first_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    row = {"kinds": "post 2", "notices": ["word " * 30, "x" * 100]}
+    lines = printed(lambda: console.print_fields(row)).splitlines()
+    assert {line[:11] for line in lines[2:]} == {" " * 11}
+    assert max(map(len, lines[:-1])) <= 60
+    assert lines[-1].strip() == "x" * 100, "a word stays whole, so that it can be copied"
+
+
 def progress(percent: float) -> logging.LogRecord:
     record = logging.LogRecord("h", logging.INFO, "f", 1, f"training {percent} %", (), None)
     record.percent, record.subject = percent, "@alice"

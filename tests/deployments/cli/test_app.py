@@ -53,6 +53,12 @@ def test_import_curate_and_status(command: Command, tmp_path: Path) -> None:
     assert "Next: huggingtweets retrain alice" in err
 
 
+def test_an_account_with_a_similar_name_is_asked_for(command: Command, tmp_path: Path) -> None:
+    command("import", write_table(tmp_path / "posts.csv", posts=20), "--handle", "alice")
+    _, out, _ = command("posts", "alic")
+    assert out == "No posts of @alic are stored; did you mean alice?\n"
+
+
 def test_posts_are_shown_with_the_reason_for_which_they_were_dropped(
     command: Command, tmp_path: Path
 ) -> None:
@@ -123,6 +129,12 @@ def test_bad_input_is_one_line(command: Command, tmp_path: Path) -> None:
         (["import", str(tmp_path / "none.csv"), "--handle", "a"], "none.csv"),
         (["import", str(write_table(tmp_path / "x.csv", posts=3))], "--handle"),
         (["retrain", "a", "b", "--source", "x.csv"], "HANDLE=PATH"),
+        (["import", "a" * 300], "file name too long: check the path"),
+        (["sweep", "a", "--space", "a" * 300], "file name too long"),
+        (["retrain", "a", "--base", "~no-such-user/x"], "there is no such folder"),
+        (["retrain", "a", "--source", "communty_archive"], "did you mean community_archive?"),
+        (["--storage", "s3://", "status"], "names no folder or bucket"),
+        (["--storage", "~no-such-user/x", "status"], "use a folder"),
         (["retrain", "a", "--source", "b=x.csv"], "HANDLE=PATH"),
     ):
         code, _, err = command(*words)
