@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tasks.core.names import Handle
@@ -15,6 +15,7 @@ from tasks.sources.source import FileSource
 SAMPLES = 3
 _MOST_LANGUAGES = 8
 _SEED = 0
+_ENOUGH = 20  # posts of which not all are written in one moment
 NO_DATES = (
     "most posts have no date: a tenth of the kept ones, drawn at random, will be held out, "
     "instead of the newest"
@@ -32,7 +33,8 @@ class ReportedSource:
         self.name = source.name
         self._kinds: Counter[Kind] = Counter()
         self._languages: Counter[str] = Counter()
-        self._posts = self._dated = self._own = 0
+        self._posts = self._dated = self._own = self._edits = self._future = 0
+        self._tomorrow = datetime.now(UTC) + timedelta(days=1)
         self._first: datetime | None = None
         self._last: datetime | None = None
         self._samples: list[str] = []
@@ -60,8 +62,10 @@ class ReportedSource:
         self._languages[post.lang or "unknown"] += 1
         if post.created_at is not None:
             self._dated += 1
+            self._future += post.created_at > self._tomorrow
             self._first = min(self._first or post.created_at, post.created_at)
             self._last = max(self._last or post.created_at, post.created_at)
+        self._edits += bool(post.replaces)
         if post.kind is not Kind.RETWEET:
             self._draw(post.text)
 
@@ -77,6 +81,20 @@ class ReportedSource:
     def has_dates(self) -> bool:
         """Whether at least half of the posts have a date."""
         return 2 * self._dated >= self._posts
+
+    def _notices(self) -> Iterator[str]:
+        if self._edits:
+            yield f"posts that are edits: {self._edits:,}; of each only the newest version counts"
+        if self._future:
+            yield f"posts with a date in the future: {self._future:,}; is the right column used?"
+        if self._dated >= _ENOUGH and self._first == self._last:
+            remedy = ": leave the column out with --column date="
+            yield (
+                f"all {self._dated:,} dates are the same, so that they do not say which posts are "
+                f"the newest{remedy if self._source.findings.columns else ''}"
+            )
+        if not self.has_dates:
+            yield NO_DATES
 
     def report(self) -> dict[str, Any]:
         """What was understood, by plain names."""
@@ -99,6 +117,6 @@ class ReportedSource:
             "kinds": {kind.value: self._kinds[kind] for kind in Kind if self._kinds[kind]},
             "languages": dict(self._languages.most_common(_MOST_LANGUAGES)),
             "held_out": "newest" if self.has_dates else "drawn",
-            "notices": [*found.notices, *([] if self.has_dates else [NO_DATES])],
+            "notices": [*found.notices, *self._notices()],
             "samples": self._samples,
         }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tasks.core.errors import UnreadableSource
+from tasks.core.errors import BadInput, UnreadableSource
 from tasks.core.names import Handle
 from tasks.sources.bluesky.export import recognise_bluesky_export
 from tasks.sources.files.containers import SourceFiles, open_files
@@ -16,6 +16,7 @@ from tasks.sources.mastodon.recognition import recognise_mastodon
 from tasks.sources.recognised import Reading, Recognised, Recogniser
 from tasks.sources.source import FileSource
 from tasks.sources.table.recognition import recognise_table
+from tasks.sources.table.source import TableSource
 from tasks.sources.x_archive.recognition import recognise_x_archive
 
 # The kinds of file sources, each asked in turn. A new one is a function here.
@@ -25,6 +26,7 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     recognise_bluesky_export,
     recognise_table,
 )
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".7z", ".rar")
 _SHOWN = 8  # names of files in a message
 
 
@@ -36,7 +38,14 @@ def open_file_source(
     An archive names its handle; a table needs one. Raises BadInput if the handle is missing or is
     not the archive's, UnreadableSource if the file is of no known kind, saying what it is.
     """
-    return _recognised(path, reading or Reading()).open(handle)
+    source = _recognised(path, reading or Reading()).open(handle)
+    if reading and source.name != TableSource.name and reading.is_of_table:
+        kind = source.name.replace("_", " ")
+        raise BadInput(
+            f"{path}: its posts have the form of {kind}, which has no columns to choose and no "
+            "order of dates: leave these options out"
+        )
+    return source
 
 
 def file_digest(path: Path) -> str:
@@ -73,8 +82,10 @@ def _unknown(files: SourceFiles) -> UnreadableSource:
         )
     shown = ", ".join(name[:60] for name in names[:_SHOWN])
     rest = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    remedy = "give the archive as it was downloaded, or the file with the posts"
+    if inner := next((name for name in names if name.lower().endswith(_ARCHIVES)), None):
+        remedy = f"if the posts are in {inner[:60]}, unpack it and give that"
     return UnreadableSource(
         f"{files.path}: no posts of an X archive in it (data/tweets.js or data/js/tweets/) or of "
-        f"Mastodon (outbox.json), and no table of posts, but {shown or 'nothing'}{rest}: give the "
-        "archive as it was downloaded, or the file with the posts"
+        f"Mastodon (outbox.json), and no table of posts, but {shown or 'nothing'}{rest}: {remedy}"
     )

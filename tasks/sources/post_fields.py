@@ -32,6 +32,7 @@ _RETWEETED: tuple[Path, ...] = (
     ("retweeted_status_id",),
     ("retweeted_status_id_str",),
     ("retweeted_status_result",),
+    ("retweetedTweet",),
 )
 _REPLIED_TO: tuple[Path, ...] = (
     ("referenced_tweets", "replied_to", "id"),
@@ -39,6 +40,8 @@ _REPLIED_TO: tuple[Path, ...] = (
     ("in_reply_to_status_id_str",),
     ("in_reply_to_user_id",),
     ("in_reply_to_user_id_str",),
+    ("inReplyToTweetId",),
+    ("isReply",),
 )
 _QUOTED: tuple[Path, ...] = (
     ("referenced_tweets", "quoted", "id"),
@@ -46,7 +49,16 @@ _QUOTED: tuple[Path, ...] = (
     ("quoted_status_id",),
     ("quoted_status_id_str",),
     ("is_quote_status",),
+    ("quotedTweet",),
+    ("isQuote",),
 )
+# What programs call the kinds of posts, without capitals, blanks, `_` and `-`.
+_KINDS = {
+    **dict.fromkeys(("post", "tweet", "original", "newtweet", "status", "toot"), Kind.POST),
+    **dict.fromkeys(("retweet", "retweeted", "rt", "repost", "boost", "reblog"), Kind.RETWEET),
+    **dict.fromkeys(("reply", "repliedto", "replied", "mention"), Kind.REPLY),
+    **dict.fromkeys(("quote", "quoted", "quotetweet", "quotedtweet", "quotepost"), Kind.QUOTE),
+}
 _TYPE = re.compile(r"""\btype['"]?\s*[:=]\s*['"]?(retweeted|replied_to|quoted)\b""")
 # The ids of all versions of an edited post, in the posts of each.
 _VERSIONS: tuple[Path, ...] = (
@@ -123,6 +135,12 @@ def language_of(value: object) -> str | None:
     if len(code) > 3 and "-" not in code and (known := language_code(code)):
         return known
     return code if len(code) <= _LONGEST_LANGUAGE else None
+
+
+def named_kind(value: object) -> Kind | None:
+    """The kind that a cell such as `Quote Tweet` names, None if it names none."""
+    name = value if isinstance(value, str) else ""
+    return _KINDS.get(re.sub(r"[\s_-]", "", name[:40]).lower())
 
 
 def kind_of(post: Mapping[str, Any], text: str, *, is_retweet: bool | None = None) -> Kind:

@@ -22,6 +22,11 @@ class Reading:
     columns: Mapping[str, str] = field(default_factory=dict)
     day_first: bool | None = None
 
+    @property
+    def is_of_table(self) -> bool:
+        """Whether something is said that only tables have."""
+        return bool(self.columns) or self.day_first is not None
+
 
 @dataclass(frozen=True)
 class Recognised:

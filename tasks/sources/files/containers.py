@@ -10,8 +10,10 @@ import hashlib
 import os
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
@@ -68,16 +70,31 @@ class SourceFiles(Protocol):
 
 def open_files(path: Path) -> SourceFiles:
     """The files at a path. Raises UnreadableSource."""
-    if path.is_dir():
-        return _Folder(path)
-    if not path.is_file():
-        raise UnreadableSource(f"{path}: there is no such file: check the path")
+    with as_unreadable(str(path)):
+        if path.is_dir():
+            return _Folder(path)
+        is_file, is_other = path.is_file(), path.exists()
+    if not is_file:
+        seen = "is a pipe or a device: save it as a file"
+        raise UnreadableSource(
+            f"{path}: {seen if is_other else 'there is no such file: check the path'}"
+        )
     with as_unreadable(str(path)), path.open("rb") as stream:
         is_zip = stream.read(4) in _ZIPS or path.suffix.lower() == ".zip"
         if is_zip:
             return _Zip(path)
         stream.seek(0)
-        return TarFiles(path) if is_tar(stream, path) else _OneFile(path)
+        if not is_tar(stream, path):
+            return _OneFile(path)
+        state = os.fstat(stream.fileno())
+        return _unpacked(path, (state.st_mtime_ns, state.st_size, state.st_ino))
+
+
+@lru_cache(maxsize=1)
+def _unpacked(path: Path, state: tuple[int, int, int]) -> TarFiles:
+    """A tar, kept for the import that follows when its digest was asked for: it is read whole."""
+    del state
+    return TarFiles(path)
 
 
 class _OneFile:
@@ -170,11 +187,9 @@ class _Zip:
             # Kept open: to open it is to read its whole directory.
             self._archive = zipfile.ZipFile(path)
         # Some programs of Windows write the names with its separator.
-        self._infos = {
-            info.filename.replace("\\", "/"): info
-            for info in self._archive.infolist()
-            if not info.filename.endswith(("/", "\\"))
-        }
+        named = [(i.filename.replace("\\", "/"), i) for i in self._archive.infolist()]
+        self._infos = {name: info for name, info in named if not name.endswith("/")}
+        self._times = Counter(name for name, _ in named)
         for name in self._infos:
             if name.startswith("/") or re.match(r"[A-Za-z]:", name) or ".." in name.split("/"):
                 raise UnreadableSource(
@@ -193,6 +208,10 @@ class _Zip:
         """A file that passed the checks; zipfile reads no more bytes than it declared."""
         label = self.label(name)
         info = self._infos[name]
+        if self._times[name] > 1:
+            raise UnreadableSource(
+                f"{label}: is there {self._times[name]} times: unpack and pack it again"
+            )
         if info.flag_bits & _ENCRYPTED:
             raise UnreadableSource(f"{label}: is encrypted: unpack it with its password first")
         if info.file_size > MAX_FILE or _is_bomb(info.file_size, info.compress_size):

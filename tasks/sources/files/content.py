@@ -14,6 +14,8 @@ from tasks.sources.files.encodings import UTF8, marked_encoding
 from tasks.sources.files.javascript import ASSIGNMENT
 
 HEAD = 64 << 10  # bytes
+STAMPED = "text whose lines begin with times, as of a chat or a log"
+_LINES = 200  # that show what a text is
 
 
 class Format(StrEnum):
@@ -42,9 +44,14 @@ class Content:
     variable: str = ""
 
     @property
+    def is_of_archive(self) -> bool:
+        """Whether it assigns to a variable of X's, as the files of an archive do."""
+        return self.variable.startswith(("window.YTD.", "Grailbird."))
+
+    @property
     def holds_tweets(self) -> bool:
         """Whether its elements are those of an X archive, `{"tweet": {…}}`."""
-        if self.variable.startswith(("window.YTD.", "Grailbird.")):
+        if self.is_of_archive:
             return _TWEETS.fullmatch(self.variable) is not None
         is_listed = self.format in (Format.SCRIPT, Format.JSON_LIST)
         return is_listed and _WRAPPED.match(self.body) is not None
@@ -62,6 +69,10 @@ _LIST = re.compile(r"\s*\[\s*(?:[\[{\]]|\Z)")
 _VALUES = re.compile(r'\s*\[\s*(?:"(?:[^"\\\n]|\\.){0,20000}"|-?\d[\d.eE+-]{0,40})\s*[,\]]')
 _OBJECT = re.compile(r'\s*\{\s*(?:["}]|\Z)')
 _MARKUP = re.compile(r"\s*<(?:!doctype|html|head|body|\?xml|rss|feed)\b", re.IGNORECASE)
+# `[26/12/20, 10:53:00] Alice: …`, `2026-01-01T12:00:00 INFO …`
+_STAMP = re.compile(
+    r"[\s\u200e]{0,4}\[?\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:,\s?|\s|T)\d{1,2}[:.]\d\d", re.ASCII
+)
 _CODE = re.compile(r"\s*(?:window|var|let|const|function|import|export|module)\b[\s.(]")
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"%PDF", "a PDF"),
@@ -115,7 +126,8 @@ def content_of(files: SourceFiles, name: str) -> Content:
             return Content(None, what)
     head = _text(start)
     if head is None:
-        return Content(None, "a binary file")
+        is_wide = start[1:1_000:2].count(0) > 400 or start[:1_000:2].count(0) > 400
+        return Content(None, "UTF-16 without its mark, or binary" if is_wide else "a binary file")
     return _of_text(head) if head.strip() else Content(None, "an empty file")
 
 
@@ -139,10 +151,18 @@ def _of_text(head: str) -> Content:
     if _OBJECT.match(head):
         form = _form_of_objects(head)
         return Content(form, form.value, head)
+    if _is_stamped(head):
+        return Content(Format.TEXT, STAMPED, head)
     for pattern, what in ((_VALUES, "a JSON list of strings or numbers"), (_MARKUP, "HTML or XML")):
         if pattern.match(head):
             return Content(None, what, head)
     return Content(Format.TEXT, "a script" if _CODE.match(head) else "text", head)
+
+
+def _is_stamped(head: str) -> bool:
+    """Whether most lines begin with a date and a time."""
+    lines = [line for line in head.split("\n")[:_LINES] if line.strip()]
+    return 2 * sum(_STAMP.match(line) is not None for line in lines) > len(lines)
 
 
 def _script(head: str) -> Content | None:

@@ -60,7 +60,7 @@ class Authors:
         is_one_person = not self._others and len(self._people) <= 1
         if not self._people if self._mine else is_one_person:
             left_out = self._others.total()
-            return [f"{label}: {left_out:,} posts by others are left out"] if left_out else []
+            return [f"{label}: left out posts by others: {left_out:,}"] if left_out else []
         shown = ", ".join(
             f"{''.join(c if c.isprintable() else '?' for c in name[:40])} ({number:,})"
             for name, number in found.most_common(_SHOWN)

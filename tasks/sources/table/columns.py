@@ -12,7 +12,14 @@ from tasks.core.names import Handle
 from tasks.core.records import Kind, Post
 from tasks.core.records.made_ids import MadeIds
 from tasks.sources.dates import parse_date
-from tasks.sources.post_fields import earlier_versions, is_set, kind_of, language_of, long_text
+from tasks.sources.post_fields import (
+    earlier_versions,
+    is_set,
+    kind_of,
+    language_of,
+    long_text,
+    named_kind,
+)
 
 # Names seen in real tables, the more exact first; compared without case, spaces, `_` and `-`.
 KNOWN = {
@@ -27,6 +34,7 @@ KNOWN = {
         *("createdatutc", "dateutc", "posttime", "created", "published", "dates"),
     ),
     "lang": ("lang", "language"),
+    "kind": ("tweettype", "posttype", "kind", "type"),
     "retweet_flag": ("isretweet", "retweetflag", "retweet"),
     "retweet_of": ("retweetedstatusid", "retweetedstatusidstr", "retweetedstatus"),
     "reply_to": ("inreplytostatusid", "inreplytostatusidstr", "replytoid"),
@@ -77,6 +85,9 @@ class Columns:
     def _kind(self, row: Mapping[str, Any], text: str) -> Kind:
         known = [name for name in ("retweet_flag", "retweet_of") if self.names.get(name) in row]
         marked = any(is_set(self._cell(row, name)) for name in known) if known else None
+        named = named_kind(self._cell(row, "kind"))
+        if named is not None and named is not Kind.POST:
+            return named
         if (kind := kind_of(row, text, is_retweet=marked)) is not Kind.POST:
             return kind
         if is_set(self._cell(row, "reply_to")) or is_set(self._cell(row, "reply_to_user")):

@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tasks.sources.mastodon.markup import text_of_markup
+
 NEARLY_ALL = 0.95
 _SHOWN_LETTERS = 40
 
@@ -48,6 +50,7 @@ _SURROGATES = re.compile(r"[\ud800-\udbff][\udc00-\udfff]")
 _CODES = re.compile(r"\\u([0-9A-Fa-f]{4})|\\U([0-9A-Fa-f]{8})")
 _BREAK = re.compile(r"(?<!\\)(?:\\r\\n|\\n|\\r(?![a-z]))")
 _TWICE = re.compile(r"&amp;(?=(?:amp|lt|gt|quot|apos|nbsp|#\d{1,7}|#x[0-9A-Fa-f]{1,6});)")
+_PARAGRAPHS = re.compile(r"\s*<p(?: [^<>]{0,200})?>")
 _ONCE = re.compile(r"&(?:lt|gt|quot|apos|amp(?!;[a-z#0-9]{2,9};));")
 
 
@@ -133,6 +136,18 @@ def _unescaped_once(text: str) -> str:
     return _TWICE.sub("&", text) if "&amp;" in text else text
 
 
+def _without_markup(text: str) -> str:
+    """`<p>…</p>`, as Mastodon and Bluesky's bridges write posts, as text."""
+    return text_of_markup(text) if _PARAGRAPHS.match(text) else text
+
+
+def _around(text: str, undone: str) -> str:
+    """The part of a text that begins a little before it differs from what it becomes."""
+    pairs = enumerate(zip(text, undone, strict=False))
+    start = next((at for at, (one, other) in pairs if one != other), 0)
+    return text[max(start - _SHOWN_LETTERS // 2, 0) :][:_SHOWN_LETTERS]
+
+
 def _is_beyond_windows(text: str) -> bool:
     try:
         text.encode("cp1252")
@@ -147,6 +162,7 @@ LAYERS = (
     Layer("UTF-8 read as Windows-1252 (â€™)", _decoded_again, lambda text: not text.isascii()),
     Layer("R's notation of characters (<U+2019>)", _without_codes_of_r, _is_beyond_windows),
     Layer(r"codes of characters (\u2019)", _without_codes, lambda text: not text.isascii()),
+    Layer("HTML (<p>…</p>)", _without_markup, lambda text: bool(text.strip()), (0.5, 1)),
     Layer("HTML escaped twice (&amp;lt;)", _unescaped_once, lambda text: bool(_ONCE.search(text))),
     Layer(r"line breaks written as \n", _with_breaks, lambda text: "\n" in text, (0.01, 3)),
 )
@@ -168,7 +184,7 @@ class EscapeSurvey:
             undone = layer.undo(text)
             if undone != text:
                 self._shown[number] += 1
-                self._examples[number] = self._examples[number] or text[:_SHOWN_LETTERS]
+                self._examples[number] = self._examples[number] or _around(text, undone)
                 text = undone
             elif layer.refutes(text):
                 self._refuted[number] += 1

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tasks.core.errors import BadInput, UnreadableSource
 from tasks.core.names import Handle
 from tasks.sources.files.containers import SourceFiles
-from tasks.sources.files.content import Content, Format, content_of, suffix_of
+from tasks.sources.files.content import STAMPED, Content, Format, content_of, suffix_of
 from tasks.sources.recognised import Reading, Recognised
 from tasks.sources.table.columns import find_columns
 from tasks.sources.table.source import TableSource
@@ -111,14 +111,16 @@ def _look(files: SourceFiles, name: str, given: Mapping[str, str]) -> _Look:
 def _format(content: Content, name: str, given: Mapping[str, str]) -> Format | None:
     suffix = suffix_of(name)
     if content.format is Format.SCRIPT:
-        # Of another variable than X's, such as `module.exports`.
+        if content.is_of_archive and not content.holds_tweets:
+            return None  # deleted posts, messages, likes
         return Format.JSON_LIST if content.body.startswith("[") else Format.JSON_OBJECT
     if content.format is not Format.TEXT:
         return content.format
     if suffix in _CSV or _is_csv(content.head, given):
         return Format.CSV
     is_about = name.rsplit("/", 1)[-1].split(".", maxsplit=1)[0].lower() in _ABOUT
-    return Format.TEXT if suffix == ".txt" and not is_about else None
+    is_posts = suffix == ".txt" and not is_about and content.name != STAMPED
+    return Format.TEXT if is_posts else None
 
 
 def _is_csv(head: str, given: Mapping[str, str]) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from tasks.core.errors import UnreadableSource
 from tasks.sources.dates import day_first_of, is_relative, parse_date
 from tasks.sources.findings import Findings, Tally
-from tasks.sources.post_fields import is_set, language_of
+from tasks.sources.post_fields import is_set, language_of, long_text, named_kind
 from tasks.sources.table.columns import Columns, exact_id, plain_name
 from tasks.sources.table.escapes import EscapeSurvey, Layer
 
@@ -20,11 +20,16 @@ _FLAGS = frozenset(("0", "1", "0.0", "1.0"))
 _MARKS = frozenset(("true", "t", "yes", "y"))
 # What programs call the numbers of likes and answers. A column `retweet` beside them is a number.
 _COUNTS = frozenset(("like", "likes", "favorite", "favorites", "reply", "replies", "comments"))
-_DATE, _ID, _LANGUAGE, _FLAG = "created_at", "id", "lang", "retweet_flag"
+_DATE, _ID, _LANGUAGE, _FLAG, _KIND = "created_at", "id", "lang", "retweet_flag", "kind"
+_MOST_IDS = 100_000  # that are compared
 _REMEDY = "name another column with --column {0}=NAME, or leave it out with --column {0}="
 _ROUNDED = (
     "a spreadsheet rounds ids to 9.06e+17: export the table again with its ids as text, name "
     "another column with --column {0}=NAME, or leave it out with --column {0}="
+)
+_REPEATED = (
+    "the column does not name posts, but perhaps accounts: name another with --column id=NAME, or "
+    "leave it out with --column id="
 )
 _RELATIVE_REMEDY = (
     "such a date counts back from a day that the file does not name: export the table with full "
@@ -36,16 +41,16 @@ _RELATIVE_REMEDY = (
 class Understanding:
     """How the cells of a table are read.
 
-    day_first: see `parse_date`. layers: of escape, to be undone. is_flag: whether the column that
-    is called as if it marked retweets does so.
+    day_first: see `parse_date`. layers: of escape, to be undone. unused: meanings of columns that
+    are only called as if they marked retweets, or named kinds of posts.
     """
 
     day_first: bool | None
     layers: tuple[Layer, ...]
-    is_flag: bool
+    unused: tuple[str, ...]
 
     def mended(self, row: dict[str, Any], columns: Columns) -> dict[str, Any]:
-        """A row with its text without escapes, its date as an instant, no count of retweets."""
+        """A row with its text without escapes, its date as an instant, no column that is unused."""
         changed: dict[str, Any] = {}
         text = row.get(columns.names["text"])
         if self.layers and isinstance(text, str):
@@ -55,9 +60,10 @@ class Understanding:
         if (name := columns.names.get(_DATE)) and not isinstance(row.get(name), datetime):
             changed[name] = parse_date(row.get(name), day_first=self.day_first)
         mended = {**row, **changed} if changed else row
-        if self.is_flag or (name := columns.names.get(_FLAG)) is None:
+        if not self.unused:
             return mended
-        return {key: cell for key, cell in mended.items() if key != name}
+        unused = {columns.names.get(meaning) for meaning in self.unused}
+        return {key: cell for key, cell in mended.items() if key not in unused}
 
 
 class _Cells:
@@ -142,6 +148,60 @@ class _Dates(_Cells):
         return not self._orders and len(others) < _MOST_DAYS and others == sorted(others)
 
 
+class _Ids(_Cells):
+    """Ids, of which each names one post."""
+
+    def __init__(self) -> None:
+        super().__init__("ids", _ROUNDED.format("id"), exact_id)
+        self._texts: dict[str, int] = {}
+        self._compared = self._repeated = 0
+
+    def compare(self, cell: object, text: str) -> None:
+        """Look whether an id has stood beside another text."""
+        if (post_id := exact_id(cell)) is None or len(self._texts) >= _MOST_IDS:
+            return
+        self._compared += 1
+        content = hash(text)
+        self._repeated += self._texts.setdefault(post_id, content) != content
+
+    def judged(self, label: str) -> list[str]:
+        if not self._repeated:
+            return super().judged(label)
+        found = (
+            f"{label}: {self._repeated:,} of {self._compared:,} ids in the column "
+            f"{self._name[:_SHOWN]!r} are those of another text"
+        )
+        if 2 * self._repeated > self._compared:
+            raise UnreadableSource(f"{found}: {_REPEATED}")
+        return [f"{found}: of each id one text counts", *super().judged(label)]
+
+
+class _Texts:
+    """How many rows have a text."""
+
+    def __init__(self) -> None:
+        self._rows = self._empty = 0
+        self._name = ""
+
+    def look(self, row: Mapping[str, Any], name: str, text: object) -> None:
+        """Count a row; name: of the column."""
+        self._rows += 1
+        self._name = self._name or name
+        is_blank = text is None or (isinstance(text, str) and not text.strip())
+        self._empty += is_blank and not long_text(row)
+
+    def judged(self, label: str) -> list[str]:
+        """What is to be said of rows without a text. Raises UnreadableSource if none has one."""
+        if not self._empty:
+            return []
+        column = f"the column {self._name[:_SHOWN]!r}"
+        if self._empty == self._rows:
+            raise UnreadableSource(
+                f"{label}: {column} is empty: name the one with the posts with --column text=NAME"
+            )
+        return [f"{label}: {column} is empty in {self._empty:,} of {self._rows:,} rows"]
+
+
 class Survey:
     """Looks at the rows of a table, one by one.
 
@@ -155,11 +215,12 @@ class Survey:
         self._escapes = EscapeSurvey()
         self._flag = _Flag()
         self._dates = _Dates(day_first=day_first)
-        ids, languages = _ROUNDED.format("id"), _REMEDY.format("lang")
+        self._ids, self._texts, self._kinds = _Ids(), _Texts(), Tally()
+        self._twice: dict[str, None] = {}
         self._cells = {
             _DATE: self._dates,
-            _ID: _Cells("ids", ids, exact_id),
-            _LANGUAGE: _Cells("languages", languages, language_of),
+            _ID: self._ids,
+            _LANGUAGE: _Cells("languages", _REMEDY.format("lang"), language_of),
             _FLAG: _Cells("marks of retweets", _REMEDY.format("retweet"), _mark),
         }
 
@@ -168,9 +229,16 @@ class Survey:
         for meaning, name in columns.names.items():
             if name in row:
                 self.names.setdefault(meaning, name)
+                if f"{name} (2)" in row:
+                    self._twice[name] = None
         text = row.get(columns.names["text"])
+        self._texts.look(row, columns.names["text"], text)
         if isinstance(text, str):
             self._escapes.look(text)
+            if column := columns.names.get(_ID):
+                self._ids.compare(row.get(column), text)
+        if (column := columns.names.get(_KIND)) and is_set(cell := row.get(column)):
+            self._kinds.add(Tally(1, named_kind(cell) is not None))
         for meaning, cells in self._cells.items():
             if column := columns.names.get(meaning):
                 cells.look(column, row.get(column))
@@ -183,7 +251,18 @@ class Survey:
         Raises UnreadableSource for a column that is mostly not understood.
         """
         names = dict(self.names)
-        notices = [notice for cells in self._cells.values() for notice in cells.judged(self._label)]
+        notices = self._texts.judged(self._label)
+        for cells in self._cells.values():
+            notices += cells.judged(self._label)
+        notices += [
+            f"{self._label}: has two columns {name[:_SHOWN]!r}, of which the first is used; the "
+            f"other one is called {name[:_SHOWN] + ' (2)'!r}"
+            for name in self._twice
+        ]
+        has_kinds = self._kinds.given == self._kinds.understood
+        if not has_kinds:
+            kinds = names.pop(_KIND)[:_SHOWN]
+            notices.append(f"{self._label}: the column {kinds!r} names no kinds of posts; not used")
         if not self._flag.is_flag:
             counts = names.pop(_FLAG)[:_SHOWN]
             notices.append(f"{self._label}: the column {counts!r} counts, and marks nothing")
@@ -193,7 +272,12 @@ class Survey:
         findings.ids.add(self._cells[_ID].tally)
         findings.languages.add(self._cells[_LANGUAGE].tally)
         findings.notices += [*notices, *of_layers]
-        return Understanding(self._dates.day_first, layers, is_flag=self._flag.is_flag)
+        unused = tuple(
+            meaning
+            for meaning, is_used in ((_FLAG, self._flag.is_flag), (_KIND, has_kinds))
+            if not is_used
+        )
+        return Understanding(self._dates.day_first, layers, unused)
 
 
 def _mark(value: object) -> object:

@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any, BinaryIO
@@ -68,7 +69,7 @@ def csv_rows(stream: BinaryIO, label: str) -> Iterator[Row]:
         chain([first], (line for _, line in numbered)), delimiter=delimiter, strict=True
     )
     try:
-        names = next(reader, [])
+        names = _distinct(next(reader, []))
         for number, cells in enumerate(reader, 1):
             if len(cells) > len(names):
                 raise UnreadableSource(
@@ -79,9 +80,23 @@ def csv_rows(stream: BinaryIO, label: str) -> Iterator[Row]:
                 row = dict(zip(names, cells, strict=False))
                 yield number, row, json.dumps({name: cell for name, cell in row.items() if cell})
     except csv.Error as error:
+        if "\r" in first.rstrip("\r\n"):
+            raise UnreadableSource(
+                f"{label}: its lines end as on old Macs: save it with the line ends of today"
+            ) from error
         raise UnreadableSource(
             f"{label}: line {reader.line_num + before} is not CSV ({error}): export the table again"
         ) from error
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """The names of columns; of equal ones the second becomes `name (2)`, so that none is lost."""
+    seen: Counter[str] = Counter()
+    found = []
+    for name in names:
+        seen[name] += 1
+        found.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return found
 
 
 def header_of(head: str) -> list[str]:
@@ -92,7 +107,7 @@ def header_of(head: str) -> list[str]:
     else:
         delimiter = _delimiter(first)
     try:
-        return next(csv.reader(io.StringIO(first), delimiter=delimiter), [])
+        return _distinct(next(csv.reader(io.StringIO(first), delimiter=delimiter), []))
     except csv.Error:
         return []
 
@@ -109,8 +124,11 @@ def jsonl_rows(stream: BinaryIO, label: str) -> Iterator[Row]:
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
+            what = "nested too deeply"
+            if isinstance(error, json.JSONDecodeError):
+                what = f"{error.msg}, at character {error.pos}"
             raise UnreadableSource(
-                f"{label}: line {number} is not JSON ({error}): give one object on each line"
+                f"{label}: line {number} is not JSON ({what}): give one object on each line"
             ) from error
         if not isinstance(row, dict):
             raise UnreadableSource(

@@ -6,7 +6,7 @@ import re
 
 from tasks.core.errors import UnreadableSource
 from tasks.sources.files.containers import SourceFiles
-from tasks.sources.files.content import Format, content_of, suffix_of
+from tasks.sources.files.content import Format, content_of
 from tasks.sources.recognised import Reading, Recognised
 from tasks.sources.x_archive.index import ArchiveIndex, find_archive, lone_file
 from tasks.sources.x_archive.source import XArchiveSource
@@ -31,8 +31,6 @@ def recognise_x_archive(files: SourceFiles, reading: Reading) -> Recognised | No
 
 def _lone(files: SourceFiles) -> ArchiveIndex | None:
     (name,) = files.names()
-    if suffix_of(name) in (".csv", ".tsv", ".parquet"):
-        return None
     content = content_of(files, name)
     if content.holds_tweets:
         return lone_file(files, name)

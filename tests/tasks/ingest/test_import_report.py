@@ -66,3 +66,18 @@ def test_the_samples_are_the_same_each_time(tmp_path: Path, name: str):
     samples = reported(tmp_path / f"{name}.txt", lines)["samples"]
     assert samples == reported(tmp_path / "other.txt", lines)["samples"]
     assert len(set(samples)) == 3
+
+
+def test_dates_that_cannot_be_are_said(tmp_path: Path):
+    rows = "".join(f"2990-01-01,text {number}\n" for number in range(20))
+    future, same = reported(tmp_path / "a.csv", "date,text\n" + rows)["notices"]
+    assert future == "posts with a date in the future: 20; is the right column used?"
+    assert same.startswith("all 20 dates are the same")
+    assert same.endswith("--column date=")
+
+
+def test_edits_are_counted(tmp_path: Path):
+    row = '{"id":"%d","text":"version %d","edit_history_tweet_ids":["1000000","1000001"]}\n'
+    content = row % (1000000, 1) + row % (1000001, 2)
+    notices = reported(tmp_path / "a.jsonl", content)["notices"]
+    assert notices[0] == "posts that are edits: 1; of each only the newest version counts"

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import json
 import lzma
+import os
 import tarfile
 import zipfile
 from itertools import chain
@@ -77,11 +78,67 @@ def test_a_file_of_an_archive_is_known_alone(tmp_path: Path, name: str, content:
         open_file_source(path, None)
 
 
+@pytest.mark.parametrize("name", ["a.js", "a.csv", "a.txt", "a.parquet"])
 @pytest.mark.parametrize("part", ["account", "like", "deleted_tweets", "note_tweet", "x_y"])
-def test_another_file_of_an_archive_is_named(tmp_path: Path, part: str):
-    path = written(tmp_path / "a.js", script(part, [{"deletedTweet": {"text": "hi"}}]))
+def test_another_file_of_an_archive_is_named(tmp_path: Path, part: str, name: str):
+    path = written(tmp_path / name, script(part, [{"deletedTweet": {"text": "hi"}}]))
     with pytest.raises(UnreadableSource, match=f"is the file '{part}' of an X archive"):
         open_file_source(path, ALICE)
+
+
+def test_deleted_posts_are_not_read_out_of_a_folder_either(tmp_path: Path):
+    written(tmp_path / "deleted.csv", script("deleted_tweets", TWEETS))
+    with pytest.raises(UnreadableSource, match="no table of posts"):
+        open_file_source(tmp_path, ALICE)
+    written(tmp_path / "a.csv", CSV)
+    assert texts_in(tmp_path) == TEXTS
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "12/26/20, 10:53 - Bob: hello",
+        "[26.12.2020, 10:53:00] Bob: hello",
+        "2026-01-01 12:00:00 INFO started",
+        "2026-01-01T12:00:00Z started",
+    ],
+)
+def test_a_chat_or_a_log_is_no_list_of_posts(tmp_path: Path, line: str):
+    path = written(tmp_path / "a.txt", f"{line}\nand on\n{line} again\n")
+    with pytest.raises(UnreadableSource, match=r"a chat or a log.*--format text"):
+        open_file_source(path, ALICE)
+    assert len(texts_in(path, text=True)) == 3
+    assert len(texts_in(written(path, "24/7 10 things\n2020-01-01 a date\n"))) == 2
+
+
+def test_a_file_that_is_in_a_zip_twice_is_refused(tmp_path: Path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.csv", CSV)
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("a.csv", CSV)
+    with pytest.raises(UnreadableSource, match=r"a\.zip/a\.csv: is there 2 times"):
+        texts_in(tmp_path / "a.zip")
+
+
+def test_an_archive_in_an_archive_is_pointed_at(tmp_path: Path):
+    written(tmp_path / "x/twitter.zip", b"PK")
+    with pytest.raises(UnreadableSource, match=r"if the posts are in x/twitter\.zip, unpack it"):
+        open_file_source(tmp_path, ALICE)
+
+
+def test_what_is_no_file_is_called_so(tmp_path: Path):
+    os.mkfifo(tmp_path / "a.csv")
+    with pytest.raises(UnreadableSource, match="is a pipe or a device"):
+        open_file_source(tmp_path / "a.csv", ALICE)
+    with pytest.raises(UnreadableSource, match="File name too long"):
+        open_file_source(tmp_path / ("a" * 300), ALICE)
+
+
+def test_what_only_tables_have_is_refused_with_an_archive(tmp_path: Path):
+    path = written(tmp_path / "a.js", script("tweets", TWEETS))
+    for reading in ({"columns": {"text": "x"}}, {"day_first": True}):
+        with pytest.raises(BadInput, match="has no columns to choose"):
+            open_file_source(path, ALICE, Reading(**reading))
 
 
 ROWS = [{"id": str(n), "text": text} for n, text in enumerate(TEXTS, 1)]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tasks.sources.table.escapes import LAYERS, EscapeSurvey
 from tests.strategies import texts
 
-BYTES, TWICE, R, CODES, HTML, BREAKS = LAYERS
+BYTES, TWICE, R, CODES, MARKUP, HTML, BREAKS = LAYERS
 whole_texts = texts.filter(lambda text: not any("\ud800" <= c <= "\udfff" for c in text))
 
 
@@ -44,6 +44,8 @@ def surveyed(*texts: str) -> tuple[list[str], str]:
         (R, "<U+FFFFFFFF> <br> <dd>", "<U+FFFFFFFF> <br> <dd>"),
         (CODES, r"don\u2019t \ud83d\ude02", "don’t 😂"),
         (CODES, r"C:\users \u12", r"C:\users \u12"),
+        (MARKUP, '<p>one<br>two</p><p dir="ltr">1 &lt; 2</p>', "one\ntwo\n\n1 < 2"),
+        (MARKUP, "<pre> and <p", "<pre> and <p"),
         (HTML, "1 &amp;lt; 2 &amp;amp; 3 &amp;#39;", "1 &lt; 2 &amp; 3 &#39;"),
         (HTML, "you &amp; me", "you &amp; me"),
         (BREAKS, r"one\ntwo\r\nthree", "one\ntwo\nthree"),

@@ -126,3 +126,47 @@ def test_beside_other_counts_a_column_called_retweet_counts(tmp_path: Path):
 def test_a_given_column_that_is_not_there_is_named(tmp_path: Path):
     with pytest.raises(UnreadableSource, match="no column 'when' among: text, date"):
         read(tmp_path, table("date", "2020-01-01"), columns={"created_at": "when"})
+
+
+def test_ids_that_stand_beside_many_texts_name_no_posts(tmp_path: Path):
+    rows = "".join(f"5,text {number}\n" for number in range(9))
+    with pytest.raises(UnreadableSource, match=r"8 of 9 ids in the column 'id' .* --column id="):
+        read(tmp_path, "id,text\n" + rows)
+    posts, _ = read(tmp_path, "id,text\n" + rows, columns={"id": ""})
+    assert len({post.id for post in posts}) == 9
+    _, notices = read(tmp_path, "id,text\n5,one\n6,two\n7,three\n7,three\n7,four\n")
+    assert "1 of 5 ids in the column 'id' are those of another text: of each id one" in notices
+
+
+def test_a_column_of_texts_that_is_empty_is_refused(tmp_path: Path):
+    with pytest.raises(UnreadableSource, match=r"'body' is empty: .* --column text=NAME"):
+        read(tmp_path, "id,title,body\n1,one,\n2,two, \n")
+    posts, notices = read(tmp_path, "id,title,body\n1,one,\n2,two,words\n")
+    assert [post.text for post in posts] == ["", "words"]
+    assert "the column 'body' is empty in 1 of 2 rows" in notices
+
+
+def test_of_two_columns_of_one_name_the_first_is_used_and_both_can_be_named(tmp_path: Path):
+    content = "id,text,text\n1,one,two\n"
+    posts, notices = read(tmp_path, content)
+    assert [post.text for post in posts] == ["one"]
+    assert "has two columns 'text', of which the first is used" in notices
+    posts, notices = read(tmp_path, content, columns={"text": "text (2)"})
+    assert ([post.text for post in posts], notices) == (["two"], "")
+
+
+def test_a_column_may_name_the_kinds_of_posts(tmp_path: Path):
+    kinds = ("Tweet", "Retweet", "reply", "QUOTE_TWEET", "New tweet", "")
+    posts, notices = read(tmp_path, table("Type", *kinds))
+    expected = [Kind.POST, Kind.RETWEET, Kind.REPLY, Kind.QUOTE, Kind.POST, Kind.POST]
+    assert [post.kind for post in posts] == expected
+    assert notices == ""
+    posts, notices = read(tmp_path, table("Type", "Retweet", "photo"))
+    assert [post.kind for post in posts] == [Kind.POST, Kind.POST]
+    assert "the column 'Type' names no kinds of posts; not used" in notices
+
+
+def test_the_line_ends_of_old_macs_are_named(tmp_path: Path):
+    (tmp_path / "a.csv").write_bytes(b"id,text\r1,one\r2,two\r")
+    with pytest.raises(UnreadableSource, match="lines end as on old Macs"):
+        list(open_file_source(tmp_path / "a.csv", ALICE).batches(None))
