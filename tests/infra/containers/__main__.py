@@ -1,6 +1,6 @@
 """Starts the containers for real, once through their life: `make containers`.
 
-    python -m tests.infra.containers [--folder FOLDER] [--from STEP]
+    python -m tests.infra.containers [--folder FOLDER] [--only STEP …]
 
 It builds the image, starts compose.yaml with compose.cpu.yaml, and does what the runbook says with
 the runbook's own commands. All is torn down at the end, also when it fails. Exit codes: 0; 1 a step
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -40,6 +41,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="keeps the engine's images for the next time")
     parser.add_argument("--only", nargs="*", help="these steps only")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by way of the tear-down
     with ExitStack() as stack:
         folder = given.folder or Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="containers-"))
