@@ -22,7 +22,7 @@ LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --no-strip-ex
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev fonts demo check lint types contracts test coverage chaos containers \
-  lock clean
+  gpu lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -74,6 +74,10 @@ chaos: install-dev ## what takes long: processes that are killed, benchmarks, th
 
 containers: install-dev ## start the containers for real, once through their life; needs root and Docker
 	$(BIN)/python -m tests.infra.containers $(if $(FOLDER),--folder $(FOLDER))
+
+# Without `install`: a GPU machine needs no more than this checkout, torch, transformers and peft.
+gpu: ## check and measure this machine's GPU, ten minutes; PYTHON=... has a torch for it
+	$(PYTHON) -m tests.benchmarks.gpu
 
 lock: install-dev ## resolve the two locks again
 	$(LOCK) pyproject.toml -o requirements.lock

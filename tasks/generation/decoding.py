@@ -10,7 +10,9 @@ goes into launching hundreds of small kernels, and finished rows cost next to no
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +21,9 @@ import torch
 from tasks.core import interruption
 from tasks.generation.mention_guard import MentionGuard
 from tasks.training.compute import gpu
+from tasks.training.compute.cuda_graphs import Recorder
+
+log = logging.getLogger("huggingtweets")
 
 TOP_P = 0.95
 # The nucleus is sought among so many: what lies beyond has no weight worth sorting for.
@@ -88,17 +93,21 @@ def write_each(
     guard: MentionGuard | None = None,
     fixed_shapes: bool | None = None,
     drawing: Draw | None = None,
+    recorder: Recorder | None = None,
 ) -> Iterator[list[int]]:
     """Each prompt with what the model writes after it, up to the end mark, which is left out.
 
     In their order, each as soon as it and those before it are finished.
     model: as `writer_of` gives it. generator: a CPU's. guard: bans mentions.
     fixed_shapes: keep all rows and the widest buffers to the end; by default so on a GPU only.
+    recorder: of a pass in fixed shapes; by default a GPU's, for models that are known.
     drawing: by default temperature 1, nucleus TOP_P; among the TOP_K likeliest in any case.
     """
     on_gpu = next(model.parameters()).device.type == "cuda"
     fixed = on_gpu if fixed_shapes is None else fixed_shapes
     writing = _Generation(model, prompts, limits, generator, guard, drawing or Draw(), fixed=fixed)
+    if on_gpu and fixed and _can_be_captured(model) and gpu.Recorder.may_record():
+        recorder = recorder or gpu.Recorder()
     step, given = writing.step, 0
     for number in range(writing.steps):
         interruption.check()
@@ -109,9 +118,10 @@ def write_each(
             given = finished
             if not writing.make_room():
                 break
-        if on_gpu and fixed and number == WARM_UP and _can_be_captured(model):
-            _, step = gpu.captured(writing.step)
-        step()
+        if recorder and number == WARM_UP:
+            step = writing.recorded(recorder)
+        with recorder.stream() if recorder and number < WARM_UP else nullcontext():
+            step()
     for row in range(given, len(prompts)):
         yield writing.text(row)
 
@@ -221,9 +231,22 @@ class _Generation:
 
     def step(self) -> None:
         """Write one more token in every row; everything stays in its place in memory."""
+        self._take(self._next())
+
+    def _next(self) -> torch.Tensor:
+        """The logits of each row's next token; done twice, it is the same."""
         self.mask.index_fill_(3, self.column, 0)
         inputs = self.tokens[self.rows, self.column]
-        self._take(self._logits(inputs[:, None], self.mask, self.positions[:, None]))
+        return self._logits(inputs[:, None], self.mask, self.positions[:, None])
+
+    def recorded(self, recorder: Recorder) -> Callable[[], None]:
+        """`step` as a CUDA graph, unless the model waits for the GPU, or memory is short."""
+        try:
+            recorder.check(self._next)
+            return recorder.record(self.step)[1]
+        except (gpu.Synchronizes, torch.OutOfMemoryError) as reason:
+            log.info("writing without a CUDA graph: %s", reason)
+            return self.step
 
     def _logits(
         self, inputs: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor

@@ -14,6 +14,7 @@ from tasks.generation.mention_guard import mention_guard
 from tasks.generation.packed_products import can_pack, pack
 from tasks.generation.plain_tokenizer import plain_tokenizer
 from tasks.generation.sampling import BATCH, MAX_TOKENS, MIN_TOKENS, prompt_of, text_of
+from tasks.training.compute.gpu import best_device
 from tasks.training.compute.precision import has_fast_bf16
 from tasks.training.data.documents import context_of, marks_of
 
@@ -30,7 +31,7 @@ class ReleaseWriter:
         base_id: of an adapter, the base that it was trained on; None for the one that it names.
         Raises BaseUnavailable, NetworkTrouble.
         """
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = best_device()
         dtype = torch.bfloat16 if has_fast_bf16(device) else torch.float32
         found = _lean(folder, device, dtype) or _usual(folder, device, dtype, base_id)
         self._writer, self._tokenizer, vocabulary, config = found

@@ -19,6 +19,7 @@ import torch
 from tasks.core.errors import BaseUnavailable
 from tasks.core.records import Base, Spec, digest
 from tasks.training.bases.loading import check_causal, load_model, load_tokenizer
+from tasks.training.compute import gpu
 from tasks.training.compute.cuda_graphs import StepGraphs
 from tasks.training.compute.fast_loss import fastest_loss
 from tasks.training.compute.flat_weights import FlatWeights
@@ -45,7 +46,7 @@ class Engine:
 
     def __init__(self, base: Base, device: torch.device | None = None) -> None:
         begun = time.monotonic()
-        self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = device or gpu.best_device()
         if self.device.type == "cpu":
             keep_freed_memory()
         folder = Path(base.folder)
@@ -84,6 +85,8 @@ class Engine:
         Raises BadInput.
         """
         chosen = choose_precision(precision, self.device)
+        if self.graphs and self.weights.weights.dtype is not TYPES[chosen]:
+            self.graphs.clear()  # new weights may lie where older ones did, and gradients elsewhere
         self.weights.use(TYPES[chosen])
         return chosen
 
@@ -146,5 +149,6 @@ def engine_for(base: Base) -> Engine:
     with _loading:
         if base not in _warm:
             _warm.clear()  # before, so that two bases never share the memory
+            gpu.free_memory()
             _warm[base] = Engine(base)
         return _warm[base]

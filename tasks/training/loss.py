@@ -52,6 +52,8 @@ def mean_loss(model: Any, documents: Sequence[Document], precision: str) -> floa
 class PlainLoss:
     """The loss and its gradient as transformers computes them."""
 
+    evaluation_tokens = EVALUATION_TOKENS
+
     def __init__(self, model: Any) -> None:
         self.model = model
 
@@ -77,7 +79,8 @@ class PlainLoss:
         Raises Interrupted.
         """
         with self.open():
-            losses = [self._checked(batch) for batch in batches_of(documents, EVALUATION_TOKENS)]
+            batches = batches_of(documents, self.evaluation_tokens)
+            losses = [self._checked(batch) for batch in batches]
         return float(torch.stack(losses).double().sum()) / scored(documents)
 
     def _checked(self, batch: Batch) -> torch.Tensor:

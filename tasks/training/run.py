@@ -50,12 +50,11 @@ class Run:
     ) -> None:
         self.trainable, self.spec, self.held_out, self.states = trainable, spec, held_out, states
         self._device = trainable.weights.weights.device
-        parts = parts_of(train, handles, spec)
-        self.steps_planned = sum(len(part) for part in parts)
-        self.tokens_planned = sum(batch.tokens for part in parts for batch in part)
+        self.parts = parts_of(train, handles, spec)
+        self.steps_planned = sum(len(part) for part in self.parts)
+        self.tokens_planned = sum(batch.tokens for part in self.parts for batch in part)
         self.rate = spec.learning_rate or default_rate(spec.mode, self.steps_planned)
         self.step = TrainingStep(trainable, spec, rates(self.rate, self.steps_planned, spec))
-        self.parts = [[self.step.prepared(batch) for batch in part] for part in parts]
         self.best_loss, self.without_gain = base_loss, 0
         self.best_weights: torch.Tensor | None = None
         self.ends_at_best = False  # then nothing has to be put back

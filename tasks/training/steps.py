@@ -9,12 +9,13 @@ from typing import Any
 import torch
 
 from tasks.core.records import Spec
-from tasks.training.compute import gpu
-from tasks.training.compute.cuda_graphs import StepGraphs, fixed_shape
-from tasks.training.compute.fast_loss import PaddedLoss
+from tasks.training.compute.cuda_graphs import WIDEST, StepGraphs, Work
+from tasks.training.compute.fast_loss import ROW, RowLoss
 from tasks.training.compute.flat_weights import FlatWeights
+from tasks.training.compute.gpu import is_out_of_memory
 from tasks.training.compute.micro_batches import MicroBatches
-from tasks.training.data.batches import Batch
+from tasks.training.data.batches import Batch, rounded
+from tasks.training.data.documents import context_of
 from tasks.training.first_token_ramp import FirstTokenRamp
 from tasks.training.loss import PlainLoss
 
@@ -24,7 +25,7 @@ class Trainable:
     """What a training changes: all of a base's weights, or an adapter's.
 
     weights: what is trained, with its gradients. loss: computes both over a batch.
-    ramp: of the model. graphs: where whole steps are kept as CUDA graphs, or None.
+    ramp: of the model. graphs: where the step is kept as a CUDA graph, or None.
     """
 
     model: Any
@@ -46,7 +47,10 @@ class TrainingStep:
         self._ramp = trainable.ramp
         self._rates = torch.tensor(list(rates), device=self._device)
         self._micro_batches = MicroBatches()
-        self._graphs = trainable.graphs if isinstance(trainable.loss, PaddedLoss) else None
+        context = context_of(trainable.model.config.get_text_config(), spec.max_tokens)
+        # Holds every batch: of so many tokens, or one document, which the context bounds.
+        self._width = rounded(max(ROW, spec.batch_tokens, context))
+        self._graphs = trainable.graphs if self._width <= WIDEST else None
 
     def __call__(self, batch: Batch, number: int) -> torch.Tensor:
         """Step `number` on the mean over the batch's tokens; returns the summed loss.
@@ -58,10 +62,13 @@ class TrainingStep:
             rate, 1 / batch.tokens
         )  # the gradients are of the sum, not the mean
         with self._ramp.at(number):
-            if self._graphs and not self._micro_batches.needed:
+            if self._graphs and isinstance(self._loss, RowLoss) and not self._micro_batches.needed:
                 try:
-                    return self._replay(self._graphs, batch, rate, scale)
-                except torch.OutOfMemoryError:
+                    rows = self._loss.rows(batch, self._width)
+                    return self._graphs.step(self._work(self._loss), rows, rate, scale)
+                except RuntimeError as error:
+                    if not is_out_of_memory(error):
+                        raise
                     self._graphs.clear()
                     self._weights.grads.zero_()
                     self._micro_batches.needed = True
@@ -71,27 +78,18 @@ class TrainingStep:
         self._weights.step(rate, scale, self._spec.clip, self._spec.weight_decay)
         return loss
 
-    def prepared(self, batch: Batch) -> Batch:
-        """The batch as the device wants it: on a GPU there already, in one of few shapes."""
-        if self._graphs:
-            batch = fixed_shape(batch)
-        return gpu.on_device(batch, self._device)
-
-    def _replay(
-        self, graphs: StepGraphs, batch: Batch, rate: torch.Tensor, scale: torch.Tensor
-    ) -> torch.Tensor:
-        """The same step as a CUDA graph, recorded when its shape first comes."""
-        spec = self._spec
-
-        def step(batch: Batch, rate: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-            loss = self._loss.backward(batch)
-            self._weights.step(rate, scale, spec.clip, spec.weight_decay)
-            return loss
-
-        def warm_up(batch: Batch) -> None:
-            self._loss.backward(batch)
-            self._weights.grads.zero_()
-
-        # What a recorded step holds beside its inputs.
-        fixed = (self._weights.weights.data_ptr(), spec.clip, spec.weight_decay, spec.dropout)
-        return graphs.step(fixed, batch, rate, scale, step, warm_up)
+    def _work(self, loss: RowLoss) -> Work:
+        weights, spec = self._weights, self._spec
+        return Work(
+            loss.backward_of,
+            lambda rate, scale: weights.step(rate, scale, spec.clip, spec.weight_decay),
+            weights.grads.zero_,
+            (
+                weights.weights.data_ptr(),
+                weights.grads.data_ptr(),
+                weights.weights.dtype,
+                spec.clip,
+                spec.weight_decay,
+                spec.dropout,
+            ),
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -164,7 +165,11 @@ def _search(run: Run, engine: Engine, states: StateWriter | None, on_progress: R
     try:
         with run.trainable.loss.open():
             run.search(on_progress)
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        if not gpu.is_out_of_memory(error):
+            raise
+        # Whoever keeps the error would keep the tensors of all that was under way.
+        traceback.clear_frames(error.__traceback__)
         raise BaseUnavailable(
             f"base {engine.base.id}: one post alone does not fit in memory; choose a smaller "
             f"base, or cut posts at fewer than {run.spec.max_tokens} tokens"

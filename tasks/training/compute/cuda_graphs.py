@@ -1,104 +1,118 @@
-"""Whole training steps as CUDA graphs, one for each shape of batch, kept from bot to bot.
+"""A whole training step as a CUDA graph, kept from bot to bot.
 
 A step of a small model is thousands of small kernels, and a GPU waits for their launches most of
-the time; a graph launches them as one.
+the time; a graph launches them as one. All steps have one shape, so one graph does them all.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import torch
 
 from tasks.training.compute import gpu
-from tasks.training.data.batches import IGNORED, Batch
 
-# The padded widths that there are. Each shape costs a capture, and memory of its own.
-WIDTHS = (16, 24, 32, 40, 48, 64, 80, 96, 128, 192, 256, 384, 512, 768, 1024)
-# Epochs of three real accounts, of 42 to 835 posts, had 17 shapes, of 1.5 to 1.6 times the tokens.
-ROWS = 8
-# Passes before a capture, in which libraries set up what they keep.
-WARM_UP = 2
+log = logging.getLogger("huggingtweets")
 
-Work = Callable[[Batch, torch.Tensor, torch.Tensor], torch.Tensor]
-Capture = Callable[[Callable[[], torch.Tensor]], tuple[torch.Tensor, Callable[[], None]]]
+# The widest row that is recorded. A wider one keeps the GPU busy without a graph.
+WIDEST = 2048
+
+Result = TypeVar("Result")
+Replay = Callable[[], None]
 
 
-def fixed_shape(batch: Batch) -> Batch:
-    """The batch in one of few shapes: a width of WIDTHS; 1, 2, 4 rows, or a multiple of ROWS."""
-    rows, width = batch.ids.shape
-    fitting = [known for known in WIDTHS if known >= width]
-    if not fitting:
-        return batch
-    most = 1 << (rows - 1).bit_length() if rows < ROWS else -(-rows // ROWS) * ROWS
-    shape = most, fitting[0]
-    ids = torch.zeros(shape, dtype=batch.ids.dtype)
-    labels = torch.full(shape, IGNORED, dtype=batch.labels.dtype)
-    ids[:rows, :width], labels[:rows, :width] = batch.ids, batch.labels
-    return Batch(ids, labels, batch.tokens)
+class Recorder(Protocol):
+    """As `gpu.Recorder`."""
+
+    def may_record(self) -> bool: ...  # noqa: D102 - see there
+    def stream(self) -> AbstractContextManager[None]: ...  # noqa: D102
+    def check(self, work: Callable[[], object]) -> None: ...  # noqa: D102
+    def record(self, work: Callable[[], Result]) -> tuple[Result, Replay]: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a step does with its rows, learning rate and scale, all on the device.
+
+    backward: sums gradients; returns the loss. update: uses the gradients and clears them.
+    clear: clears them only. fixed: all that changes the work but is no input of it.
+    """
+
+    backward: Callable[[torch.Tensor], torch.Tensor]
+    update: Callable[[torch.Tensor, torch.Tensor], None]
+    clear: Callable[[], object]
+    fixed: object
+
+    def __call__(self, rows: torch.Tensor, rate: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+        """The step; returns its loss."""
+        loss = self.backward(rows)
+        self.update(rate, scale)
+        return loss
 
 
 @dataclass(frozen=True)
 class _Recorded:
     """A step's inputs, which every replay reads, its loss, which it writes, and the replay."""
 
-    batch: Batch
-    rate: torch.Tensor
-    scale: torch.Tensor
+    inputs: tuple[torch.Tensor, ...]
     loss: torch.Tensor
-    replay: Callable[[], None]
+    replay: Replay
 
 
 class StepGraphs:
-    """Steps recorded by their shape and by what else is fixed in them."""
+    """The recorded step.
 
-    def __init__(self, capture: Capture | None = None) -> None:
-        self._capture = capture or gpu.captured
-        self._recorded: dict[object, _Recorded] = {}
+    The first step of a kind is done as it is, so that libraries set up what they keep. The second
+    is recorded, if its backward pass does not wait for the GPU, and replayed from then on.
+    """
+
+    def __init__(self, recorder: Recorder | None = None) -> None:
+        self._recorder = recorder or gpu.Recorder()
+        self._usable = self._recorder.may_record()
+        self._kind: object = None
+        self._recorded: _Recorded | None = None
 
     def clear(self) -> None:
-        """Forget all: the weights lie elsewhere now."""
-        self._recorded.clear()
+        """Forget the step: weights or gradients lie elsewhere now."""
+        self._kind = self._recorded = None
 
     def step(
-        self,
-        fixed: object,
-        batch: Batch,
-        rate: torch.Tensor,
-        scale: torch.Tensor,
-        work: Work,
-        warm_up: Callable[[Batch], None],
+        self, work: Work, rows: torch.Tensor, rate: torch.Tensor, scale: torch.Tensor
     ) -> torch.Tensor:
-        """`work` on the batch, as a graph; returns its loss, which the next step overwrites.
+        """`work` on the rows; returns its loss, which the next step overwrites.
 
-        fixed: whatever changes the work but is no tensor. warm_up: a pass without lasting effect.
+        Raises torch.OutOfMemoryError, or AcceleratorError for the same reason.
         """
-        key = (tuple(batch.ids.shape), fixed)
-        if key not in self._recorded:
-            self._recorded[key] = self._record(batch, rate, scale, work, warm_up)
-        found = self._recorded[key]
-        for inside, given in (
-            (found.batch.ids, batch.ids),
-            (found.batch.labels, batch.labels),
-            (found.rate, rate),
-            (found.scale, scale),
-        ):
+        kind = (tuple(rows.shape), work.fixed)
+        if self._usable and self._kind != kind:
+            self.clear()
+            with self._recorder.stream():
+                loss = work(rows, rate, scale)
+            self._kind = kind
+            return loss
+        if self._usable and self._recorded is None:
+            self._record(work, (rows, rate, scale))
+        if self._recorded is None:
+            return work(rows, rate, scale)
+        for inside, given in zip(self._recorded.inputs, (rows, rate, scale), strict=True):
             inside.copy_(given, non_blocking=True)
-        found.replay()
-        return found.loss
+        self._recorded.replay()
+        return self._recorded.loss
 
-    def _record(
-        self,
-        batch: Batch,
-        rate: torch.Tensor,
-        scale: torch.Tensor,
-        work: Work,
-        warm_up: Callable[[Batch], None],
-    ) -> _Recorded:
-        own = Batch(batch.ids.clone(), batch.labels.clone(), batch.tokens)
-        own_rate, own_scale = rate.clone(), scale.clone()
-        for _ in range(WARM_UP):
-            warm_up(own)
-        loss, replay = self._capture(lambda: work(own, own_rate, own_scale))
-        return _Recorded(own, own_rate, own_scale, loss, replay)
+    def _record(self, work: Work, given: tuple[torch.Tensor, ...]) -> None:
+        rows, rate, scale = inputs = tuple(tensor.clone() for tensor in given)
+        try:
+            with gpu.same_random_numbers(rows.device):
+                self._recorder.check(lambda: work.backward(rows))
+                work.clear()
+                loss, replay = self._recorder.record(lambda: work(rows, rate, scale))
+        except gpu.Synchronizes as reason:
+            log.info("training without CUDA graphs: %s", reason)
+            work.clear()
+            self._usable = False
+        else:
+            self._recorded = _Recorded(inputs, loss, replay)

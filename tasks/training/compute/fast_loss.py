@@ -16,14 +16,18 @@ import torch
 from tasks.training.compute.chunked_loss import loss_and_gradient, loss_only
 from tasks.training.compute.fast_modules import fast
 from tasks.training.compute.flat_weights import FlatWeights
+from tasks.training.compute.gpu import is_out_of_memory, on_device
 from tasks.training.compute.packed_attention import Layout, laid_out
-from tasks.training.data.batches import IGNORED, Batch, pad
+from tasks.training.compute.packed_rows import PackedRows, pack
+from tasks.training.data.batches import IGNORED, Batch, pad, rounded
 from tasks.training.loss import PlainLoss
 
 log = logging.getLogger("huggingtweets")
 
 # A fast way must agree with the plain one to this, relative, in fp32.
 AGREED = 1e-3
+# Tokens of a GPU's row, unless a document is longer: attention costs its square.
+ROW = 512
 # What a fast way raises for a model that it was not written for.
 UNSUPPORTED = (AttributeError, IndexError, NotImplementedError, RuntimeError, TypeError, ValueError)
 
@@ -31,7 +35,7 @@ UNSUPPORTED = (AttributeError, IndexError, NotImplementedError, RuntimeError, Ty
 class _FastLoss(PlainLoss):
     """base_weights: the base model's own, whatever of it is trained."""
 
-    packed: bool
+    on_gpu: bool
     _is_open = False
 
     def __init__(self, model: Any, base_weights: FlatWeights) -> None:
@@ -43,7 +47,7 @@ class _FastLoss(PlainLoss):
         if self._is_open:  # by the training that this measures
             yield
             return
-        with fast(self.model, self._base_weights, packed=self.packed):
+        with fast(self.model, self._base_weights, on_gpu=self.on_gpu):
             self._is_open = True
             try:
                 yield
@@ -55,7 +59,10 @@ class _FastLoss(PlainLoss):
         return loss_only(*self._forward(batch))
 
     def backward(self, batch: Batch) -> torch.Tensor:
-        hidden, head, targets = self._forward(batch)
+        return self._backward(*self._forward(batch))
+
+    @staticmethod
+    def _backward(hidden: torch.Tensor, head: Any, targets: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
             loss, gradient = loss_and_gradient(hidden.detach(), head, targets)
         torch.autograd.backward(hidden, gradient)
@@ -76,7 +83,7 @@ class _FastLoss(PlainLoss):
 class PackedLoss(_FastLoss):
     """Documents after one another in one row, so that no padding is computed: for a CPU."""
 
-    packed = True
+    on_gpu = False
 
     def _forward(self, batch: Batch) -> tuple[torch.Tensor, Any, torch.Tensor]:
         layout = Layout(batch)
@@ -88,20 +95,30 @@ class PackedLoss(_FastLoss):
         return hidden[counted], self._head, layout.targets[counted]
 
 
-class PaddedLoss(_FastLoss):
-    """Documents in rows of their own, padded at the right: for a GPU, whose shapes must not vary.
+class RowLoss(_FastLoss):
+    """Documents after one another in rows of fixed width: for a GPU, whose shapes must not vary."""
 
-    The attention is causal, so that no mask is needed; SDPA takes its fused kernel.
-    """
+    on_gpu = True
+    evaluation_tokens = 8192
 
-    packed = False
+    def rows(self, batch: Batch, width: int) -> torch.Tensor:
+        """A batch as `backward_of` wants it, on its way to the device; see `pack`."""
+        return on_device(pack(batch, width), self._base_weights.weights.device)
+
+    def backward_of(self, rows: torch.Tensor) -> torch.Tensor:
+        """`backward` of a batch in rows."""
+        return self._backward(*self._forward_of(rows))
 
     def _forward(self, batch: Batch) -> tuple[torch.Tensor, Any, torch.Tensor]:
-        device = self._base_weights.weights.device
-        ids, labels = (part.to(device, non_blocking=True) for part in (batch.ids, batch.labels))
-        hidden = self.model.base_model(input_ids=ids, use_cache=False).last_hidden_state
-        targets = torch.nn.functional.pad(labels[:, 1:], (0, 1), value=IGNORED)
-        return hidden.flatten(0, 1), self._head, targets.flatten()
+        return self._forward_of(self.rows(batch, max(ROW, rounded(batch.ids.size(1)))))
+
+    def _forward_of(self, tensor: torch.Tensor) -> tuple[torch.Tensor, Any, torch.Tensor]:
+        rows = PackedRows(tensor)
+        with laid_out(rows):
+            hidden = self.model.base_model(
+                input_ids=rows.ids, position_ids=rows.positions, use_cache=False
+            ).last_hidden_state[0]
+        return hidden, self._head, rows.targets
 
 
 def fastest_loss(
@@ -113,12 +130,14 @@ def fastest_loss(
     """
     weights = trained or base_weights
     plain = PlainLoss(model)
-    way = PackedLoss if base_weights.weights.device.type == "cpu" else PaddedLoss
+    way = PackedLoss if base_weights.weights.device.type == "cpu" else RowLoss
     faster = way(model, base_weights)
     expected = _probe(plain, weights)
     try:
         found = _probe(faster, weights)
     except UNSUPPORTED as error:
+        if isinstance(error, torch.AcceleratorError) or is_out_of_memory(error):
+            raise  # of the GPU, not of the model
         log.info("%s is trained without the fast layers (%s)", type(model).__name__, error)
         return plain
     if agree(expected, found):

@@ -32,22 +32,23 @@ Forward = Callable[..., Any]
 
 
 @contextmanager
-def fast(model: Any, flat: FlatWeights, *, packed: bool) -> Iterator[None]:
+def fast(model: Any, flat: FlatWeights, *, on_gpu: bool) -> Iterator[None]:
     """Within the block the model computes the fast way, and sums its weights' gradients in place.
 
-    flat: the base's weights. packed: one row of documents after another, on a CPU; else only what
-    helps padded rows on a GPU as well. Outside the block the model is what transformers made.
+    The model then reads documents after one another, as `packed_attention.laid_out` says.
+    flat: the base's weights. Outside the block the model is what transformers made.
     """
     implementation = model.config._attn_implementation  # noqa: SLF001 - its setter would look on the Hub
     changed = []
     try:
         for module in model.modules():
-            forward = _common(module) or (_packed(module, flat) if packed else None)
+            forward = _anywhere(module, flat) or _by_device(module, on_gpu=on_gpu)
             if forward is not None:
                 module.forward = forward
                 changed.append(module)
-        if packed:
-            model.config._attn_implementation = attention.NAME  # noqa: SLF001 - see above
+        # No mask is registered by this name, so transformers makes none; it would make another one
+        # while a CUDA graph is captured.
+        model.config._attn_implementation = attention.NAME  # noqa: SLF001 - see above
         yield
     finally:
         model.config._attn_implementation = implementation  # noqa: SLF001 - see above
@@ -55,7 +56,7 @@ def fast(model: Any, flat: FlatWeights, *, packed: bool) -> Iterator[None]:
             del module.forward
 
 
-def _common(module: Any) -> Forward | None:
+def _anywhere(module: Any, flat: FlatWeights) -> Forward | None:
     """Another forward for this layer that helps everywhere, or None."""
     kind = type(module)
     if kind in (torch.nn.Linear, Conv1D):
@@ -63,20 +64,26 @@ def _common(module: Any) -> Forward | None:
         return lambda x: product(x, module.weight, module.bias, transposed=transposed)
     if kind.__name__ in _TANH_GELU:
         return lambda x: functional.gelu(x, approximate="tanh")
-    return None
-
-
-def _packed(module: Any, flat: FlatWeights) -> Forward | None:
-    """Another forward for this layer on a CPU, or None."""
-    kind = type(module)
-    if kind is torch.nn.Embedding:
-        return lambda ids: lookup(ids, module.weight)
-    if kind.__name__.endswith("RMSNorm") and hasattr(module, "variance_epsilon"):
-        return lambda x: root_mean_square(x, module.weight, module.variance_epsilon)
     if kind is LlamaMLP:
         return _gated(module, flat)
     if kind is LlamaAttention:
         return _rotary_attention(module, flat)
+    return None
+
+
+def _by_device(module: Any, *, on_gpu: bool) -> Forward | None:
+    """Another forward for this layer that differs between CPU and GPU, or None.
+
+    A GPU has kernels of its own for both; and to find equal ids it would have to be waited for.
+    """
+    if type(module) is torch.nn.Embedding and not on_gpu:
+        return lambda ids: lookup(ids, module.weight)
+    if type(module).__name__.endswith("RMSNorm") and hasattr(module, "variance_epsilon"):
+        if on_gpu:
+            return lambda x: functional.rms_norm(
+                x, module.weight.shape, module.weight, module.variance_epsilon
+            )
+        return lambda x: root_mean_square(x, module.weight, module.variance_epsilon)
     return None
 
 
@@ -104,6 +111,6 @@ def _rotary_attention(module: Any, flat: FlatWeights) -> Forward | None:
         query, key, value = torch.split(joint.view(-1, sum(heads), size), heads, 1)
         query, key = (rotated(part, cosine, sine) for part in (query, key))
         found = attention.attend(query, key, value, module.scaling)
-        return module.o_proj(found.view(1, len(found), -1)), None
+        return module.o_proj(found.flatten(1)[None]), None
 
     return forward

@@ -113,6 +113,9 @@ class FlatWeights:
     @torch.no_grad()
     def norm(self) -> torch.Tensor:
         """The gradients' norm, in fp32."""
+        if self.grads.device.type != "cpu":  # in one pass, of any number of gradients
+            norm: torch.Tensor = torch.linalg.vector_norm(self.grads, dtype=torch.float32)
+            return norm
         total = torch.zeros((), device=self.grads.device)
         for grads in torch.split(self.grads, self._chunk):
             exact = self._in_fp32(grads)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 
+from tasks.training.compute.gpu import is_out_of_memory
 from tasks.training.data.batches import Batch
 
 log = logging.getLogger("huggingtweets")
@@ -71,8 +72,8 @@ class MicroBatches:
         fit = rows if self._tokens is None else max(1, min(rows, self._tokens // width))
         try:
             return torch.stack([one(micro_batch) for micro_batch in split(batch, fit)]).sum()
-        except torch.OutOfMemoryError:
-            if fit == 1:
+        except RuntimeError as error:
+            if fit == 1 or not is_out_of_memory(error):
                 raise
         self.needed = True
         self._tokens = (fit + 1) // 2 * width

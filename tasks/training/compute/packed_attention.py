@@ -1,4 +1,7 @@
-"""Causal attention for documents that stand after one another, without padding, on a CPU."""
+"""Causal attention for documents that stand after one another; without padding, on a CPU.
+
+A GPU's rows (`packed_rows`) come by the same way.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from transformers import AttentionInterface
@@ -14,6 +17,21 @@ from transformers import AttentionInterface
 from tasks.training.data.batches import IGNORED, Batch
 
 NAME = "huggingtweets_documents"
+
+
+class Tokens(Protocol):
+    """Tokens of documents that stand after one another, however they are laid out."""
+
+    def attend(
+        self,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        scaling: float,
+        window: int | None,
+    ) -> torch.Tensor:
+        """As `attend`."""
+        ...
 
 
 class Layout:
@@ -31,6 +49,17 @@ class Layout:
         self.targets = following[real]
         self._row, self._column = row, column
         self._places: dict[int, torch.Tensor] = {}
+
+    def attend(
+        self,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        scaling: float,
+        window: int | None,
+    ) -> torch.Tensor:
+        """As `attend`."""
+        return _Attention.apply(query, key, value, self, scaling, window)  # type: ignore[no-any-return, no-untyped-call]  # so in torch
 
     def spread(self, packed: torch.Tensor) -> torch.Tensor:
         """Tokens × heads × size as (rows · heads) × width × size, with zeros for padding."""
@@ -53,11 +82,11 @@ class Layout:
         return self._places[heads]
 
 
-_layout: ContextVar[Layout] = ContextVar("layout")
+_layout: ContextVar[Tokens] = ContextVar("layout")
 
 
 @contextmanager
-def laid_out(layout: Layout) -> Iterator[None]:
+def laid_out(layout: Tokens) -> Iterator[None]:
     """Attention within the block is for tokens in this layout."""
     token = _layout.set(layout)
     try:
@@ -77,7 +106,7 @@ def attend(
 
     window: how many tokens one may see, itself included; None for all.
     """
-    return _Attention.apply(query, key, value, _layout.get(), scaling, window)  # type: ignore[no-any-return, no-untyped-call]  # so in torch
+    return _layout.get().attend(query, key, value, scaling, window)
 
 
 class _Attention(torch.autograd.Function):

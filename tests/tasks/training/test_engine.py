@@ -9,7 +9,7 @@ from transformers import BertConfig, BertLMHeadModel
 
 from tasks.core.errors import BadInput, BaseUnavailable
 from tasks.core.records import Base, Progress, Spec
-from tasks.training.compute.fast_loss import PackedLoss, PaddedLoss
+from tasks.training.compute.fast_loss import PackedLoss, RowLoss
 from tasks.training.compute.precision import choose_precision
 from tasks.training.data.batches import batches_of, pad
 from tasks.training.data.documents import scored
@@ -37,7 +37,7 @@ def gradients(engine: Engine) -> torch.Tensor:
     return found
 
 
-@pytest.mark.parametrize("way", [PlainLoss, PaddedLoss, PackedLoss])
+@pytest.mark.parametrize("way", [PlainLoss, RowLoss, PackedLoss])
 def test_batched_gradients_equal_those_of_each_post_alone(
     engine: Engine, way: type[PlainLoss]
 ) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tasks.core.records import Spec
-from tasks.training.compute.fast_loss import PackedLoss, PaddedLoss
+from tasks.training.compute.fast_loss import PackedLoss, RowLoss
 from tasks.training.data.batches import IGNORED, Batch, pad
 from tasks.training.engine import Engine
 from tasks.training.first_token_ramp import STEPS
@@ -43,7 +43,7 @@ def gradients(engine: Engine, way: type[PlainLoss], batch: Batch, step: int | No
     return torch.cat(layers).clone()
 
 
-@pytest.mark.parametrize("way", [PlainLoss, PackedLoss, PaddedLoss])
+@pytest.mark.parametrize("way", [PlainLoss, PackedLoss, RowLoss])
 def test_first_tokens_reach_the_layers_little_by_little(
     engine: Engine, way: type[PlainLoss]
 ) -> None:

@@ -19,7 +19,7 @@ from transformers import (
 
 from tasks.training.bases.loading import load_model
 from tasks.training.compute import packed_attention as attention
-from tasks.training.compute.fast_loss import PackedLoss, PaddedLoss, fastest_loss
+from tasks.training.compute.fast_loss import PackedLoss, RowLoss, fastest_loss
 from tasks.training.compute.fast_modules import fast
 from tasks.training.compute.flat_weights import FlatWeights
 from tasks.training.data.batches import pad
@@ -65,7 +65,7 @@ def gradients(
         {"hidden_act": "gelu_pytorch_tanh"},
     ],
 )
-@pytest.mark.parametrize("way", [PackedLoss, PaddedLoss])
+@pytest.mark.parametrize("way", [PackedLoss, RowLoss])
 def test_every_kind_of_llama_has_the_plain_gradients(
     way: type[PlainLoss], changes: dict[str, object]
 ) -> None:
@@ -78,7 +78,8 @@ def test_every_kind_of_llama_has_the_plain_gradients(
 
 
 @pytest.mark.parametrize("window", [1, 3, 9, None])
-def test_windows_are_the_models_own(window: int | None) -> None:
+@pytest.mark.parametrize("way", [PackedLoss, RowLoss])
+def test_windows_are_the_models_own(way: type[PlainLoss], window: int | None) -> None:
     torch.manual_seed(0)
     config = MistralConfig(**SMALL, num_attention_heads=4, num_key_value_heads=2)
     config.sliding_window = window
@@ -86,18 +87,21 @@ def test_windows_are_the_models_own(window: int | None) -> None:
     model.set_attn_implementation("eager")
     flat = FlatWeights(model.parameters())
     loss, expected = gradients(PlainLoss, model, flat)
-    fast_loss, found = gradients(PackedLoss, model, flat)
+    fast_loss, found = gradients(way, model, flat)
     assert fast_loss == pytest.approx(loss, rel=1e-5)
     assert (found - expected).norm() / expected.norm() < 1e-5
 
 
+@pytest.mark.parametrize("way", [PackedLoss, RowLoss])
 @pytest.mark.parametrize("architecture", ["gpt2", "llama"])
-def test_in_bf16_they_are_as_near_as_bf16_is(architecture: str, tmp_path: Path) -> None:
+def test_in_bf16_they_are_as_near_as_bf16_is(
+    architecture: str, way: type[PlainLoss], tmp_path: Path
+) -> None:
     make_tiny_base(tmp_path, architecture)
     model = load_model(tmp_path, CPU, torch.float32)
     flat = FlatWeights(model.parameters())
     _, exact = gradients(PlainLoss, model, flat)
-    loss, found = gradients(PackedLoss, model, flat, torch.bfloat16)
+    loss, found = gradients(way, model, flat, torch.bfloat16)
     plain_loss, plain = gradients(PlainLoss, model, flat, torch.bfloat16)
     assert loss == pytest.approx(plain_loss, rel=0.01)
     error, plain_error = (g.float().sub(exact).norm() / exact.norm() for g in (found, plain))
@@ -115,7 +119,8 @@ def test_outside_the_block_the_model_is_transformers_own() -> None:
     model = llama()
     before = [type(module).forward for module in model.modules()]
     inside = ""
-    with contextlib.suppress(ValueError), fast(model, FlatWeights(model.parameters()), packed=True):
+    flat = FlatWeights(model.parameters())
+    with contextlib.suppress(ValueError), fast(model, flat, on_gpu=False):
         inside = implementation(model)
         raise ValueError
     assert (inside, implementation(model)) == (attention.NAME, "eager")

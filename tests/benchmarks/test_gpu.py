@@ -1,0 +1,51 @@
+"""The script for a GPU, as far as it goes without one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.benchmarks import gpu
+from tests.benchmarks.gpu_bench import Bench, Failed, NotHere, require
+from tests.benchmarks.gpu_checks import CHECKS, Check
+
+
+@pytest.mark.parametrize("name", [check.name for check in CHECKS])
+def test_every_check_runs_on_tiny_models(name: str, tmp_path: Path) -> None:
+    (check,) = (check for check in CHECKS if check.name == name)
+    try:
+        assert check.function(Bench(tmp_path, dry=True))
+    except NotHere:
+        assert name in {"profile", "processes"}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu_it_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert gpu.main([]) == 2
+    assert "finds none: nothing was checked" in capsys.readouterr().out
+
+
+def test_what_a_check_measures_decides(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, dry=True)
+    bench.dry = False
+
+    def check(function: object) -> Check:
+        return Check("made up", 1, "made up", function)  # type: ignore[arg-type]
+
+    def broken(_bench: Bench) -> str:
+        raise torch.AcceleratorError("CUDA error: made in a test")
+
+    assert gpu.run(check(lambda _: require(True, "1 ms")), bench) == ("pass", "1 ms")
+    assert gpu.run(check(lambda _: require(False, "9 ms")), bench) == ("FAIL", "9 ms")
+    assert gpu.run(check(broken), bench)[0] == "FAIL"
+    with pytest.raises(Failed):
+        require(False, "")
+
+
+def test_a_check_that_ends_its_process_fails_alone(tmp_path: Path) -> None:
+    ending = Check("no such check", 1, "made up", lambda _: "")
+    result, measured = gpu.in_a_process(ending, tmp_path)
+    assert result == "FAIL"
+    assert "the process ended with 2" in measured
