@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -50,8 +52,9 @@ def main(arguments: list[str]) -> int:
             else:
                 result, measured = in_a_process(check, Path(folder))
             seconds = time.monotonic() - begun
-            print(f"{result}  {seconds:4.0f}  {check.name}: {check.asked}", flush=True)
-            print("\n".join(f"            {line}" for line in measured.splitlines()), flush=True)
+            print(_lines(f"{result}  {seconds:4.0f}  {check.name}: {check.asked}"), flush=True)
+            for line in measured.splitlines():
+                print(_lines(f"{'':12}{line}"), flush=True)
             failed += result == _FAILED
             if failed and check is CHECKS[0]:
                 break
@@ -104,6 +107,11 @@ def in_a_process(check: Check, folder: Path) -> tuple[str, str]:
         return _FAILED, f"the process ended with {done.returncode}:\n{done.stderr[-1000:].strip()}"
     result, measured = json.loads(answer.read_text())
     return result, measured
+
+
+def _lines(text: str) -> str:
+    width = max(shutil.get_terminal_size().columns, 60)
+    return textwrap.fill(text, width, subsequent_indent=" " * 14)
 
 
 def _chosen(names: list[str] | None) -> list[Check]:

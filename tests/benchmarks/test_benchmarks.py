@@ -51,9 +51,10 @@ def test_benchmarks_import_without_the_rooms_that_read_posts() -> None:
     """A GPU machine has torch and transformers, and neither Prefect nor Parquet."""
     gone = ("prefect", "pyarrow", "wandb", "tweepy", "pydantic_settings")
     absent = f"import sys; sys.modules.update(dict.fromkeys({gone}));"
-    names = ("training", "original_recipe", "our_recipe", "sampling")
+    names = ("training", "original_recipe", "our_recipe", "sampling", "gpu")
     program = absent + "".join(f"import tests.benchmarks.{name};" for name in names)
-    program += "import tasks.training.engine, tasks.training.export, tasks.evaluation.predictions"
+    program += "import tasks.training.engine, tasks.training.export, tasks.evaluation.predictions;"
+    program += "import tasks.training.trainer, tasks.generation.sampling, tests.tiny"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", program], check=True, env=environment, cwd=ROOT)
 

@@ -11,7 +11,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -79,9 +79,11 @@ class Recorder:
         """
         outside = torch.cuda.current_stream()
         self._stream.wait_stream(outside)
-        with torch.cuda.stream(self._stream):
-            yield
-        outside.wait_stream(self._stream)
+        try:
+            with torch.cuda.stream(self._stream):
+                yield
+        finally:
+            outside.wait_stream(self._stream)
 
     def check(self, work: Callable[[], object]) -> None:
         """Do the work. Raises Synchronizes where it waits for the GPU."""
@@ -122,7 +124,8 @@ def _failed_before() -> Path:
 
 
 def _end_process(error: BaseException) -> None:
-    _failed_before().touch()
+    with suppress(OSError):
+        _failed_before().touch()
     log.critical(
         "a CUDA graph could not be captured (%s); ending this process, since torch cannot use the "
         "GPU in it any more. The next one trains without CUDA graphs; delete %s to try them again",

@@ -13,11 +13,21 @@ from transformers import (
 )
 from transformers.pytorch_utils import Conv1D
 
-from tasks.generation.decoding import TOP_K, TOP_P, Limits, draw, likeliest, write
+from tasks.generation.decoding import (
+    TOP_K,
+    TOP_P,
+    WARM_UP,
+    Limits,
+    draw,
+    likeliest,
+    write,
+    write_each,
+)
 from tasks.generation.lean_layers import LeanLlamaLayer
 from tasks.generation.packed_products import PackedProduct, can_pack, pack
 from tasks.generation.writers import writer_of
 from tasks.training.engine import Engine
+from tests.tasks.training.recording import FakeRecorder
 from tests.tiny import make_tiny_base
 
 LIMITS = Limits(end=0, least=10, most=100)
@@ -165,3 +175,27 @@ def test_a_captured_pass_writes_what_a_loop_does(model: object) -> None:
         assert captured == _texts(on_gpu, PROMPTS, fixed_shapes=False)
     finally:
         model.to("cpu")
+
+
+def _recorded(model: object, recorder: FakeRecorder) -> list[list[int]]:
+    generator = torch.Generator().manual_seed(3)
+    return list(
+        write_each(
+            model, PROMPTS, LIMITS, generator=generator, fixed_shapes=True, recorder=recorder
+        )
+    )
+
+
+def test_a_recorded_pass_writes_the_same(model: object) -> None:
+    recorder = FakeRecorder()
+    assert _recorded(model, recorder) == _texts(model, PROMPTS)
+    assert (recorder.streamed, recorder.captures) == (WARM_UP, 1)
+    assert recorder.replays > 50
+
+
+@pytest.mark.parametrize("reason", ["it waits", "no memory"])
+def test_a_pass_that_cannot_be_recorded_writes_the_same(model: object, reason: str) -> None:
+    recorder = FakeRecorder(room=0)
+    recorder.synchronizes = reason == "it waits"
+    assert _recorded(model, recorder) == _texts(model, PROMPTS)
+    assert (recorder.checks, recorder.captures) == (1, 0)

@@ -60,8 +60,10 @@ class FakeCuda:
     @contextmanager
     def _within(self, stream: object) -> Iterator[None]:
         self.streams.append(stream)
-        yield
-        self.streams.pop()
+        try:
+            yield
+        finally:
+            self.streams.pop()
 
     @contextmanager
     def _graph(self, _graph: object, stream: object, capture_error_mode: str) -> Iterator[None]:
@@ -101,6 +103,9 @@ def test_work_is_recorded_on_the_stream_that_it_was_first_done_on(cuda: FakeCuda
     assert seen[0] is not cuda.outside
     assert cuda.waits[:2] == [(seen[0], cuda.outside), (cuda.outside, seen[0])]
     assert (result, replay) == (7, cuda.replay)
+    with pytest.raises(torch.OutOfMemoryError), recorder.stream():
+        raise torch.OutOfMemoryError
+    assert cuda.waits[-1] == (cuda.outside, seen[0]), "what has begun is still awaited"
 
 
 def test_what_waits_for_the_gpu_is_found_before_it_is_captured(cuda: FakeCuda) -> None:
