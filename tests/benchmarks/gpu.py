@@ -23,13 +23,13 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
-from tests.benchmarks.gpu_bench import Bench, Failed, NotHere
+from tests.benchmarks.gpu_bench import Bench, Failed
 from tests.benchmarks.gpu_checks import CHECKS, Check
 
 # Of its planned seconds, a check may take so many times as much.
 PATIENCE = 4
 SLOW_START = 60  # seconds to load torch from a cold disk
-_PASSED, _FAILED, _SKIPPED = "pass", "FAIL", "skip"
+_PASSED, _FAILED = "pass", "FAIL"
 
 
 def main(arguments: list[str]) -> int:
@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> int:
         asked.answer.write_text(json.dumps(result))
         return 0
     if not asked.dry and (reason := missing_gpu()):
-        print(f"{reason}: nothing was checked. --dry tries the script itself.")
+        print(_lines(f"{reason}: nothing was checked. --dry tries the script itself."))
         return 2
     failed = 0
     print(f"{'':4}  {'s':>4}  check", flush=True)
@@ -82,8 +82,6 @@ def run(check: Check, bench: Bench) -> tuple[str, str]:
         return _PASSED, check.function(bench)
     except Failed as reason:
         return _FAILED, str(reason)
-    except NotHere as reason:
-        return _SKIPPED, str(reason)
     except Exception as error:
         if bench.dry:
             raise

@@ -39,10 +39,6 @@ class Failed(Exception):
     """A check's criterion is not met; the message is what was measured."""
 
 
-class NotHere(Exception):
-    """A check that this machine cannot do."""
-
-
 def require(met: bool, measured: str) -> str:
     """What was measured. Raises Failed where the criterion is not met."""
     if not met:
@@ -64,11 +60,6 @@ class Bench:
         self.types = {"fp32": 1e-4} if dry else {"fp32": 1e-4, "bf16": 2e-2}
         if not dry and not torch.cuda.is_bf16_supported(including_emulation=False):
             del self.types["bf16"]
-
-    def need_gpu(self) -> None:
-        """Raises NotHere in a dry run."""
-        if self.dry:
-            raise NotHere("needs a GPU")
 
     def base(self, architecture: str, *, tiny: bool = False) -> Base:
         """A base of random weights, made once for all processes."""

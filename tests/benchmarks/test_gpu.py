@@ -8,17 +8,17 @@ import pytest
 import torch
 
 from tests.benchmarks import gpu
-from tests.benchmarks.gpu_bench import Bench, Failed, NotHere, require
+from tests.benchmarks.gpu_bench import Bench, Failed, require
 from tests.benchmarks.gpu_checks import CHECKS, Check
 
+SLOW = {"processes": pytest.mark.slow}  # starts one
 
-@pytest.mark.parametrize("name", [check.name for check in CHECKS])
-def test_every_check_runs_on_tiny_models(name: str, tmp_path: Path) -> None:
-    (check,) = (check for check in CHECKS if check.name == name)
-    try:
-        assert check.function(Bench(tmp_path, dry=True))
-    except NotHere:
-        assert name in {"profile", "processes"}
+
+@pytest.mark.parametrize(
+    "check", [pytest.param(each, id=each.name, marks=SLOW.get(each.name, ())) for each in CHECKS]
+)
+def test_every_check_runs_on_tiny_models(check: Check, tmp_path: Path) -> None:
+    assert check.function(Bench(tmp_path, dry=True))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
