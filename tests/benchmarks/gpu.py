@@ -23,7 +23,7 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
-from tests.benchmarks.gpu_bench import Bench, Failed
+from tests.benchmarks.gpu_bench import ROOT, Bench, Failed
 from tests.benchmarks.gpu_checks import CHECKS, Check
 
 # Of its planned seconds, a check may take so many times as much.
@@ -97,7 +97,7 @@ def in_a_process(check: Check, folder: Path) -> tuple[str, str]:
     limit = SLOW_START + PATIENCE * check.seconds
     try:
         done = subprocess.run(
-            command, stderr=subprocess.PIPE, text=True, timeout=limit, check=False
+            command, cwd=ROOT, stderr=subprocess.PIPE, text=True, timeout=limit, check=False
         )
     except subprocess.TimeoutExpired:
         return _FAILED, f"no end after {limit} s"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # a machine without torch is to get a message
     from tasks.training.compute.cuda_graphs import StepGraphs
     from tasks.training.engine import Engine
 
+ROOT = Path(__file__).parents[2]
 ARCHITECTURES = ("llama", "gpt2")
 _SMOLLM2 = {
     "vocab_size": 49152,

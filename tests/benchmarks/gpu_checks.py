@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.gpu_bench import ARCHITECTURES, Bench, Failed, Steps, apart, require
+from tests.benchmarks.gpu_bench import ARCHITECTURES, ROOT, Bench, Failed, Steps, apart, require
 
 STEPS = 20
 EIGHT_GB = 8e9
@@ -431,6 +431,7 @@ def processes(bench: Bench) -> str:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
+                cwd=ROOT,
             )
             for _ in range(number)
         ]
