@@ -92,7 +92,7 @@ class Recorder:
             try:
                 work()
             except RuntimeError as error:
-                if "synchroniz" not in str(error):
+                if "called a synchronizing" not in str(error):
                     raise
                 raise Synchronizes(str(error).partition("\n")[0]) from None
             finally:
