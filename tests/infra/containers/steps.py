@@ -129,6 +129,7 @@ def look_at_the_ui(trial: Trial) -> str:
         page.set_default_timeout(60_000)
         page.goto("http://127.0.0.1:4200/")
         page.wait_for_selector("input[type=password]")
+        page.wait_for_load_state("networkidle")  # the form is there before its code is
         refused: list[str] = []
         page.fill("input[type=password]", ":".join(trial.login()))
         page.press("input[type=password]", "Enter")
