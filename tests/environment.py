@@ -15,4 +15,6 @@ os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
 # a test would wait for whatever trains there, and a night for the tests.
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="huggingtweets-tests-")
 os.environ |= NO_TELEMETRY
+# A busy machine needs longer than Prefect's 20 seconds.
+os.environ["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] = "180"
 atexit.register(shutil.rmtree, os.environ["PREFECT_HOME"], ignore_errors=True)

@@ -273,7 +273,6 @@ def test_a_file_becomes_a_bot(
         monkeypatch.setenv(f"HUGGINGTWEETS_{name}", value)
     database = f"sqlite+aiosqlite:///{put_database(tmp_path / 'prefect')}"
     monkeypatch.setenv("PREFECT_API_DATABASE_CONNECTION_URL", database)
-    monkeypatch.setenv("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "240")
     settings.cache_clear()
     table = write_table(tmp_path / "posts.csv", posts=200)
     name = upload(visitor, table.read_bytes(), "posts.csv")
