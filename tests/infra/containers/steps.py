@@ -126,7 +126,7 @@ def look_at_the_ui(trial: Trial) -> str:
         return "NOT LOOKED AT: Chromium is not installed"
     with running_chromium() as browser:
         page = browser.new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(180_000)  # of a machine that is busy starting
         page.goto("http://127.0.0.1:4200/")
         page.wait_for_selector("input[type=password]")
         page.wait_for_load_state("networkidle")  # the form is there before its code is
