@@ -99,11 +99,11 @@ def test_a_parquet_file_of_many_columns(tmp_path: Path):
 def test_other_keys_on_every_line(tmp_path: Path):
     path = tmp_path / "a.jsonl"
     with path.open("w", encoding="utf-8") as stream:
-        for line in range(100):
+        for line in range(50):
             keys = {f"{line}_{key}": 1 for key in range(20_000)}
             stream.write(json.dumps({"text": "a", **keys}) + "\n")
     ending = read_bounded(read_posts, path, Limits(bytes=96 << 20, bytes_per_byte=0))
-    assert ending.result == 100
+    assert ending.result == 50
 
 
 @pytest.mark.parametrize("suffix", [".txt", ".jsonl", ".csv"])
@@ -287,8 +287,9 @@ def test_a_tar_whose_header_claims_a_long_name(tmp_path: Path):
 
 @pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
 def test_a_compressed_file_that_expands_without_end(tmp_path: Path, compress: Any):
-    for name, content in (("a.txt", b"x\n" * (20 << 20)), ("a.tar", b"\0" * (40 << 20))):
-        (tmp_path / f"{name}.z").write_bytes(compress(content))
+    for name, content in (("a.txt", b"x\n" * (1 << 20)), ("a.tar", b"\0" * (2 << 20))):
+        # So many streams, one after another, are one file in all of these formats.
+        (tmp_path / f"{name}.z").write_bytes(compress(content) * 20)
         assert refusal(tmp_path / f"{name}.z")
 
 

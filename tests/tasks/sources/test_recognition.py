@@ -224,7 +224,7 @@ def test_a_compressed_file_that_ends_early_or_expands_without_end_is_refused(
     path = written(tmp_path / f"a.csv{suffix}", content[: len(content) - 20])
     with pytest.raises(UnreadableSource, match="cannot be read"):
         posts_in(path)
-    bomb = written(tmp_path / f"b.txt{suffix}", compress(b"x\n" * (17 << 20)))
+    bomb = written(tmp_path / f"b.txt{suffix}", compress(b"x\n" * (1 << 20)) * 17)
     with pytest.raises(UnreadableSource, match=r"b\.txt.*expands to over"):
         posts_in(bomb)
 

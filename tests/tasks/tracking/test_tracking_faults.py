@@ -139,6 +139,7 @@ def test_without_any_patience_nothing_is_begun(tmp_path):
         assert server.steps == []
 
 
+@pytest.mark.slow
 def test_the_release_appears_though_the_server_is_killed_in_the_middle(
     prefect_server, tiny_base, table, monkeypatch, fault_table
 ):

@@ -178,6 +178,9 @@ def resumable(folder: str, url: str, report: object = lambda _progress: None) ->
     return train(engine, TRAIN, HELD_OUT, spec, on_progress=report, resume=unfinished)
 
 
+@pytest.mark.parametrize(
+    "base", ["llama", pytest.param("gpt2", marks=pytest.mark.slow)], indirect=True
+)
 def test_a_killed_training_of_an_adapter_is_resumed_and_ends_the_same(
     base: Base, tmp_path: Path, storage: Storage, caplog: pytest.LogCaptureFixture
 ) -> None:

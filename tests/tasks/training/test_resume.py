@@ -53,7 +53,7 @@ def kept(storage: Storage) -> list[str]:
     return [key for key in storage.folders("resume/a/f") if storage.exists(f"{key}/manifest.json")]
 
 
-@pytest.mark.parametrize("architecture", ["gpt2", "llama"])
+@pytest.mark.parametrize("architecture", ["gpt2", pytest.param("llama", marks=pytest.mark.slow)])
 def test_a_training_that_is_killed_goes_on_and_ends_the_same(
     architecture: str, tmp_path: Path, storage: Storage, caplog: pytest.LogCaptureFixture
 ) -> None:
