@@ -24,20 +24,6 @@ hypothesis.settings.register_profile("ci", max_examples=40, deadline=None)
 hypothesis.settings.register_profile("nightly", max_examples=1000, deadline=None)
 hypothesis.settings.load_profile("ci")
 
-# The files of tests that take half a minute or more, the longest first.
-LONGEST = (
-    "test_compatibility.py",
-    "test_bounds.py",
-    "test_foreign_pages.py",
-    "test_site_in_browser.py",
-    "test_tracking_faults.py",
-    "test_adapters.py",
-    "test_retrain.py",
-    "test_nightly.py",
-    "test_adapter_release.py",
-    "test_stopping.py",
-)
-
 # What modules keep between calls, if they are loaded: by module, the collection to empty.
 CACHES = {
     "tasks.finetune": "_prepared",
@@ -72,9 +58,8 @@ def _no_leftovers() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest files: at the end the other processes would wait for one of them."""
-    rank = {name: place for place, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+    """Begin with the longest test: at the end the other processes would wait for it."""
+    items.sort(key=lambda item: item.path.name != "test_compatibility.py")
 
 
 @pytest.hookimpl(wrapper=True)
