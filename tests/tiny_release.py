@@ -11,10 +11,10 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tasks.core.names import Bot
-from tasks.core.records import FileRef, Profile, Release
+from tasks.core.records import WEIGHTS, FileRef, Profile, Release
 from tasks.publishing.releases import publish_locally
 from tasks.storage import Storage, sha256_of
-from tasks.training.export import WEIGHTS, export_model
+from tasks.training.export import export_model
 from tests.tasks.publishing.examples import make_contents
 from tests.tiny import make_tiny_base
 

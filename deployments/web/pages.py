@@ -61,8 +61,7 @@ def _prefect(request: Request) -> str | None:
 def gallery(request: Request) -> Response:
     """All bots, private ones too."""
     entries = newest_first(list(entries_of(storage_root(), private=True)))
-    languages = sorted({language for entry in entries for language in entry.languages})
-    return show(request, "gallery.html", entries=entries, languages=languages)
+    return show(request, "gallery.html", entries=entries)
 
 
 @router.get("/bots/{name}")

@@ -10,7 +10,6 @@ only loaded. The answers are `{"loaded"}`, `{"post"}` for each post, and at the 
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from deployments import console
@@ -42,8 +41,7 @@ class KeptWriter:
             from tasks.generation.release_writer import ReleaseWriter
 
             self._writer = None  # before the next one is loaded: memory for one is enough
-            with ExitStack() as stack:
-                folder = stack.enter_context(storage.folder(release.folder))
+            with storage.folder(release.folder) as folder:
                 self._writer, self._release = ReleaseWriter(folder), key
         return self._writer
 

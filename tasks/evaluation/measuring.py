@@ -11,16 +11,15 @@ import torch
 from safetensors import SafetensorError
 
 from tasks.core.errors import HuggingtweetsError
-from tasks.core.records import Base, Evaluation, Spec
+from tasks.core.records import ADAPTER_WEIGHTS, WEIGHTS, Base, Evaluation, Spec
 from tasks.evaluation.predictions import generate_samples
 from tasks.generation.release_model import load_release
-from tasks.training.adapters import WEIGHTS as ADAPTER
 from tasks.training.adapters import has_adapter
 from tasks.training.bases.loading import load_tokenizer
 from tasks.training.compute.precision import choose_precision
 from tasks.training.data.documents import context_of, encode, scored
 from tasks.training.engine import Engine, engine_for
-from tasks.training.export import WEIGHTS, import_weights
+from tasks.training.export import import_weights
 from tasks.training.loss import mean_loss
 
 log = logging.getLogger("huggingtweets")
@@ -123,7 +122,7 @@ def _nats_of(engine: Engine, rival: Rival, texts: Sequence[str], spec: Spec) -> 
             engine.restore()  # an adapter is merged into the base's weights
             import_weights(engine.model, rival.folder)
 
-        weights = rival.folder / (ADAPTER if has_adapter(rival.folder) else WEIGHTS)
+        weights = rival.folder / (ADAPTER_WEIGHTS if has_adapter(rival.folder) else WEIGHTS)
         return engine.loss_of(weights, documents, load) * scored(documents)
     model = load_release(rival.folder, engine.device, torch.float32)
     context = context_of(model.config.get_text_config(), spec.max_tokens)

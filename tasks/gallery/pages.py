@@ -93,7 +93,7 @@ def environment() -> jinja2.Environment:
         "direction": lambda text: "rtl" if is_right_to_left(text) else "ltr",
         "reason": lambda reason: str(reason).replace("_", " "),
     }
-    made.globals["curves_of"] = curves_of
+    made.globals |= {"curves_of": curves_of, "languages_of": _languages_of}
     return made
 
 
@@ -104,9 +104,8 @@ def _environment() -> jinja2.Environment:
 
 def index_page(entries: Sequence[Entry], look: SiteLook) -> str:
     """The page with all bots, the newest release first."""
-    languages = sorted({language for entry in entries for language in entry.languages})
     return _environment().get_template("index.html.j2").render(
-        entries=newest_first(entries), languages=languages, look=look, root="",
+        entries=newest_first(entries), look=look, root="",
     )  # fmt: skip
 
 
@@ -134,6 +133,10 @@ def newest_first(entries: Sequence[Entry]) -> list[Entry]:
     """By the time of the release in force, then by name."""
     by_name = sorted(entries, key=lambda entry: entry.bot.name)
     return sorted(by_name, key=lambda entry: entry.created_at, reverse=True)
+
+
+def _languages_of(entries: Sequence[Entry]) -> list[str]:
+    return sorted({language for entry in entries for language in entry.languages})
 
 
 def _day(instant: datetime | str | None) -> str:

@@ -16,9 +16,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from tasks.core.records import ADAPTER_WEIGHTS, WEIGHTS
 from tasks.generation.lean_layers import LeanLlamaLayer, normed
 
-_WEIGHTS, _ADAPTER = "model.safetensors", "adapter_model.safetensors"
 # What the layers here take for granted.
 _USUAL = {
     "architectures": ["LlamaForCausalLM"],
@@ -83,9 +83,9 @@ def lean_llama(folder: Path, device: torch.device, dtype: torch.dtype) -> LeanLl
     """The model of a release's folder; None for one that transformers has to load, or to refuse."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        if not _is_usual(config) or (folder / _ADAPTER).exists():
+        if not _is_usual(config) or (folder / ADAPTER_WEIGHTS).exists():
             return None
-        found = load_file(folder / _WEIGHTS)
+        found = load_file(folder / WEIGHTS)
         weights = {name: each.to(device, dtype) for name, each in found.items()}
         return LeanLlama(config, weights).to(device).eval() if _fit(config, weights) else None
     except _UNREADABLE:

@@ -7,11 +7,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tasks.core.errors import BadInput
-from tasks.core.records import Base, Release
+from tasks.core.records import ADAPTER_WEIGHTS, Base, Release
 from tasks.publishing.gguf_files import GgufKind, gguf_name, write_gguf
 from tasks.publishing.modelfile import NAME as MODELFILE
 from tasks.publishing.modelfile import render_modelfile
-from tasks.publishing.release_contents import ADAPTER, ReleaseContents
+from tasks.publishing.release_contents import ReleaseContents
 from tasks.publishing.releases import add_files
 from tasks.storage import Storage, write_file
 from tasks.storage.drafts import temporary_folder
@@ -87,7 +87,7 @@ def merged_release(
 @contextmanager
 def _whole_model(storage: Storage, release: Release, base_id: str | None) -> Iterator[Path]:
     with storage.folder(release.folder) as folder:
-        if not (folder / ADAPTER).exists():
+        if not (folder / ADAPTER_WEIGHTS).exists():
             yield folder
             return
         from tasks.generation.release_model import base_of

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
+
 from tasks.core.errors import BadInput, PermanentError
 from tasks.core.settings import settings
 from tasks.gallery.entries import Q8, Entry, entries_of, entry_of
@@ -44,8 +46,14 @@ def check_place(place: SitePlace) -> None:
     """Raises BadInput for what can be known to fail before anything is read."""
     if place.space is None:
         check_folder(Path(place.target))
-    elif settings().hub_token is None:
+    else:
+        _hub_token(place)
+
+
+def _hub_token(place: SitePlace) -> SecretStr:
+    if (token := settings().hub_token) is None:
         raise BadInput(f"site {place}: set HUGGINGTWEETS_HUB_TOKEN to push it")
+    return token
 
 
 def build_site(storage: Storage, place: SitePlace) -> Built:
@@ -61,7 +69,7 @@ def build_site(storage: Storage, place: SitePlace) -> Built:
     written = (
         _build_folder(storage, place, entries)
         if place.space is None
-        else _build_space(storage, place.space, entries)
+        else _build_space(storage, place.space, _hub_token(place), entries)
     )
     return Built(
         place.target, len(entries), written.files, written.written, written.removed, written.bytes
@@ -77,10 +85,10 @@ def _build_folder(storage: Storage, place: SitePlace, entries: list[Entry]) -> W
     return write_site(storage, files, Path(place.target), public=not place.private)
 
 
-def _build_space(storage: Storage, space: str, entries: Sequence[Entry]) -> Written:
-    token, endpoint = settings().hub_token, settings().hub_endpoint
-    if token is None:
-        raise BadInput(f"site {space}: set HUGGINGTWEETS_HUB_TOKEN to push it")
+def _build_space(
+    storage: Storage, space: str, token: SecretStr, entries: Sequence[Entry]
+) -> Written:
+    endpoint = settings().hub_endpoint
     models = {
         entry.bot.name: f"{entry.hub}/resolve/main/{entry.gguf.name}"
         for entry in entries

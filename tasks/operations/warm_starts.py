@@ -14,11 +14,9 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
-from tasks.core.records import Base, Corpus, FileRef, Spec, WarmStart
+from tasks.core.records import WEIGHTS, Base, Corpus, FileRef, Spec, WarmStart
 from tasks.curation.corpus_files import CorpusPosts
 from tasks.operations.checkpoint_keys import fingerprint_of
-
-WEIGHTS = "model.safetensors"
 
 
 @dataclass(frozen=True)

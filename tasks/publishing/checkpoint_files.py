@@ -8,9 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from tasks.core.errors import BadInput
+from tasks.core.records import ADAPTER_WEIGHTS
 from tasks.publishing.card_metadata import hub_id
 from tasks.publishing.modelfile import NAME as MODELFILE
-from tasks.publishing.release_contents import ADAPTER, ReleaseContents
+from tasks.publishing.release_contents import ReleaseContents
 from tasks.storage import sha256_of
 
 # Older tokenizers have more files than tokenizer.json.
@@ -20,7 +21,7 @@ _FULL = ("model*.safetensors*", "config.json", "generation_config.json")
 _FULL_NEEDED = ("config.json", "generation_config.json")
 _ADAPTER_CONFIG = "adapter_config.json"
 # Without config.json, since transformers would take the folder for a whole model.
-_ADAPTER = (ADAPTER, _ADAPTER_CONFIG, "generation_config.json")
+_ADAPTER = (ADAPTER_WEIGHTS, _ADAPTER_CONFIG, "generation_config.json")
 # Of a release that is written anew, which has the same weights.
 _OTHER_FORMATS = ("*.gguf", MODELFILE)
 _LARGE = (".safetensors", ".gguf")

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.core.errors import BadInput
+from tasks.core.records import WEIGHTS
 from tasks.publishing.gguf_models import add_parameters, check_model, laid_out, layer_count
 from tasks.publishing.gguf_vocabulary import (
     HARD_TEXT,
@@ -33,7 +34,6 @@ from tasks.storage.local_files import install_file
 GgufKind = Literal["q8_0", "bf16"]
 KINDS: tuple[GgufKind, ...] = get_args(GgufKind)
 MODELFILE = "Modelfile"
-_WEIGHTS = "model.safetensors"
 _POSITIONS = "position_embd.weight"
 
 
@@ -125,7 +125,7 @@ def _entries(model: Path, config: Mapping[str, Any], kind: GgufKind) -> Iterator
     architecture = gguf.MODEL_ARCH[config["model_type"].upper()]
     names = gguf.get_tensor_name_map(architecture, layer_count(config))
     types = gguf.GGMLQuantizationType
-    for tensor in read_tensors(model / _WEIGHTS):
+    for tensor in read_tensors(model / WEIGHTS):
         name = names.get_name(tensor.name, try_suffixes=(".weight", ".bias"))
         if name is None:
             raise BadInput(f"{model}: llama.cpp has no tensor for {tensor.name}")
@@ -198,8 +198,3 @@ def _read_back(reader: Any) -> Vocabulary:
         int(field("bos_token_id")),
         int(field("eos_token_id")),
     )
-
-
-def gguf_files_in(folder: Path) -> Iterator[Path]:
-    """The GGUF files directly in a folder, sorted."""
-    return iter(sorted(folder.glob("*.gguf")))

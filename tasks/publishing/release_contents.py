@@ -9,6 +9,7 @@ from typing import Literal
 
 from tasks.core.names import Bot
 from tasks.core.records import (
+    ADAPTER_WEIGHTS,
     Base,
     Checkpoint,
     Corpus,
@@ -19,8 +20,6 @@ from tasks.core.records import (
     TrackedRun,
 )
 from tasks.publishing.gguf_files import GgufKind
-
-ADAPTER = "adapter_model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -75,4 +74,4 @@ class ReleaseContents:
     @property
     def is_adapter(self) -> bool:
         """Whether the weights are an adapter, which needs its base."""
-        return self.checkpoint.weights.uri.endswith(f"/{ADAPTER}")
+        return self.checkpoint.weights.uri.endswith(f"/{ADAPTER_WEIGHTS}")

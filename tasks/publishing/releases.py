@@ -35,7 +35,7 @@ from tasks.core.settings import settings
 from tasks.publishing.card import render_card
 from tasks.publishing.checkpoint_files import add_model_files
 from tasks.publishing.fonts import available_fonts
-from tasks.publishing.gguf_files import gguf_files_in, gguf_name, write_gguf
+from tasks.publishing.gguf_files import gguf_name, write_gguf
 from tasks.publishing.loss_curve import NAME as LOSSES
 from tasks.publishing.loss_curve import render_losses
 from tasks.publishing.modelfile import NAME as MODELFILE
@@ -154,7 +154,7 @@ def assemble(
     """Fill an empty folder with a release, the manifest last. Raises BadInput."""
     add_model_files(checkpoint_folder, folder, contents)
     _add_gguf(folder, whole_model or folder, contents)
-    ggufs = [path.name for path in gguf_files_in(folder)]
+    ggufs = sorted(path.name for path in folder.glob("*.gguf"))
     (folder / "README.md").write_text(render_card(contents, ggufs), encoding="utf-8")
     (folder / "predictions.png").write_bytes(render_picture(contents, fonts))
     if (losses := render_losses(contents, fonts)) is not None:

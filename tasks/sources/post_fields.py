@@ -71,6 +71,7 @@ _VERSIONS: tuple[Path, ...] = (
 )
 _MOST_VERSIONS = 20  # X allows five edits
 _ID = re.compile(r"\d{1,20}", re.ASCII)
+_SEPARATORS = re.compile(r"[\s_-]")
 _AUTHORS: tuple[Path, ...] = (
     ("author", "username"),
     ("user", "screen_name"),
@@ -140,7 +141,12 @@ def language_of(value: object) -> str | None:
 def named_kind(value: object) -> Kind | None:
     """The kind that a cell such as `Quote Tweet` names, None if it names none."""
     name = value if isinstance(value, str) else ""
-    return _KINDS.get(re.sub(r"[\s_-]", "", name[:40]).lower())
+    return _KINDS.get(plain_name(name[:40]))
+
+
+def plain_name(name: str) -> str:
+    """A name of a column or a kind without what programs write differently."""
+    return _SEPARATORS.sub("", name).lower()
 
 
 def kind_of(post: Mapping[str, Any], text: str, *, is_retweet: bool | None = None) -> Kind:

@@ -16,12 +16,11 @@ from safetensors import SafetensorError
 from transformers.pytorch_utils import Conv1D
 
 from tasks.core.errors import BaseUnavailable
+from tasks.core.records import ADAPTER_WEIGHTS
 from tasks.training.compute.fast_loss import fastest_loss
 from tasks.training.compute.flat_weights import FlatWeights
 from tasks.training.engine import TYPES, Engine
 from tasks.training.steps import Trainable
-
-WEIGHTS = "adapter_model.safetensors"
 
 
 @contextmanager
@@ -97,7 +96,7 @@ def _peft_warnings() -> Iterator[None]:
 
 def has_adapter(folder: Path) -> bool:
     """Whether what is saved in a folder is an adapter, not a whole model."""
-    return (folder / WEIGHTS).is_file()
+    return (folder / ADAPTER_WEIGHTS).is_file()
 
 
 @torch.no_grad()
@@ -115,8 +114,8 @@ def merge_adapter(model: Any, folder: Path) -> None:
             adapted = PeftModel.from_pretrained(model, folder)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, UserWarning) as error:
         raise BaseUnavailable(
-            f"adapter {folder.name}: {WEIGHTS} is damaged, or was not made from this base: use "
-            f"the base it was made from, or train the bot again ({str(error)[:200]})"
+            f"adapter {folder.name}: {ADAPTER_WEIGHTS} is damaged, or was not made from this base: "
+            f"use the base it was made from, or train the bot again ({str(error)[:200]})"
         ) from error
     for layer in adapted.modules():
         if isinstance(layer, LoraLayer):

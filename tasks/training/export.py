@@ -10,11 +10,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import GenerationConfig
 
+from tasks.core.records import WEIGHTS
 from tasks.training.adapters import has_adapter, merge_adapter, save_adapter
 from tasks.training.bases.loading import load_model, load_tokenizer
 from tasks.training.data.documents import Marks, context_of, marks_of
 
-WEIGHTS = "model.safetensors"
 # The original's: a post with room to spare.
 MAX_LENGTH = 160
 

@@ -13,14 +13,14 @@ from pathlib import Path
 import torch
 
 from tasks.core.errors import BaseUnavailable
-from tasks.core.records import Spec
+from tasks.core.records import ADAPTER_WEIGHTS, WEIGHTS, Spec
 from tasks.training import adapters
 from tasks.training.compute import gpu
 from tasks.training.compute.flops import peak_flops, training_flops
 from tasks.training.compute.micro_batches import peak_memory
 from tasks.training.data.documents import Document, scored
 from tasks.training.engine import Engine
-from tasks.training.export import WEIGHTS, export_adapter, export_model, import_weights
+from tasks.training.export import export_adapter, export_model, import_weights
 from tasks.training.resume import Resume, StateWriter
 from tasks.training.run import Report, Run
 from tasks.training.steps import Trainable
@@ -148,7 +148,7 @@ def _trainable(engine: Engine, spec: Spec) -> Iterator[tuple[Trainable, Export]]
             def export(folder: Path) -> str:
                 trainable.weights.use(torch.bfloat16)  # as whole models are saved
                 export_adapter(adapted, engine.tokenizer_for_bots, folder)
-                return adapters.WEIGHTS
+                return ADAPTER_WEIGHTS
 
             yield trainable, export
     else:

@@ -9,11 +9,13 @@ from tasks.core.records.bot_outcomes import Outcome, Release, Status, TrackedRun
 from tasks.core.records.corpora import Corpus, Counts
 from tasks.core.records.digests import digest
 from tasks.core.records.evaluations import Evaluation, Gate, GateFigures, Prediction
-from tasks.core.records.files import MANIFEST, FileRef
+from tasks.core.records.files import ADAPTER_WEIGHTS, MANIFEST, WEIGHTS, FileRef
 from tasks.core.records.trainings import Base, Checkpoint, Progress, Spec, WarmStart
 
 __all__ = [
+    "ADAPTER_WEIGHTS",
     "MANIFEST",
+    "WEIGHTS",
     "Account",
     "Base",
     "Checkpoint",

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 # Describes a folder's content; written last, so that a folder that has one is complete.
 MANIFEST = "manifest.json"
+# The weights of a whole model, and of an adapter, in the folder of a checkpoint or a release.
+WEIGHTS = "model.safetensors"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from tasks.sources.post_fields import (
     language_of,
     long_text,
     named_kind,
+    plain_name,
 )
 
 # Names seen in real tables, the more exact first; compared without case, spaces, `_` and `-`.
@@ -47,7 +48,6 @@ KNOWN = {
 }
 # What an operator may call a meaning too.
 ALIASES = {"date": "created_at", "language": "lang", "retweet": "retweet_flag"}
-_SEPARATORS = re.compile(r"[\s_-]")
 # Not `8.16E+17` or `816108564720812032.0`: a spreadsheet has rounded these, so that different
 # posts would share an id.
 # `x123` is what R's rtweet writes, and `'123`, `="123"` and `ID:123` what others do, so that a
@@ -108,11 +108,6 @@ def find_columns(seen: Iterable[str], given: Mapping[str, str]) -> Columns | Non
     names.update({ALIASES.get(meaning, meaning): name for meaning, name in given.items()})
     found = {meaning: name for meaning, name in names.items() if name}
     return Columns(found) if found.get("text") in plain.values() else None
-
-
-def plain_name(name: str) -> str:
-    """A column's name without what programs write differently."""
-    return _SEPARATORS.sub("", name).lower()
 
 
 def _text(value: object) -> str:

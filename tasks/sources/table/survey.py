@@ -10,8 +10,8 @@ from typing import Any
 from tasks.core.errors import UnreadableSource
 from tasks.sources.dates import day_first_of, is_relative, parse_date
 from tasks.sources.findings import Findings, Tally
-from tasks.sources.post_fields import is_set, language_of, long_text, named_kind
-from tasks.sources.table.columns import Columns, exact_id, plain_name
+from tasks.sources.post_fields import is_set, language_of, long_text, named_kind, plain_name
+from tasks.sources.table.columns import Columns, exact_id
 from tasks.sources.table.escapes import EscapeSurvey, Layer
 
 _SHOWN = 40  # letters of a cell in a message

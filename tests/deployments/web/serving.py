@@ -19,9 +19,11 @@ from fastapi import FastAPI
 from deployments.web.application import WebServer, create_app, guarded
 from deployments.web.local_server import uvicorn_options
 from tasks.core.records import Outcome, Status
+from tasks.core.settings import settings
 from tasks.publishing.releases import publish_locally
 from tasks.registry.outcomes import save_outcome
 from tasks.storage import Storage
+from tests.servers.prefect_database import put_database
 from tests.servers.prefect_site import free_port, until
 from tests.tasks.publishing.examples import CHECKPOINT, MODEL, make_contents
 
@@ -99,3 +101,12 @@ def release_bot(storage: Storage, *names: str) -> None:
         storage,
         Outcome("alice", Status.RELEASED, "fine", at, release, corpus, evaluation),
     )
+
+
+def make_here(monkeypatch: pytest.MonkeyPatch, folder: Path, base: Path) -> None:
+    """Have bots made from this base in processes of the page's own, without `serve`."""
+    for name, value in {"BASE": str(base), "TRACKING": "false"}.items():
+        monkeypatch.setenv(f"HUGGINGTWEETS_{name}", value)
+    database = f"sqlite+aiosqlite:///{put_database(folder / 'prefect')}"
+    monkeypatch.setenv("PREFECT_API_DATABASE_CONNECTION_URL", database)
+    settings.cache_clear()

@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tasks.core.settings import settings
 from tasks.storage import Storage
-from tests.deployments.web.serving import Page, release_bot, serving
+from tests.deployments.web.serving import Page, make_here, release_bot, serving
 from tests.sample_posts import write_table
 from tests.servers.browser import running_chromium
-from tests.servers.prefect_database import put_database
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -130,11 +128,7 @@ def test_without_scripts_bots_can_be_looked_at(browser: Browser, page: Page) -> 
 def test_an_archive_is_dropped_and_becomes_a_bot_that_writes(
     browser: Browser, tmp_path: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in {"BASE": str(tiny_base), "TRACKING": "false"}.items():
-        monkeypatch.setenv(f"HUGGINGTWEETS_{name}", value)
-    database = f"sqlite+aiosqlite:///{put_database(tmp_path / 'prefect')}"
-    monkeypatch.setenv("PREFECT_API_DATABASE_CONNECTION_URL", database)
-    settings.cache_clear()
+    make_here(monkeypatch, tmp_path, tiny_base)
     table = write_table(tmp_path / "posts.csv", posts=200)
     phone = {"width": 390, "height": 800}
     with serving() as page, visiting(browser, page, viewport=phone) as visit:

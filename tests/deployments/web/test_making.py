@@ -22,12 +22,11 @@ from tasks.operations.consents import load_consents
 from tasks.sources.file_sources import open_file_source
 from tasks.storage import storage_root
 from tasks.storage.opt_outs import opt_out
-from tests.deployments.web.serving import Page, serving
+from tests.deployments.web.serving import Page, make_here, serving
 from tests.sample_posts import write_table
 from tests.servers.bluesky import element, running_bluesky
 from tests.servers.community_archive import running_community_archive
 from tests.servers.community_client import timeline
-from tests.servers.prefect_database import put_database
 from tests.servers.prefect_site import running_site
 
 BINARY = {"Content-Type": "application/octet-stream"}
@@ -269,11 +268,7 @@ def test_a_file_becomes_a_bot(
     tiny_base: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name, value in {"BASE": str(tiny_base), "TRACKING": "false"}.items():
-        monkeypatch.setenv(f"HUGGINGTWEETS_{name}", value)
-    database = f"sqlite+aiosqlite:///{put_database(tmp_path / 'prefect')}"
-    monkeypatch.setenv("PREFECT_API_DATABASE_CONNECTION_URL", database)
-    settings.cache_clear()
+    make_here(monkeypatch, tmp_path, tiny_base)
     table = write_table(tmp_path / "posts.csv", posts=200)
     name = upload(visitor, table.read_bytes(), "posts.csv")
     job = start(visitor, {"upload": name, "handle": "alice"})

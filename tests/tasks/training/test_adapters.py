@@ -14,10 +14,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tasks.core.errors import BadInput, BaseUnavailable
-from tasks.core.records import Base, Checkpoint, Progress, Spec
+from tasks.core.records import ADAPTER_WEIGHTS, Base, Checkpoint, Progress, Spec
 from tasks.evaluation.measuring import Rival, evaluate_bot
 from tasks.storage import Storage, open_storage
-from tasks.training.adapters import WEIGHTS, adapter_on, has_adapter, merge_adapter, save_adapter
+from tasks.training.adapters import adapter_on, has_adapter, merge_adapter, save_adapter
 from tasks.training.bases.loading import load_model
 from tasks.training.checkpoint import train_checkpoint
 from tasks.training.compute.fast_loss import PackedLoss
@@ -89,7 +89,7 @@ def test_every_linear_layer_but_the_head_gets_an_addition(base: Base, tmp_path: 
     assert config["fan_in_fan_out"] == (kind == "gpt2")
     assert config["base_model_name_or_path"] == base.id
     assert config["r"] == config["lora_alpha"] == 4
-    layers = {key.rpartition(".lora_")[0] for key in load_file(folder / WEIGHTS)}
+    layers = {key.rpartition(".lora_")[0] for key in load_file(folder / ADAPTER_WEIGHTS)}
     assert not any("lm_head" in layer for layer in layers)
     assert not (folder / "README.md").exists()
 
@@ -162,7 +162,9 @@ def test_a_checkpoint_of_an_adapter_is_measured(base: Base, tmp_path: Path) -> N
         "tokenizer_config.json",
     ]
     assert made.weights.uri == "checkpoints/a/f/adapter_model.safetensors"
-    assert {tensor.dtype for tensor in load_file(folder / WEIGHTS).values()} == {torch.bfloat16}
+    assert {tensor.dtype for tensor in load_file(folder / ADAPTER_WEIGHTS).values()} == {
+        torch.bfloat16
+    }
     rival = Rival(folder, same_base=True)
     found = evaluate_bot(base, folder, TRAIN, HELD_OUT, SPEC, seed=0, rival=rival)
     assert found.base_loss - found.bot_loss > 0.1
@@ -212,9 +214,9 @@ def test_an_adapter_of_another_base_is_refused(tmp_path: Path) -> None:
     of_llama = random_adapter(llama, tmp_path / "adapter")
     with pytest.raises(BaseUnavailable, match="was not made from this base"):
         merge_adapter(model_of(gpt2), of_llama)
-    tensors = load_file(of_llama / WEIGHTS)
+    tensors = load_file(of_llama / ADAPTER_WEIGHTS)
     name = next(name for name in tensors if "lora_A" in name)
-    save_file({**tensors, name: tensors[name][:, :-1].contiguous()}, of_llama / WEIGHTS)
+    save_file({**tensors, name: tensors[name][:, :-1].contiguous()}, of_llama / ADAPTER_WEIGHTS)
     with pytest.raises(BaseUnavailable, match="is damaged"):
         merge_adapter(model_of(llama), of_llama)
 
@@ -222,7 +224,7 @@ def test_an_adapter_of_another_base_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", ["no tensors", "cut off", "some are missing", "no config"])
 def test_damaged_files_are_refused(damage: str, base: Base, tmp_path: Path) -> None:
     folder = random_adapter(base, tmp_path / "adapter")
-    weights = folder / WEIGHTS
+    weights = folder / ADAPTER_WEIGHTS
     if damage == "no tensors":
         weights.write_bytes(b"no tensors")
     elif damage == "cut off":
