@@ -112,12 +112,13 @@ def flow_of(bot: Bot) -> Any:
     given another's outcome.
     """
 
-    async def retrain_bot(request: BotRequest, options: RetrainOptions) -> Any:
+    # Any: of its own types Prefect would make the schema of a form, 0.3 s of each bot.
+    async def retrain_bot(request: Any, options: Any) -> Any:
         """Curate, train, evaluate, track and publish one bot, whose posts are stored.
 
         Args:
-            request: The bot.
-            options: How to curate, train and publish.
+            request: The bot, a BotRequest.
+            options: How to curate, train and publish, RetrainOptions.
 
         Returns:
             Its outcome. The run has failed if the bot has.

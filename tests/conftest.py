@@ -147,7 +147,6 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
     from deployments.server.temporary_server import TemporaryServer
     from tests.servers.prefect_database import put_database
-    from tests.servers.prefect_site import free_port
 
     folder = tmp_path_factory.mktemp("prefect")
     database = f"sqlite+aiosqlite:///{put_database(folder)}"
@@ -159,10 +158,10 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         PREFECT_API_SSL_CERT_FILE: str(_one_authority(folder)),
     }
     quiet = {PREFECT_LOGGING_TO_API_ENABLED: False, PREFECT_LOGGING_LEVEL: "CRITICAL"}
-    server = TemporaryServer(free_port())
+    with temporary_settings({PREFECT_API_DATABASE_CONNECTION_URL: database}):
+        server = TemporaryServer()
     try:
-        with temporary_settings({PREFECT_API_DATABASE_CONNECTION_URL: database}):
-            server.start(timeout=120)
+        server.wait()
         with (
             temporary_settings({PREFECT_API_URL: server.api_url, **quiet, **cheaper}),
             # Threads that a test starts, such as a stand-in's, look there.

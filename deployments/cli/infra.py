@@ -11,7 +11,7 @@ import typer
 from deployments import console
 from deployments.cli.common import with_common_options
 from deployments.cli.options import Json
-from deployments.flow_runs import prepare_server
+from deployments.flow_runs import ready_server
 from tasks.core.errors import BadInput, NetworkTrouble
 
 app = typer.Typer(help="What the flows run on.")
@@ -40,7 +40,7 @@ def apply(
     """Create work pools, limits and automations, or bring them up to date; safe to repeat."""
     if docker and kubernetes:
         raise BadInput("--docker and --kubernetes: choose one")
-    prepare_server()
+    ready_server()
     from deployments.server.apply import apply_infra
 
     kind = "docker" if docker else "kubernetes" if kubernetes else None

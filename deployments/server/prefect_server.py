@@ -16,6 +16,8 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import socket
+import sys
 import threading
 import time
 from collections.abc import AsyncGenerator
@@ -29,11 +31,12 @@ from prefect.server.utilities.database import get_dialect
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, get_current_settings
 from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
 
-from deployments.server.prefect_settings import UNTIL_STDIN_CLOSES
+from deployments.server.prefect_settings import INHERITED_SOCKET, UNTIL_STDIN_CLOSES
 from deployments.server.request_guard import RequestGuard
 from tasks.core.settings import settings
 
 _GENTLE = 10.0  # seconds for requests under way
+_NOT_STARTED = 3  # as `uvicorn.run` has it
 
 
 class WaitingSqlite(AioSqliteConfiguration):
@@ -76,17 +79,20 @@ def main() -> None:
     parser.add_argument(
         UNTIL_STDIN_CLOSES, action="store_true", help="end with the process that started it"
     )
+    parser.add_argument(
+        INHERITED_SOCKET, type=int, metavar="FD", help="listen on this instead of host and port"
+    )
     given = parser.parse_args()
     if given.until_stdin_closes:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
+    sockets = None
+    if given.inherited_socket is not None:
+        sockets = [socket.socket(fileno=given.inherited_socket)]
+        given.host, given.port = sockets[0].getsockname()
     use_waiting_sqlite()
-    uvicorn.run(
-        RequestGuard(
-            create_app(final=True, webserver_only=given.no_services),
-            given.host,
-            given.port,
-            settings().hosts,
-        ),
+    app = create_app(final=True, webserver_only=given.no_services)
+    config = uvicorn.Config(
+        RequestGuard(app, given.host, given.port, settings().hosts),
         host=given.host,
         port=given.port,
         log_level=server.logging_level.lower(),
@@ -94,6 +100,10 @@ def main() -> None:
         ws_ping_interval=server.api.websocket_ping_interval,
         ws_ping_timeout=server.api.websocket_ping_timeout,
     )
+    serving = uvicorn.Server(config)
+    serving.run(sockets=sockets)
+    if not serving.started:
+        sys.exit(_NOT_STARTED)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 
-# Starts the server; `--host` and `--port` follow.
+# Starts the server; `--host` and `--port` follow, or an inherited socket.
 SERVER_COMMAND = [sys.executable, "-m", "deployments.server.prefect_server"]
 # No usage data to anybody, from servers and from clients.
 NO_TELEMETRY = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
 # The shortest that Prefect takes; the automations of `automations.py` wait for five of them.
 HEARTBEAT_SECONDS = "30"
+INHERITED_SOCKET = "--inherited-socket"
 UNTIL_STDIN_CLOSES = "--until-stdin-closes"
 PREFECT_SETTINGS = {
     **NO_TELEMETRY,

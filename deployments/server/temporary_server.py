@@ -1,63 +1,86 @@
-"""The Prefect server that a command starts for itself, where no other is configured."""
+"""The Prefect server that a command starts for itself, where no other is configured.
+
+Prefect would start one as well, from `prefect.server`, which takes each command three seconds to
+import. This one starts while the command imports what it needs itself.
+"""
 
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import time
 from typing import Any
 
 import httpx
-from prefect.server.api.server import SubprocessASGIServer
 from prefect.settings import get_current_settings
 
-from deployments.server.prefect_settings import SERVER_COMMAND, UNTIL_STDIN_CLOSES
+from deployments.server.prefect_settings import INHERITED_SOCKET, SERVER_COMMAND, UNTIL_STDIN_CLOSES
 from tasks.core.errors import NetworkTrouble
 
+_GENTLE = 5.0  # seconds to end in
 
-class TemporaryServer(SubprocessASGIServer):
-    """Prefect's own, but for the module that it runs: `prefect_server`, with its guard.
+
+class TemporaryServer:
+    """A server on a free port of 127.0.0.1, in a process of its own.
 
     It ends with this process, however that ends, and not with Ctrl-C: the flows need it to record
     how they were stopped.
+
+    port: where it listens. api_url: of its API.
     """
 
-    def _run_uvicorn_command(self) -> subprocess.Popen[Any]:
-        """The server, as soon as it answers. Raises NetworkTrouble.
+    def __init__(self) -> None:
+        """Start the process; `wait` waits until it answers."""
+        # It inherits the socket, so that no other program can take the port meanwhile.
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            self.port: int = listening.getsockname()[1]
+            self.process = self._start(listening.fileno())
+        self.api_url = f"http://127.0.0.1:{self.port}/api"
 
-        Prefect would start one that cannot start again and again, without end.
+    def wait(self, seconds: float | None = None) -> None:
+        """Wait until the server answers. Raises NetworkTrouble.
+
+        seconds: how long to wait at most; by default what Prefect's settings say.
         """
-        seconds = get_current_settings().server.ephemeral.startup_timeout_seconds
+        seconds = seconds or get_current_settings().server.ephemeral.startup_timeout_seconds
         end = time.monotonic() + seconds
-        process = self._start_process()
-        while time.monotonic() < end:
-            if (status := process.poll()) is not None:
-                if self.port is None or self.is_port_available(self.port):
-                    raise NetworkTrouble(
-                        f"the temporary Prefect server ended with status {status}; its error is "
-                        f"printed above, and its database is in {get_current_settings().home}"
-                    )
-                self.port = self.find_available_port()  # another program was faster
-                process = self._start_process()
-            elif self._is_healthy():
-                return process
+        while not self._answers():
+            if (status := self.process.poll()) is not None:
+                raise NetworkTrouble(
+                    f"the temporary Prefect server ended with status {status}; its error is "
+                    f"printed above, and its database is in {get_current_settings().home}"
+                )
+            if time.monotonic() > end:
+                self.process.kill()
+                raise NetworkTrouble(
+                    f"the temporary Prefect server did not start within {seconds} s: try again "
+                    "when this machine has less to do, or set "
+                    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"
+                )
             time.sleep(0.1)
-        process.kill()
-        raise NetworkTrouble(
-            f"the temporary Prefect server did not start within {seconds} s: try again when this "
-            "machine has less to do, or set PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"
-        )
 
-    def _is_healthy(self) -> bool:
+    def stop(self) -> None:
+        """End the process, which may take some seconds."""
+        self.process.terminate()
+        try:
+            self.process.wait(_GENTLE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def _answers(self) -> bool:
+        # The system accepts connections to the socket before the server does.
         try:
             return httpx.get(f"{self.api_url}/health", timeout=2, trust_env=False).is_success
         except httpx.TransportError:
             return False
 
-    def _start_process(self) -> subprocess.Popen[Any]:
+    def _start(self, inherited: int) -> subprocess.Popen[Any]:
         return subprocess.Popen(  # noqa: S603 - our own command
-            [*SERVER_COMMAND, "--host", "127.0.0.1", "--port", str(self.port), UNTIL_STDIN_CLOSES],
+            [*SERVER_COMMAND, INHERITED_SOCKET, str(inherited), UNTIL_STDIN_CLOSES],
             stdin=subprocess.PIPE,  # closed by the system when this process ends
+            pass_fds=[inherited],
             start_new_session=True,
             env={
                 **os.environ,
@@ -68,8 +91,3 @@ class TemporaryServer(SubprocessASGIServer):
                 **get_current_settings().to_environment_variables(exclude_unset=True),
             },
         )
-
-
-def use_temporary_server() -> None:
-    """Make Prefect's clients in this process start this server when they find none configured."""
-    TemporaryServer()  # a singleton: the clients' `SubprocessASGIServer()` returns it from now on

@@ -14,7 +14,6 @@ import os
 import signal
 
 from deployments import console
-from deployments.flow_runs import prepare_server
 from deployments.web.bot_sources import FromService, UsedFile, parse_source
 from deployments.web.json_lines import Answer, Command, answers, commands
 from tasks.core import interruption
@@ -87,7 +86,6 @@ def _here(bot: Bot, services: dict[str, str], base: str) -> Outcome:
     from deployments.retraining import run_retrain
     from tasks.core.records import Spec
 
-    prepare_server()
     (outcome,) = run_retrain([bot], services, base=base, training=Spec())
     return outcome
 

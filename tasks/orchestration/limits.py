@@ -9,6 +9,7 @@ a server for itself, there are only such places.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -34,6 +35,9 @@ SCRAPES = 4
 # Seconds; the shortest that Prefect takes. A holder renews it, unless it is killed.
 LEASE = 60.0
 PUSHES = "hub-pushes"
+# In the environment of processes whose PREFECT_API_URL is of a server that ends with them; Prefect
+# sets it in such servers themselves.
+TEMPORARY_SERVER = "PREFECT__SERVER_EPHEMERAL"
 MACHINE = "train-on-"  # with the machine's name, the name of its limit
 # A process trains one bot at a time, whatever TRAININGS is: all its trainings share one base in
 # memory. A second place would be held for nothing, and another process would wait for it.
@@ -126,7 +130,7 @@ def publishing_place(pushes: int) -> Iterator[None]:
 
 def has_server() -> bool:
     """Whether there is a server that outlives this process, and so ends the leases of the dead."""
-    return get_current_settings().api.url is not None
+    return get_current_settings().api.url is not None and TEMPORARY_SERVER not in os.environ
 
 
 def _slot(limit: Limit) -> AbstractContextManager[None]:

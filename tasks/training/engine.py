@@ -148,7 +148,8 @@ def engine_for(base: Base) -> Engine:
     """The warm engine of a base: loaded once, as long as no other base is asked for."""
     with _loading:
         if base not in _warm:
-            _warm.clear()  # before, so that two bases never share the memory
-            gpu.free_memory()
+            if _warm:  # freed before, so that two bases never share the memory
+                _warm.clear()
+                gpu.free_memory()
             _warm[base] = Engine(base)
         return _warm[base]

@@ -26,7 +26,7 @@ from deployments.server.temporary_server import TemporaryServer
 from flows.forget import forget
 from tests.servers.browser import running_chromium
 from tests.servers.prefect_database import put_database
-from tests.servers.prefect_site import Site, free_port, running_site, until
+from tests.servers.prefect_site import Site, running_site, until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -75,12 +75,11 @@ def deployment(client: SyncPrefectClient) -> UUID:
 def temporary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of a server as a command starts it for itself."""
     url = f"sqlite+aiosqlite:///{put_database(tmp_path_factory.mktemp('temporary'))}"
-    port = free_port()
-    server = TemporaryServer(port)
+    with temporary_settings({PREFECT_API_DATABASE_CONNECTION_URL: url}):
+        server = TemporaryServer()
     try:
-        with temporary_settings({PREFECT_API_DATABASE_CONNECTION_URL: url}):
-            server.start(timeout=120)
-        yield port
+        server.wait()
+        yield server.port
     finally:
         server.stop()
 
