@@ -126,17 +126,19 @@ def look_at_the_ui(trial: Trial) -> str:
         return "NOT LOOKED AT: Chromium is not installed"
     with running_chromium() as browser:
         page = browser.new_page()
-        page.set_default_timeout(180_000)  # of a machine that is busy starting
+        page.set_default_timeout(60_000)
         page.goto("http://127.0.0.1:4200/")
         page.wait_for_selector("input[type=password]")
         page.wait_for_load_state("networkidle")  # the form is there before its code is
         refused: list[str] = []
         page.fill("input[type=password]", ":".join(trial.login()))
         page.press("input[type=password]", "Enter")
-        page.wait_for_selector("text=Active Work Pools")
+        page.wait_for_selector("input[type=password]", state="detached")
         page.on("response", lambda r: refused.append(r.url) if r.status >= 400 else None)
-        page.goto("http://127.0.0.1:4200/deployments")
-        page.wait_for_selector("text=nightly")
+        for path, shown in (("work-pools", "train"), ("deployments", "nightly")):
+            page.goto(f"http://127.0.0.1:4200/{path}")
+            page.wait_for_selector(f"text={shown}")
+            page.screenshot(path=trial.tree.parent / f"{path}.png")
         sure(not refused, refused)
     return "asks for the login; with it, pools and deployments are shown, no request is refused"
 
