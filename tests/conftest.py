@@ -131,8 +131,11 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A real Prefect server with database and results of its own, once for all tests that ask."""
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """A real Prefect server with database and results of its own, once for all tests that ask.
+
+    The port of it, which is one as a command starts for itself.
+    """
     from prefect.context import _temporary_global_settings_context, get_settings_context
     from prefect.settings import (
         PREFECT_API_DATABASE_CONNECTION_URL,
@@ -167,7 +170,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             # Threads that a test starts, such as a stand-in's, look there.
             _temporary_global_settings_context(get_settings_context()),
         ):
-            yield
+            yield server.port
     finally:
         server.stop()
 

@@ -17,15 +17,12 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import LogCreate
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import PrefectHTTPStatusError
-from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, temporary_settings
 from prefect.states import Paused, Pending, Running
 from prefect.utilities.callables import parameter_schema
 
 from deployments.server.apply import apply_infra
-from deployments.server.temporary_server import TemporaryServer
 from flows.forget import forget
 from tests.servers.browser import running_chromium
-from tests.servers.prefect_database import put_database
 from tests.servers.prefect_site import Site, running_site, until
 
 if TYPE_CHECKING:
@@ -71,25 +68,12 @@ def deployment(client: SyncPrefectClient) -> UUID:
     )
 
 
-@pytest.fixture(scope="module")
-def temporary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of a server as a command starts it for itself."""
-    url = f"sqlite+aiosqlite:///{put_database(tmp_path_factory.mktemp('temporary'))}"
-    with temporary_settings({PREFECT_API_DATABASE_CONNECTION_URL: url}):
-        server = TemporaryServer()
-    try:
-        server.wait()
-        yield server.port
-    finally:
-        server.stop()
-
-
 @pytest.fixture(params=["served", "temporary"])
 def port(request: pytest.FixtureRequest) -> int:
     """The port of each of our servers."""
     if request.param == "served":
         return int(request.getfixturevalue("site").port)
-    return int(request.getfixturevalue("temporary"))
+    return int(request.getfixturevalue("prefect_server"))
 
 
 def status(
