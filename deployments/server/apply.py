@@ -21,12 +21,12 @@ def apply_infra(kind: str | None = None, silence: int | None = None) -> list[Cha
     """Create all of it, or bring it up to date; returns what was done, in a fixed order.
 
     kind: of the work pools, `docker` or `kubernetes`; None: as they are, new ones `process`.
-    silence: seconds without a heartbeat after which a run is Crashed; None: the default.
+    silence: seconds without a heartbeat after which a run is Crashed; None: as the server has it.
     """
     if kind not in (None, PROCESS):
         job_settings(settings())  # says what is wrong before anything is changed
-    timeout = timedelta(seconds=silence) if silence else automations.HEARTBEAT_TIMEOUT
     with get_client(sync_client=True) as client:
+        timeout = timedelta(seconds=silence) if silence else automations.heartbeat_timeout(client)
         pools = [apply_pool(client, name, kind) for name in POOLS]
         wanted = [
             automations.silent_runs(timeout),

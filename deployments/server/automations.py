@@ -72,6 +72,14 @@ def silent_runs(timeout: timedelta = HEARTBEAT_TIMEOUT) -> AutomationCore:
     )
 
 
+def heartbeat_timeout(client: SyncPrefectClient) -> timedelta:
+    """The one that the server has, which an operator may have chosen; else the default."""
+    for found in client.read_automations_by_name(SILENT_RUNS):
+        if isinstance(found.trigger, EventTrigger):
+            return found.trigger.within
+    return HEARTBEAT_TIMEOUT
+
+
 def unstarted_runs(timeout: timedelta = START_TIMEOUT) -> AutomationCore:
     """Returns a run to its work pool if its worker died between taking and starting it.
 
@@ -164,7 +172,8 @@ def failed_nights(webhook: UUID) -> AutomationCore:
 def apply_automation(client: SyncPrefectClient, wanted: AutomationCore) -> Change:
     """Create the automation, or replace the one of its name.
 
-    One that the operator has switched off stays off.
+    One that the operator has switched off stays off. A server that replaces one forgets which runs
+    it was waiting for: those that have fallen silent by then stay Running.
     """
     found = client.read_automations_by_name(wanted.name)
     if not found:
