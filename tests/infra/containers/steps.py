@@ -16,7 +16,7 @@ import yaml
 
 from tests.infra.containers import images
 from tests.infra.containers.checkout import DECOYS, HERE, write_bots
-from tests.infra.containers.trial import API, Trial, sure, wait
+from tests.infra.containers.trial import API, Failed, Trial, sure, wait
 from tests.servers.browser import running_chromium
 
 BOTS = [f"bot{number}" for number in range(6)]
@@ -224,7 +224,10 @@ def released_once(trial: Trial) -> None:
     registry = yaml.safe_load((trial.tree / "infra" / "bots" / "bots.yaml").read_text())
     names = [name for entry in registry["bots"] for name in entry["handles"]]
     found = {name: len(releases) for name, releases in trial.releases().items()}
-    sure(found == dict.fromkeys(names, 1), found)
+    if found != dict.fromkeys(names, 1):
+        shown = trial.inside("worker-cpu", "huggingtweets", "status")
+        runs = trial.inside("worker-cpu", "prefect", "flow-run", "ls")
+        raise Failed(f"{found}\n{shown}\n{runs}")
 
 
 def pause_and_resume(trial: Trial) -> str:
