@@ -42,6 +42,7 @@ def build(trial: Trial) -> str:
     settings = {
         "BASE": "/etc/huggingtweets/base",
         "TRACKING": "false",
+        "GATE_REPEATS": "1",  # thousands of made-up posts repeat one another
         "AVATARS": "off",
         "CHECKPOINT_SECONDS": "1",
         "MIN_CHARACTERS": "1000",
