@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,13 +11,7 @@ from deployments import console
 from deployments.cli.checks import check_base, released_bot
 from deployments.cli.options import BotName, OwnBase
 from tasks.core.errors import BadInput, StorageUnusable
-
-
-class Gguf(StrEnum):
-    """How a GGUF holds the matrices."""
-
-    Q8_0 = "q8_0"
-    BF16 = "bf16"
+from tasks.core.gguf_kinds import GgufKind
 
 
 def export(
@@ -27,8 +20,8 @@ def export(
         Path | None, typer.Argument(help="Where to; default: a folder of the bot's name here")
     ] = None,
     gguf: Annotated[
-        Gguf, typer.Option("--gguf", help="8 bits a weight, or 16 as it was trained")
-    ] = Gguf.Q8_0,
+        GgufKind, typer.Option("--gguf", help="8 bits a weight, or 16 as it was trained")
+    ] = GgufKind.Q8_0,
     base: OwnBase = None,
 ) -> None:
     """Write a bot as GGUF: for llama.cpp, Ollama, LM Studio, phones."""
@@ -40,7 +33,7 @@ def export(
     from tasks.operations.gguf_export import export_gguf
 
     try:
-        file, modelfile = export_gguf(storage, release, gguf.value, target, base)
+        file, modelfile = export_gguf(storage, release, gguf, target, base)
     except OSError as error:
         raise StorageUnusable(f"{target}: {error.strerror}: name another folder") from error
     console.say(f"{file}  {console.human_size(file.stat().st_size)}")

@@ -90,6 +90,7 @@ def _print_details(details: BotDetails, *, as_json: bool) -> None:
         "release": f"{details.release}{', pinned' if details.pinned else ''}"
         if details.release
         else None,
+        "visibility": details.visibility,
         "training": f"started {details.start}" if details.start else None,
         "base last used": _base_used(details),
         "folder": details.folder,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 
 from tasks.core.errors import BadInput, DamagedState, HuggingtweetsError
 from tasks.core.names import Bot
 from tasks.gallery.entries import Entry, entry_of
 from tasks.operations.consents import Consent, load_consents
+from tasks.publishing.releases import latest_release
 from tasks.storage import Storage
+from tasks.storage.opt_outs import is_opted_out
 
 PICTURES = {"picture.png": "predictions.png"}
 log = logging.getLogger("huggingtweets")
@@ -39,13 +42,12 @@ def known_entry(storage: Storage, bot: Bot) -> Entry:
 
 def picture_of(storage: Storage, bot: Bot, name: str) -> bytes:
     """One of the `PICTURES` of a bot's release. Raises UnknownBot where there is none."""
-    file = known_entry(storage, bot).files.get(PICTURES.get(name, ""))
-    if file is None:
-        raise UnknownBot("there is no such picture")
-    try:
-        return storage.read(file.key)
-    except FileNotFoundError:
-        raise UnknownBot("there is no such picture") from None
+    release, file = latest_release(storage, bot), PICTURES.get(name)
+    hidden = any(is_opted_out(storage, handle) for handle in bot.handles)
+    if release and file and not hidden:
+        with suppress(FileNotFoundError):
+            return storage.read(f"{release.folder}/{file}")
+    raise UnknownBot("there is no such picture")
 
 
 def consents_of(storage: Storage, bot: Bot) -> list[Consent]:

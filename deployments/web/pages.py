@@ -21,7 +21,7 @@ from deployments.web.jobs import Job
 from deployments.web.login import COOKIE, accepts, session_of
 from deployments.web.making import bases, found_job
 from tasks.core.names import Bot
-from tasks.gallery.entries import entries_of
+from tasks.gallery.entries import details_of, entries_of
 from tasks.gallery.pages import STATIC as ASSETS
 from tasks.gallery.pages import TEMPLATES, environment, newest_first
 from tasks.operations.bot_status import status_of
@@ -78,6 +78,7 @@ def _bot_values(bot: Bot) -> dict[str, Any]:
     entry, status = known_entry(storage, bot), status_of(storage, bot)
     return {
         "entry": entry,
+        "details": details_of(storage, entry),
         "consents": consents_of(storage, bot),
         "outcome": status.outcome,
         "reason": status.reason,

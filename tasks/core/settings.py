@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from tasks.core.errors import BadInput
+from tasks.core.gguf_kinds import GgufKind
 
 # Container engines put each secret here, in a file named like the variable, such as
 # `HUGGINGTWEETS_HUB_TOKEN`. The environment and `.env` take precedence.
@@ -70,7 +71,7 @@ class Settings(BaseSettings):
     avatars: Literal["public", "any", "off"] = Field(
         "public", description="Hosts that avatars are fetched from: public ones, any, or none"
     )
-    gguf: Literal["q8_0", "bf16"] | None = Field(
+    gguf: GgufKind | None = Field(
         None, description="Add this GGUF to each release, on the Hub too: q8_0 or bf16"
     )
     keep_releases: int = Field(3, ge=1, description="Releases of a bot kept locally")

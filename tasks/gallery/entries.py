@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tasks.core.errors import DamagedState
+from tasks.core.gguf_kinds import GgufKind
 from tasks.core.names import Bot
 from tasks.core.records import MANIFEST, Release
+from tasks.gallery.card_page import card_html
 from tasks.publishing.escaping import plain
-from tasks.publishing.gguf_files import GgufKind, gguf_name
+from tasks.publishing.gguf_files import gguf_name
 from tasks.publishing.release_history import KeptRelease, kept_releases
 from tasks.publishing.releases import is_on_hub, is_public, latest_release
 from tasks.storage import Storage
@@ -20,7 +22,8 @@ from tasks.storage.bot_folders import bots_in
 from tasks.storage.opt_outs import is_opted_out
 
 log = logging.getLogger("huggingtweets")
-Q8: GgufKind = "q8_0"
+Q8 = GgufKind.Q8_0
+_CARD = "README.md"
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,6 @@ class Entry:
     posts: tuple[tuple[str, str], ...]
     history: tuple[tuple[float, float | None, float | None], ...]
     languages: tuple[str, ...]
-    releases: tuple[KeptRelease, ...]
     files: Mapping[str, ReleaseFile]
     gguf: ReleaseFile | None
     hub: str | None
@@ -110,6 +112,28 @@ class Entry:
     def reasons(self) -> tuple[str, ...]:
         """Why posts were dropped, of all accounts."""
         return tuple(dict.fromkeys(reason for each in self.accounts for reason in each.dropped))
+
+
+@dataclass(frozen=True)
+class Details:
+    """What a bot's own page shows beside its entry.
+
+    releases: those that are kept, the newest first. card: as HTML; None where it cannot be read.
+    """
+
+    releases: tuple[KeptRelease, ...] = ()
+    card: str | None = None
+
+
+def details_of(storage: Storage, entry: Entry) -> Details:
+    """The details of a bot. Raises StorageUnusable."""
+    card = None
+    if (file := entry.files.get(_CARD)) is not None:
+        try:
+            card = card_html(storage.read(file.key).decode(errors="replace"))
+        except FileNotFoundError:
+            log.warning("@%s: release %s has no card any more", entry.bot, entry.revision)
+    return Details(tuple(kept_releases(storage, entry.bot)), card)
 
 
 def entries_of(storage: Storage, *, private: bool) -> Iterator[Entry]:
@@ -165,7 +189,6 @@ def _entry(
         posts=_posts(metrics["predictions"]),
         history=_history(metrics["training"]["history"]),
         languages=tuple(str(each)[:8] for each in metrics.get("languages") or ()),
-        releases=tuple(kept_releases(storage, bot)),
         files=files,
         gguf=files.get(gguf_name(bot.name, Q8)),
         gguf_on_hub=is_on_hub(storage, release, gguf_name(bot.name, Q8)),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, uuid5
 
 from tasks.gallery.curves import curves_of
-from tasks.gallery.entries import Entry
+from tasks.gallery.entries import Details, Entry
 from tasks.publishing.picture import is_right_to_left
 
 if TYPE_CHECKING:
@@ -109,10 +109,10 @@ def index_page(entries: Sequence[Entry], look: SiteLook) -> str:
     )  # fmt: skip
 
 
-def bot_page(entry: Entry, look: SiteLook, writing: Writing | None) -> str:
+def bot_page(entry: Entry, details: Details, look: SiteLook, writing: Writing | None) -> str:
     """The page of one bot."""
     return _environment().get_template("bot.html.j2").render(
-        entry=entry, look=look, writing=writing, root="../../",
+        entry=entry, details=details, look=look, writing=writing, root="../../",
     )  # fmt: skip
 
 

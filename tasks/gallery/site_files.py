@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.gallery.banned_tokens import banned_tokens
-from tasks.gallery.entries import Entry, ReleaseFile
+from tasks.gallery.entries import Entry, ReleaseFile, details_of
 from tasks.gallery.pages import STATIC, SiteLook, Writing, bot_page, feed, index_page, newest_first
 from tasks.gallery.wllama import WLLAMA
 from tasks.storage import Storage, sha256_of
@@ -86,7 +86,8 @@ class SiteFiles:
                 yield SiteFile(f"{folder}/{name}", released=file)
         if writing and entry.gguf and "/" not in writing.url:
             yield SiteFile(f"{folder}/{entry.gguf.name}", released=entry.gguf)
-        yield SiteFile(f"{folder}/index.html", bot_page(entry, self._look, writing).encode())
+        page = bot_page(entry, details_of(self._storage, entry), self._look, writing)
+        yield SiteFile(f"{folder}/index.html", page.encode())
 
     def _writing(self, entry: Entry, url: str) -> Writing | None:
         tokenizer = entry.files["tokenizer.json"]

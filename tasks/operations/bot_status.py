@@ -16,7 +16,7 @@ from tasks.operations.machine_names import machine_name
 from tasks.operations.training_start import START
 from tasks.publishing.loss_curve import NAME as LOSSES
 from tasks.publishing.release_history import KeptRelease, kept_releases, load_pin
-from tasks.publishing.releases import evaluation_of, latest_release
+from tasks.publishing.releases import evaluation_of, is_public, latest_release
 from tasks.registry import nights
 from tasks.registry.due_marks import due_marks
 from tasks.registry.outcomes import load_outcomes
@@ -70,12 +70,14 @@ class NightOfBot:
 class BotDetails(BotStatus):
     """Everything of one bot.
 
+    visibility: whom the release in force is shown to on a site, `public` or `private`.
     folder, card, picture, curve: paths or URLs of the release in force, where there is one.
     start: where the last retrain's training started, and why, where it trained.
     counts: by account, its posts: downloaded, kept, and dropped by reason.
     releases: those that are kept, the newest first. nights: those that it was in, the newest first.
     """
 
+    visibility: str | None
     folder: str | None
     card: str | None
     picture: str | None
@@ -121,6 +123,7 @@ def status_of(storage: Storage, bot: Bot) -> BotDetails:
     corpus = known.outcome.corpus if known.outcome else None
     return BotDetails(
         **vars(short),
+        visibility=_visibility(storage, known.release),
         folder=storage.location(folder) if folder else None,
         card=_path(storage, folder, "README.md"),
         picture=_path(storage, folder, "predictions.png"),
@@ -136,6 +139,12 @@ def status_of(storage: Storage, bot: Bot) -> BotDetails:
         releases=kept_releases(storage, bot),
         nights=_nights_of(storage, bot),
     )
+
+
+def _visibility(storage: Storage, release: Release | None) -> str | None:
+    if release is None:
+        return None
+    return "public" if is_public(storage, release) else "private"
 
 
 def _start(outcome: Outcome | None) -> str | None:

@@ -7,8 +7,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tasks.core.errors import BadInput
+from tasks.core.gguf_kinds import GgufKind
 from tasks.core.records import ADAPTER_WEIGHTS, Base, Release
-from tasks.publishing.gguf_files import GgufKind, gguf_name, write_gguf
+from tasks.publishing.gguf_files import gguf_name, write_gguf
 from tasks.publishing.modelfile import NAME as MODELFILE
 from tasks.publishing.modelfile import render_modelfile
 from tasks.publishing.release_contents import ReleaseContents

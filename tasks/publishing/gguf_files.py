@@ -12,12 +12,13 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tasks.core.errors import BadInput
+from tasks.core.gguf_kinds import GgufKind
 from tasks.core.records import WEIGHTS
 from tasks.publishing.gguf_models import add_parameters, check_model, laid_out, layer_count
 from tasks.publishing.gguf_vocabulary import (
@@ -31,8 +32,6 @@ from tasks.publishing.model_tensors import Tensor, read_tensors
 from tasks.storage.drafts import draft_file
 from tasks.storage.local_files import install_file
 
-GgufKind = Literal["q8_0", "bf16"]
-KINDS: tuple[GgufKind, ...] = get_args(GgufKind)
 MODELFILE = "Modelfile"
 _POSITIONS = "position_embd.weight"
 
@@ -68,7 +67,6 @@ def write_gguf(model: Path, target: Path, kind: GgufKind, *, name: str) -> None:
     """Write the model of a folder as GGUF, whole or not at all, replacing an earlier file.
 
     model: config.json, model.safetensors and tokenizer.json; of an adapter, merged before.
-    kind: of the matrices: `q8_0`, 8 bits and a scale for 32 of them, or `bf16`, as trained.
     name: of the model, for programs that show it.
     Raises BadInput for a model that llama.cpp has no architecture or tokenizer for here, or where
     what was written reads back differently.

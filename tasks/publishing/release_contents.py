@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from tasks.core.gguf_kinds import GgufKind
 from tasks.core.names import Bot
 from tasks.core.records import (
     ADAPTER_WEIGHTS,
@@ -19,7 +20,6 @@ from tasks.core.records import (
     Spec,
     TrackedRun,
 )
-from tasks.publishing.gguf_files import GgufKind
 
 
 @dataclass(frozen=True)

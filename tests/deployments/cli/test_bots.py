@@ -181,11 +181,13 @@ def test_everything_of_a_bot_is_shown(command: Command, released: Storage) -> No
     assert code == 0
     assert Path(found["picture"]).is_file()
     assert found["counts"]["alice"]["kept"] == 2272
+    assert found["visibility"] == "private"
     assert [each["revision"] for each in found["releases"]] == REVISIONS
     assert found["nights"] == [{"night": "2026-01-04", "outcome": "held_back", "reason": "worse"}]
     code, out, _ = command("status", "alice")
     assert "predictions.png" in out
     assert "2026-01-04: held back" in out
+    assert "visibility" in out
     code, out, _ = command("nights", "--json")
     assert json.loads(out)[0]["counts"] == {"held_back": 1}
     code, out, _ = command("nights", "2026-01-04")

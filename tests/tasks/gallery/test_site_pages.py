@@ -18,7 +18,7 @@ from tasks.core.names import Bot, Handle
 from tasks.core.records import Prediction, Profile
 from tasks.core.settings import settings
 from tasks.gallery.banned_tokens import banned_tokens
-from tasks.gallery.entries import Entry, entries_of, entry_of
+from tasks.gallery.entries import Details, Entry, details_of, entries_of, entry_of
 from tasks.gallery.pages import SiteLook, Writing, bot_page, feed, index_page
 from tasks.operations.site_building import build_site
 from tasks.operations.site_places import place_of
@@ -118,7 +118,9 @@ def test_a_bots_page_says_what_went_in_and_how_to_have_it_removed(storage: Stora
     released(storage, "alice")
     entry = entry_of(storage, Bot.parse("alice"))
     assert entry is not None
-    page = Tags(bot_page(entry, SiteLook(contact="me@example.org"), None)).text
+    page = Tags(
+        bot_page(entry, details_of(storage, entry), SiteLook(contact="me@example.org"), None)
+    ).text
     for shown in (
         "721",
         "dropped: retweet",
@@ -133,8 +135,8 @@ def test_a_bots_page_says_what_went_in_and_how_to_have_it_removed(storage: Stora
 @given(names)
 def test_no_name_or_post_of_an_account_becomes_markup(text: str) -> None:
     entry = _entry(text)
-    expected = Tags(bot_page(_entry("plain"), SiteLook(), None)).found
-    found = Tags(bot_page(entry, SiteLook(), None)).found
+    expected = Tags(bot_page(_entry("plain"), Details(), SiteLook(), None)).found
+    found = Tags(bot_page(entry, Details(), SiteLook(), None)).found
     assert [tag for tag, _ in found] == [tag for tag, _ in expected]
     ET.fromstring(feed([entry], SiteLook()))  # noqa: S314 - of our own template
     index_page([entry], SiteLook())
@@ -149,8 +151,8 @@ def _entry(text: str) -> Entry:
     account = Account("alice", shown + "!", 10, 8, {"retweet": 2})
     return Entry(
         Bot.parse("alice"), "@alice", (account,), "20260102-01234567", NOW, "gpt2", "mit", 4.1, 3.2,
-        0.0, 100, (("I like", shown),), ((1.0, 4.0, 3.5), (2.0, 3.5, 3.2)), ("en",), (), {}, None,
-        None, True, False,
+        0.0, 100, (("I like", shown),), ((1.0, 4.0, 3.5), (2.0, 3.5, 3.2)), ("en",), {}, None, None,
+        True, False,
     )  # fmt: skip
 
 
@@ -334,8 +336,10 @@ def test_writing_is_offered_where_there_is_a_gguf(storage: Storage) -> None:
     released(storage, "alice")
     entry = entry_of(storage, Bot.parse("alice"))
     assert entry is not None
-    without = bot_page(entry, SiteLook(), None)
-    writes = bot_page(entry, SiteLook(), Writing("alice-q8_0.gguf", 145_000_000, (31, 99)))
+    without = bot_page(entry, Details(), SiteLook(), None)
+    writes = bot_page(
+        entry, Details(), SiteLook(), Writing("alice-q8_0.gguf", 145_000_000, (31, 99))
+    )
     assert "writer.js" not in without
     assert 'data-banned="31 99"' in writes
     assert "145 MB" in writes

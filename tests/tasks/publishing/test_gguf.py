@@ -17,8 +17,9 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tasks.core.errors import BadInput
+from tasks.core.gguf_kinds import GgufKind
 from tasks.operations.gguf_export import add_gguf
-from tasks.publishing.gguf_files import KINDS, write_gguf
+from tasks.publishing.gguf_files import write_gguf
 from tasks.publishing.gguf_vocabulary import HARD_TEXT
 from tasks.publishing.model_tensors import read_tensors
 from tasks.publishing.modelfile import render_modelfile
@@ -50,7 +51,7 @@ def misses(bot: Path, start: str, written: list[int]) -> list[float]:
 
 
 def test_llama_cpp_writes_what_transformers_writes(bot: Path, tmp_path: Path) -> None:
-    write_gguf(bot, tmp_path / "alice-bf16.gguf", "bf16", name="@alice")
+    write_gguf(bot, tmp_path / "alice-bf16.gguf", GgufKind.BF16, name="@alice")
     with running_llama_cpp(tmp_path / "alice-bf16.gguf") as program:
         for start in STARTS:
             written = program.greedy(start, TOKENS)
@@ -59,7 +60,7 @@ def test_llama_cpp_writes_what_transformers_writes(bot: Path, tmp_path: Path) ->
 
 
 def test_llama_cpp_splits_a_hard_text_as_the_tokenizer_does(bot: Path, tmp_path: Path) -> None:
-    write_gguf(bot, tmp_path / "alice-q8_0.gguf", "q8_0", name="@alice")
+    write_gguf(bot, tmp_path / "alice-q8_0.gguf", GgufKind.Q8_0, name="@alice")
     tokenizer = AutoTokenizer.from_pretrained(bot)
     text = HARD_TEXT.replace("\x00", "")  # ends a string of C
     with running_llama_cpp(tmp_path / "alice-q8_0.gguf") as program:
@@ -67,9 +68,9 @@ def test_llama_cpp_splits_a_hard_text_as_the_tokenizer_does(bot: Path, tmp_path:
         assert program.ids("I", marks=True)[0] == tokenizer.bos_token_id
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", GgufKind)
 def test_every_weight_is_there_and_as_near_as_its_type_allows(
-    bot: Path, tmp_path: Path, kind: str
+    bot: Path, tmp_path: Path, kind: GgufKind
 ) -> None:
     write_gguf(bot, tmp_path / "bot.gguf", kind, name="@alice")
     found = {each.name: each for each in gguf.GGUFReader(tmp_path / "bot.gguf").tensors}
@@ -86,7 +87,7 @@ def test_every_weight_is_there_and_as_near_as_its_type_allows(
 
 
 def test_the_settings_of_the_bot_are_in_the_file(bot: Path, tmp_path: Path) -> None:
-    write_gguf(bot, tmp_path / "bot.gguf", "q8_0", name="@alice")
+    write_gguf(bot, tmp_path / "bot.gguf", GgufKind.Q8_0, name="@alice")
     fields = gguf.GGUFReader(tmp_path / "bot.gguf").fields
     config = json.loads((bot / "config.json").read_text())
     assert fields["general.name"].contents() == "@alice"
@@ -99,10 +100,10 @@ def test_a_failed_write_leaves_the_file_of_before_and_no_other(bot: Path, tmp_pa
     damaged = shutil.copytree(bot, tmp_path / "damaged")
     (damaged / "model.safetensors").write_bytes(b"no weights")
     target = tmp_path / "out" / "bot.gguf"
-    write_gguf(bot, target, "q8_0", name="@alice")
+    write_gguf(bot, target, GgufKind.Q8_0, name="@alice")
     before = target.read_bytes()
     with pytest.raises(BadInput, match="safetensors"):
-        write_gguf(damaged, target, "bf16", name="@alice")
+        write_gguf(damaged, target, GgufKind.BF16, name="@alice")
     assert target.read_bytes() == before
     assert [path.name for path in target.parent.iterdir()] == ["bot.gguf"]
 
@@ -135,7 +136,7 @@ def test_a_model_that_llama_cpp_would_run_otherwise_is_refused(
     saved = json.loads((model / file).read_text())
     (model / file).write_text(json.dumps({**saved, **change}))
     with pytest.raises(BadInput, match=said):
-        write_gguf(model, tmp_path / "bot.gguf", "q8_0", name="@alice")
+        write_gguf(model, tmp_path / "bot.gguf", GgufKind.Q8_0, name="@alice")
     assert not list(tmp_path.glob("*.gguf"))
 
 
@@ -155,7 +156,7 @@ def test_an_adapter_is_merged_into_its_base_first(tmp_path: Path) -> None:
     (tmp_path / "merged").mkdir()
     save_adapter(adapted, tmp_path / "adapter")
     export_merged(tmp_path / "adapter", base, tmp_path / "merged")
-    write_gguf(tmp_path / "merged", tmp_path / "bot.gguf", "bf16", name="@alice")
+    write_gguf(tmp_path / "merged", tmp_path / "bot.gguf", GgufKind.BF16, name="@alice")
 
     query = "model.layers.0.self_attn.q_proj.weight"
     whole = adapted.merge_and_unload().state_dict()[query].bfloat16()
@@ -182,7 +183,7 @@ def test_tensors_of_all_types_are_read_exactly(tmp_path: Path) -> None:
 
 
 def test_a_release_has_its_gguf_where_that_is_asked_for(bot: Path, storage: Storage) -> None:
-    release = release_model(storage, bot, gguf="q8_0")
+    release = release_model(storage, bot, gguf=GgufKind.Q8_0)
     files = storage.read_json(f"{release.folder}/manifest.json")["files"]
     assert {"alice-q8_0.gguf", "Modelfile"} <= files.keys()
     assert verify_release(storage, release, digests=True)
@@ -194,7 +195,7 @@ def test_a_release_has_its_gguf_where_that_is_asked_for(bot: Path, storage: Stor
 def test_a_gguf_is_added_to_a_release_that_has_none(bot: Path, storage: Storage) -> None:
     release = release_model(storage, bot)
     assert "llama-completion" not in storage.read(f"{release.folder}/README.md").decode()
-    key = add_gguf(storage, release, "q8_0")
+    key = add_gguf(storage, release, GgufKind.Q8_0)
     assert key == f"{release.folder}/alice-q8_0.gguf"
     assert verify_release(storage, release, digests=True)
     assert key.rpartition("/")[2] in storage.read_json(f"{release.folder}/manifest.json")["files"]
@@ -206,7 +207,7 @@ def test_a_model_without_gguf_is_released_all_the_same(
     other = shutil.copytree(bot, tmp_path / "other")
     config = json.loads((other / "config.json").read_text())
     (other / "config.json").write_text(json.dumps({**config, "model_type": "bert"}))
-    release = release_model(storage, other, gguf="q8_0")
+    release = release_model(storage, other, gguf=GgufKind.Q8_0)
     assert verify_release(storage, release)
     assert "released without GGUF" in caplog.text
 
