@@ -6,8 +6,9 @@ import asyncio
 import logging
 import math
 import secrets
+import time
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,11 +17,11 @@ from typing import Any
 
 from deployments.web.bot_sources import FromFile, FromService, UsedFile, checked_handle
 from deployments.web.child_process import ChildProcess
+from deployments.web.run_progress import CURATE, MEASURE, PUBLISH, TRAIN
 from deployments.web.uploads import Uploads
 from tasks.core.errors import BadInput, HuggingtweetsError
 from tasks.core.names import Bot, Handle
 from tasks.operations.consents import Consent, add_consents
-from tasks.orchestration.progress import described
 from tasks.storage import storage_root
 
 _MOST_UNFINISHED = 4
@@ -44,15 +45,9 @@ class Phase(StrEnum):
     CANCELLED = "cancelled"
 
 
-class Step(StrEnum):
-    """What is under way in the making."""
-
-    IMPORT = "import"
-    CURATE = "curate"
-    TRAIN = "train"
-    MEASURE = "measure and publish"
-
-
+IMPORT = "import"
+STEPS = (IMPORT, CURATE, TRAIN, MEASURE, PUBLISH)
+_NOT_BEGUN = {"state": None, "seconds": None}
 _ENDS = (Phase.DONE, Phase.FAILED, Phase.CANCELLED)
 
 
@@ -64,9 +59,10 @@ class TooManyJobs(Exception):
 class Job:
     """A bot in the making.
 
-    id: what nobody can guess. understood: as `understand` answers. curve: percent of the training,
-    loss, and held-out loss or None. left: seconds of the training. reason: of the outcome, or
-    why it has failed.
+    id: what nobody can guess. understood: as `understand` answers. progress: of each step that has
+    begun, by its name: its state, and its seconds. training: as its last `Progress`, or None.
+    curve: percent of the training, loss, and the held-out loss where it was measured anew.
+    run: the state of the run that workers make it in. reason: of the outcome, or why it has failed.
     """
 
     sources: Sequence[UsedFile | FromService]
@@ -75,11 +71,10 @@ class Job:
     id: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     phase: Phase = Phase.READING
     understood: dict[str, Any] | None = None
-    step: Step | None = None
-    percent: int = 0
-    speed: float | None = None
-    left: float | None = None
-    curve: list[tuple[int, float | None, float | None]] = field(default_factory=list)
+    progress: dict[str, dict[str, Any]] = field(default_factory=dict)
+    training: dict[str, Any] | None = None
+    curve: list[tuple[float, float | None, float | None]] = field(default_factory=list)
+    run: str | None = None
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=_LINES))
     outcome: str | None = None
     reason: str | None = None
@@ -100,12 +95,12 @@ class Job:
             "bot": self.understood["bot"] if self.understood else None,
             "understood": self.understood,
             "base": self.base,
-            "step": self.step,
-            "steps": list(Step),
-            "percent": self.percent,
-            "tokens_per_second": self.speed,
-            "seconds_left": self.left,
+            "steps": [{"step": each, **self.progress.get(each, _NOT_BEGUN)} for each in STEPS],
+            "percent": _percent(self.training) if self.training else 0,
+            "tokens_per_second": self.training and self.training["tokens_per_second"],
+            "seconds_left": self.training and self.training["seconds_left"],
             "curve": self.curve,
+            "run": self.run,
             "log": list(self.lines),
             "outcome": self.outcome,
             "reason": self.reason,
@@ -129,25 +124,35 @@ class Job:
             await asyncio.sleep(interval)
 
     def note(self, line: str) -> None:
-        """Take over a log line, and what it says of a training."""
-        found = described(line)
-        if found is None:
-            if self.step is Step.CURATE and line.startswith("training in "):
-                self.step = Step.TRAIN
-            self.lines.append(line)
-            self.change()
-            return
-        _, progress = found
-        point = (int(progress.done), _finite(progress.loss), _finite(progress.held_out))
+        """Take over a log line."""
+        self.lines.append(line)
+        self.change()
+
+    def follow(self, found: Mapping[str, Any]) -> None:
+        """Take over the progress of the run in which the bot is made."""
+        for each in found["steps"]:
+            self.progress[each["step"]] = {"state": each["state"], "seconds": each["seconds"]}
+        training = found["training"]
+        if training is not None and training != self.training:
+            self._draw(training)
+            self.training = training
+        self.change(run=found.get("run"))
+
+    def _draw(self, training: Mapping[str, Any]) -> None:
+        percent = _percent(training)
+        if self.curve and percent < self.curve[-1][0]:
+            self.curve = []  # a warm start was held back, and the training starts from the base
+        known = self.training["held_out"] if self.training and self.curve else None
+        held_out = _finite(training["held_out"])
         if len(self.curve) >= _POINTS:
-            self.curve = self.curve[::2]
-        self.curve.append(point)
-        self.change(
-            step=Step.MEASURE if progress.done >= 100 else Step.TRAIN,
-            percent=int(progress.done),
-            speed=progress.tokens_per_second,
-            left=progress.seconds_left,
+            self.curve = [each for n, each in enumerate(self.curve) if n % 2 == 0 or each[2]]
+        self.curve.append(
+            (percent, _finite(training["loss"]), None if held_out == known else held_out)
         )
+
+
+def _percent(training: Mapping[str, Any]) -> float:
+    return float(round(100 * training["done"] / max(training["total"], 1), 1))
 
 
 def _finite(value: float | None) -> float | None:
@@ -273,7 +278,8 @@ class Jobs:
         if job.is_cancelled or job.understood is None:
             job.change(phase=Phase.CANCELLED)
             return
-        job.change(phase=Phase.MAKING, step=Step.IMPORT)
+        began = time.monotonic()
+        job.change(phase=Phase.MAKING, progress={IMPORT: {"state": "running", "seconds": None}})
         job.child = child = await ChildProcess.start("deployments.web.make_bot")
         child.send(
             {
@@ -286,11 +292,13 @@ class Jobs:
         async for answer in child.answers():
             if "log" in answer:
                 job.note(answer["log"])
-            elif "step" in answer:
-                is_imported = answer["step"] != "import"
-                job.change(step=Step.CURATE if is_imported else Step.IMPORT)
-                if is_imported:
-                    self._free(job.uploads)
+            elif "progress" in answer:
+                job.follow(answer["progress"])
+            elif "imported" in answer:
+                seconds = time.monotonic() - began
+                job.progress[IMPORT] = {"state": "done", "seconds": seconds}
+                job.change()
+                self._free(job.uploads)
             elif "error" in answer:
                 job.reason = answer["error"]
             else:
@@ -300,7 +308,7 @@ class Jobs:
 
     def _end(self, job: Job, status: int) -> None:
         if job.outcome in ("released", "unchanged"):
-            job.change(phase=Phase.DONE, percent=100, left=None)
+            job.change(phase=Phase.DONE)
         elif job.is_cancelled:
             job.change(phase=Phase.CANCELLED)
         else:

@@ -4,7 +4,8 @@
 
 The command is `{"id", "bot", "sources", "base"}`. Under `serve` the bot is made by its workers, in
 a run of the deployment `account`; where no server has it, by the flow in this process. The answers
-are `{"step"}`, `{"log"}`, and at the end `{"outcome"}` or `{"error"}`. `{"stop": id}` cancels.
+are `{"log"}`, `{"imported"}` once the uploads are not needed any more, `{"progress"}`, and at the
+end `{"outcome"}` or `{"error"}`. `{"stop": id}` cancels.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+from datetime import UTC, datetime
 
 from deployments import console
 from deployments.web.bot_sources import FromService, UsedFile, parse_source
@@ -22,8 +24,6 @@ from tasks.core.names import Bot, Handle
 from tasks.core.records import Outcome
 from tasks.ingest.importing import import_posts
 
-IMPORT, RETRAIN = "import", "retrain"
-
 
 class _LogLines(logging.Handler):
     """Answers with the project's log lines."""
@@ -33,8 +33,9 @@ class _LogLines(logging.Handler):
         self._answer = answer
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Answer with a record."""
-        self._answer({"log": record.getMessage()})
+        """Answer with a record, unless it is of the progress, which is answered by itself."""
+        if not hasattr(record, "percent"):
+            self._answer({"log": record.getMessage()})
 
 
 def main() -> None:
@@ -57,20 +58,19 @@ def make(command: Command, answer: Answer) -> Outcome:
     """Make a bot; returns its outcome. Raises what the sources and the flow raise."""
     bot = Bot.parse(command["bot"])
     sources = [parse_source(each) for each in command["sources"]]
-    answer({"step": IMPORT})
     for each in sources:
         if isinstance(each, UsedFile):
             _import(each)
             interruption.check()
-    answer({"step": RETRAIN})
+    answer({"imported": True})
     services: dict[str, str] = {
         Handle.parse(each.handle).name: each.service
         for each in sources
         if isinstance(each, FromService)
     }
-    if (outcome := _on_server(bot, services, command["base"])) is not None:
+    if (outcome := _on_server(bot, services, command["base"], answer)) is not None:
         return outcome
-    return _here(bot, services, command["base"])
+    return _here(bot, services, command["base"], answer)
 
 
 def _import(file: UsedFile) -> None:
@@ -82,21 +82,24 @@ def _import(file: UsedFile) -> None:
     log.info("@%s: %d posts, %d of them new", scraped.handle, scraped.seen, scraped.new)
 
 
-def _here(bot: Bot, services: dict[str, str], base: str) -> Outcome:
+def _here(bot: Bot, services: dict[str, str], base: str, answer: Answer) -> Outcome:
     from deployments.retraining import run_retrain
+    from deployments.web.run_progress import progress_followed, run_of_bot
     from tasks.core.records import Spec
 
-    (outcome,) = run_retrain([bot], services, base=base, training=Spec())
+    run = run_of_bot(bot, began=datetime.now(UTC))
+    with progress_followed(run, lambda progress: answer({"progress": progress})):
+        (outcome,) = run_retrain([bot], services, base=base, training=Spec())
     return outcome
 
 
-def _on_server(bot: Bot, services: dict[str, str], base: str) -> Outcome | None:
+def _on_server(bot: Bot, services: dict[str, str], base: str, answer: Answer) -> Outcome | None:
     """The outcome of a run of the workers of `serve`; None where there is no such server."""
     if not os.environ.get("PREFECT_API_URL"):
         return None
     from deployments.web.served_runs import run_on_server
 
-    return run_on_server(bot, services, base)
+    return run_on_server(bot, services, base, lambda progress: answer({"progress": progress}))
 
 
 if __name__ == "__main__":

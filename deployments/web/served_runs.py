@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -20,6 +20,7 @@ from prefect.client.schemas.sorting import LogSort
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling
 
+from deployments.web.run_progress import progress_of, run_of_bot
 from tasks.core import interruption
 from tasks.core.errors import Interrupted, PermanentError
 from tasks.core.names import Bot
@@ -28,14 +29,22 @@ from tasks.registry.outcomes import load_outcome
 from tasks.storage import storage_root
 
 _INTERVAL = 2.0  # seconds between two looks at a run
+_PATIENCE = 120.0  # seconds that workers have to end a run
 _PAGE = 200  # log lines that the server gives at once
 _log = logging.getLogger("huggingtweets")
 
 
-def run_on_server(bot: Bot, services: Mapping[str, str], base: str) -> Outcome | None:
+def run_on_server(
+    bot: Bot,
+    services: Mapping[str, str],
+    base: str,
+    report: Callable[[dict[str, Any]], None],
+) -> Outcome | None:
     """The outcome of a bot; None where the server has no deployment that makes it.
 
-    services: by handle; a handle without one lives on what is stored.
+    services: by handle; a handle without one lives on what is stored. report: is given the
+    progress as it changes.
+    Raises Interrupted where it was cancelled, PermanentError where it has failed without outcome.
     """
     began = datetime.now(UTC)
     name, parameters = run_of(bot, services, base)
@@ -46,7 +55,7 @@ def run_on_server(bot: Bot, services: Mapping[str, str], base: str) -> Outcome |
             return None
         run = client.create_flow_run_from_deployment(deployment.id, parameters=parameters)
         _log.info("asked the workers for it: run %s", run.name)
-        final = _follow(client, run.id)
+        final = _follow(client, bot, run.id, report)
     outcome = load_outcome(storage_root(), bot)
     if outcome is not None and datetime.fromisoformat(outcome.finished_at) >= began.replace(
         microsecond=0
@@ -69,18 +78,30 @@ def run_of(bot: Bot, services: Mapping[str, str], base: str) -> tuple[str, dict[
     return "retrain/retrain", {"bots": [request], "options": options}
 
 
-def _follow(client: SyncPrefectClient, run: UUID) -> str:
+def _follow(
+    client: SyncPrefectClient, bot: Bot, run: UUID, report: Callable[[dict[str, Any]], None]
+) -> str:
     """Log what a run and its subflows log, to its end; returns the name of its final state."""
-    lines, asked = _Lines(client, run), False
+    lines, asked_at, known = _Lines(client, run), 0.0, None
     while True:
-        if interruption.stop_requested() and not asked:
-            client.set_flow_run_state(run, Cancelling(), force=True)
-            asked = True
+        if interruption.stop_requested() and not asked_at:
+            # Not forced: a run that no worker has taken yet then is cancelled at once.
+            client.set_flow_run_state(run, Cancelling())
+            asked_at = time.monotonic()
         state = client.read_flow_run(run).state
         for line in lines.new():
             _log.info("%s", line)
+        progress = progress_of(client, run_of_bot(bot, parent=run))
+        progress["run"] = state.name if state else None
+        if progress != known:
+            report(progress)
+            known = progress
         if state is not None and state.is_final():
             return state.name or Status.FAILED.value
+        if asked_at and time.monotonic() - asked_at > _PATIENCE:
+            raise Interrupted(
+                "cancelled, which no worker has confirmed yet: see its run in Prefect"
+            )
         time.sleep(_INTERVAL)
 
 

@@ -1,15 +1,22 @@
-"""Progress of a training, in the log (terminal and Prefect) and as a bar in the UI."""
+"""Progress of a training, in the log (terminal and Prefect) and as a bar in the UI.
+
+The bar is an artifact of the run; all else of the progress is in its metadata, for programs.
+"""
 
 from __future__ import annotations
 
 import logging
-import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import cast
 from uuid import UUID
 
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.artifacts import create_progress_artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import ArtifactUpdate
+from prefect.client.schemas.objects import Artifact
+from pydantic import TypeAdapter, ValidationError
 
 from tasks.core.names import Bot
 from tasks.core.records import Progress
@@ -17,10 +24,7 @@ from tasks.orchestration.outages import skip_if_unreachable, wait_for_server
 
 log = logging.getLogger("huggingtweets")
 SECONDS_BETWEEN = 5.0
-_DESCRIBED = re.compile(
-    r"@(\S+) training +(\d+) % · ([\d,]+) tokens/s · loss ([\d.]+|nan|inf)"
-    r"(?: · held-out ([\d.]+|nan|inf))? · (\d+):(\d\d) left"
-)
+_PROGRESS = TypeAdapter(Progress)
 
 
 def describe(bot: Bot, progress: Progress) -> str:
@@ -34,24 +38,18 @@ def describe(bot: Bot, progress: Progress) -> str:
     )
 
 
-def described(line: str) -> tuple[Bot, Progress] | None:
-    """What `describe` has put in a line; None for other lines.
+def as_metadata(progress: Progress) -> dict[str, str]:
+    """The progress as an artifact can hold it."""
+    return {name: str(value) for name, value in asdict(progress).items() if value is not None}
 
-    `done` and `total` are in percent, as the line has them.
-    """
-    found = _DESCRIBED.fullmatch(line)
-    if found is None:
+
+def progress_in(artifact: Artifact) -> Progress | None:
+    """What `reporter` has put into an artifact; None before the first report, or of others."""
+    values: Mapping[str, str] = artifact.metadata_ or {}
+    try:
+        return _PROGRESS.validate_python({"held_out": None, **values})
+    except ValidationError:
         return None
-    percent, speed, loss, held_out, minutes, seconds = found.groups()[1:]
-    progress = Progress(
-        done=int(percent),
-        total=100,
-        tokens_per_second=float(speed.replace(",", "")),
-        loss=float(loss),
-        held_out=None if held_out is None else float(held_out),
-        seconds_left=60.0 * int(minutes) + int(seconds),
-    )
-    return Bot.parse(found[1]), progress
 
 
 def reporter(bot: Bot) -> Callable[[Progress], None]:
@@ -62,7 +60,8 @@ def reporter(bot: Bot) -> Callable[[Progress], None]:
             "UUID", create_progress_artifact(progress=0.0, description=f"Training of @{bot}")
         )
     )
-    last, drawn = time.monotonic(), 0.0
+    last = time.monotonic()
+    drawn: Progress | None = None
 
     def report(progress: Progress) -> None:
         nonlocal last, drawn
@@ -72,13 +71,14 @@ def reporter(bot: Bot) -> Callable[[Progress], None]:
         last = time.monotonic()
         percent = 100 * progress.done / max(progress.total, 1)
         log.info("%s", describe(bot, progress), extra={"percent": percent, "subject": f"@{bot}"})
-        if percent != drawn:  # the end is reported after the last step, and after its evaluation
-            _draw(artifact, percent)
-        drawn = percent
+        if progress != drawn:  # the end is reported after the last step, and after its evaluation
+            _draw(artifact, percent, progress)
+        drawn = progress
 
     return report
 
 
-def _draw(artifact: UUID, percent: float) -> None:
-    with skip_if_unreachable("training goes on"):
-        update_progress_artifact(artifact, progress=percent)
+def _draw(artifact: UUID, percent: float, progress: Progress) -> None:
+    update = ArtifactUpdate(data=percent, metadata_=as_metadata(progress))
+    with skip_if_unreachable("training goes on"), get_client(sync_client=True) as client:
+        client.update_artifact(artifact, update)

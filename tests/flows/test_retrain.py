@@ -11,6 +11,7 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.sorting import ArtifactSort
 
+from deployments.web.run_progress import progress_of, run_of_bot
 from flows.bot import fetch_and_compare
 from flows.requests import BotRequest, RetrainOptions
 from tasks.core.names import Bot
@@ -121,6 +122,7 @@ def test_a_push_without_token_is_refused_before_the_training(
 
 
 def test_the_runs_page_shows_counts_predictions_and_picture(table: Path, tiny_base: Path) -> None:
+    began = datetime.now(UTC)
     run([BotRequest(name="heidi", sources={"heidi": str(table)})], tiny_base)
 
     async def shown() -> set[str]:
@@ -137,6 +139,12 @@ def test_the_runs_page_shows_counts_predictions_and_picture(table: Path, tiny_ba
         "table: Outcomes",
     ):
         assert title in titles
+    with get_client(sync_client=True) as client:  # as the local page finds them
+        found = progress_of(client, run_of_bot(Bot.parse("heidi"), began=began))
+    assert [each["step"] for each in found["steps"] if each["state"] == "done"] == [
+        "curate", "train", "measure", "publish",
+    ]  # fmt: skip
+    assert found["training"]["done"] == found["training"]["total"] > 0
 
 
 def test_a_bot_that_kills_its_process_is_left_out_after_three_times(

@@ -21,6 +21,7 @@ const make = (tag, text, attributes = {}) => {
   return element;
 };
 const count = (n) => n.toLocaleString("en");
+const sentence = (message) => message.replace(/^@\S+: /, "").replace(/^./, (letter) => letter.toUpperCase()) + ".";
 const counts = (all) => Object.entries(all).filter(([, n]) => n).map(([name, n]) => `${name} ${count(n)}`).join(", ");
 
 const facts = (rows) => {
@@ -63,7 +64,7 @@ const showUnderstood = (found) => {
     ? `${count(summary.kept)} of ${count(summary.downloaded)} posts, ${count(summary.characters)} characters; `
       + `${count(summary.held_out)} of the posts are held out to measure it.`
       + (counts(summary.dropped) ? ` Dropped: ${counts(summary.dropped)}.` : "")
-      + (summary.warning ? ` ${summary.warning.replace(/^@\S+: /, "")}.` : "")
+      + (summary.warning ? ` ${sentence(summary.warning)}` : "")
     : found.too_little + (partly ? " – but only the first page was read." : "");
   const groups = new Map();
   for (const example of found.examples) {
@@ -79,17 +80,24 @@ const showUnderstood = (found) => {
   }
 };
 
+const time = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
+
 const showSteps = (state) => {
-  const current = state.steps.indexOf(state.step);
-  at("steps").replaceChildren(...state.steps.map((step, number) => {
+  at("steps").replaceChildren(...state.steps.map(({ step, state: reached, seconds }) => {
     const item = make("li", step);
-    if (state.phase === "done" || number < current) item.dataset.state = "done";
-    else if (number === current && state.phase === "making") item.setAttribute("aria-current", "step");
+    if (reached === "done" || reached === "failed") item.dataset.state = reached;
+    else if (reached === "running" && state.phase === "making") item.setAttribute("aria-current", "step");
+    if (seconds !== null) item.append(make("small", time(seconds)));
     return item;
   }));
 };
 
-const time = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.round(seconds % 60)).padStart(2, "0")}`;
+const phaseOf = (state) => {
+  const begun = state.steps.filter((each) => each.state);
+  if (state.phase !== "making" || begun.some((each) => each.state === "running")) return PHASES[state.phase];
+  if (["Scheduled", "Late", "Pending"].includes(state.run)) return "Waiting for a worker …";
+  return begun.length > 1 ? PHASES.making : "Preparing the run …";
+};
 
 const drawn = (tag, attributes, text = "") => {
   const element = document.createElementNS(SVG, tag);
@@ -127,7 +135,7 @@ const optionsHint = (error) =>
   (/--(format|column|day-first|handle)/.test(error) ? " (On the page before, these stand below the file.)" : "");
 
 const show = (state) => {
-  at("state").textContent = state.phase === "failed" ? `${state.reason}${optionsHint(state.reason)}` : PHASES[state.phase];
+  at("state").textContent = state.phase === "failed" ? `${state.reason}${optionsHint(state.reason)}` : phaseOf(state);
   at("state").classList.toggle("warning", state.phase === "failed");
   if (state.understood && !understood) {
     understood = true;
@@ -137,15 +145,16 @@ const show = (state) => {
   const ended = ["done", "failed", "cancelled"].includes(state.phase);
   at("understood").hidden = !(state.phase === "consent");
   at("consent").hidden = state.phase !== "consent";
-  at("making").hidden = before || !state.step;
+  at("making").hidden = before || state.steps.every((each) => !each.state);
   at("cancel").hidden = ended;
   at("again").hidden = !ended;
   showSteps(state);
   at("progress").value = state.percent;
+  const isTraining = state.phase === "making" && state.steps.some((each) => each.step === "train" && each.state === "running");
   at("figures").textContent = [
-    `${state.percent} %`,
+    `${Math.round(state.percent)} % of the training`,
     state.tokens_per_second ? `${count(Math.round(state.tokens_per_second))} tokens a second` : "",
-    state.seconds_left !== null && state.phase === "making" && state.step === "train" ? `${time(state.seconds_left)} left of the training` : "",
+    isTraining && state.seconds_left !== null ? `${time(state.seconds_left)} left` : "",
   ].filter(Boolean).join(" · ");
   showChart(state.curve);
   const log = at("log");

@@ -256,7 +256,8 @@ def test_under_serve_the_workers_make_it(
         with site.client() as client:
             runs = [run.name for run in client.read_flow_runs()]
     assert state["phase"] == "done", state
-    assert state["curve"]
+    assert state["curve"][-1][0] == 100
+    assert {each["state"] for each in state["steps"]} == {"done"}
     assert "retrain @alice" in runs
 
 
@@ -279,6 +280,7 @@ def test_a_file_becomes_a_bot(
     assert state["phase"] == "done", state
     assert state["outcome"] == "released"
     assert state["curve"][-1][0] == 100
+    assert {each["state"] for each in state["steps"]} == {"done"}
     assert leftovers(page) == []
     (consent,) = load_consents(storage_root(), Bot.parse("alice"))
     assert (consent.handle, consent.given_by, consent.file) == ("alice", "Alice A.", "posts.csv")
