@@ -68,16 +68,21 @@ async def _writing(request: Request, wish: Annotated[Wish, Depends(_wish)]) -> A
 
 @router.get("/bots/{bot}/posts", response_class=EventSourceResponse)
 async def posts(
-    request: Request, writing: Annotated[Writing, Depends(_writing)]
+    request: Request,
+    writing: Annotated[Writing, Depends(_writing)],
+    *,
+    drafts: Annotated[bool, Query(description="Send posts that are being written, too")] = False,
 ) -> AsyncIterator[ServerSentEvent]:
-    """Posts by a bot, each as soon as it is written.
+    """Posts by a bot, each as soon as it and those before it are written.
 
-    Events: `seed`, then `ahead` (visitors before this one), `loading`, `loaded`, `post` (a text),
-    and `end` or `error`.
+    Events: `seed`, then `ahead` (visitors before this one), `loading`, `loaded`, `drafts` (all
+    texts so far, if asked for), `post` (a text), and `end` or `failure` (a message).
     """
     yield ServerSentEvent(event="seed", data=writing.wish.seed)
     async for event in request.app.state.writer.events(writing):
         for name, data in event.items():
+            if name == "drafts" and not drafts:
+                continue
             # Not `error`: that is what browsers call a lost connection.
             yield ServerSentEvent(event="failure" if name == "error" else name, data=data)
 

@@ -3,8 +3,9 @@
     python -m deployments.web.write_posts
 
 A command is `{"id", "bot", "start", "number", "temperature", "seed"}`; with `number` 0 the bot is
-only loaded. The answers are `{"loaded"}`, `{"post"}` for each post, and at the end `{"end"}` or
-`{"error"}`. `{"stop": id}` ends the writing between two tokens.
+only loaded. The answers are `{"loaded"}`, `{"drafts"}`, all posts as far as they are written,
+`{"post"}` for each that is finished, in order, and at the end `{"end"}` or `{"error"}`.
+`{"stop": id}` ends the writing between two tokens.
 """
 
 from __future__ import annotations
@@ -69,7 +70,10 @@ def _write(command: Command, kept: KeptWriter, answer: Answer) -> None:
 
         drawing = Draw(temperature=command["temperature"])
         start, number, seed = command["start"], command["number"], command["seed"]
-        for post in writer.posts(start, number, seed, drawing=drawing):
+        posts = writer.posts(
+            start, number, seed, drawing=drawing, show=lambda drafts: answer({"drafts": drafts})
+        )
+        for post in posts:
             answer({"post": post})
 
 

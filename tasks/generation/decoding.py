@@ -37,6 +37,8 @@ CHECKED_EVERY = 16
 # Passes before one is captured as a CUDA graph, in which libraries set up what they keep.
 WARM_UP = 3
 
+Watch = Callable[[Callable[[], list[list[int]]]], None]
+
 # Models whose pass is known to ask the GPU for nothing, so that it can be captured.
 _CAPTURABLE = ("gpt2", "llama")
 
@@ -84,7 +86,7 @@ def write(
 
 
 @torch.no_grad()
-def write_each(
+def write_each(  # noqa: PLR0913 - each is a choice of its own
     model: Any,
     prompts: Sequence[Sequence[int]],
     limits: Limits,
@@ -94,6 +96,7 @@ def write_each(
     fixed_shapes: bool | None = None,
     drawing: Draw | None = None,
     recorder: Recorder | None = None,
+    watch: Watch | None = None,
 ) -> Iterator[list[int]]:
     """Each prompt with what the model writes after it, up to the end mark, which is left out.
 
@@ -101,6 +104,7 @@ def write_each(
     model: as `writer_of` gives it. generator: a CPU's. guard: bans mentions.
     fixed_shapes: keep all rows and the widest buffers to the end; by default so on a GPU only.
     recorder: of a pass in fixed shapes; by default a GPU's, for models that are known.
+    watch: called after each token, on a GPU now and then, with what gives the texts so far.
     drawing: by default temperature 1, nucleus TOP_P; among the TOP_K likeliest in any case.
     """
     on_gpu = next(model.parameters()).device.type == "cuda"
@@ -116,6 +120,8 @@ def write_each(
             for row in range(given, finished):
                 yield writing.text(row)
             given = finished
+            if watch:
+                watch(writing.texts)
             if not writing.make_room():
                 break
         if recorder and number == WARM_UP:
@@ -314,6 +320,10 @@ class _Generation:
         """How many prompts are finished before the first one that is not."""
         unfinished = self.rows[~self.done]
         return int(unfinished.min()) if len(unfinished) else len(self.prompts)
+
+    def texts(self) -> list[list[int]]:
+        """All prompts with what is written after them so far."""
+        return [self.text(number) for number in range(len(self.prompts))]
 
     def text(self, number: int) -> list[int]:
         """A prompt with what was written after it, without the end mark."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
-from tasks.generation.decoding import Draw, Limits, write_each
+from tasks.generation.decoding import Draw, Limits, Watch, write_each
 from tasks.generation.lean_llama import lean_llama
 from tasks.generation.mention_guard import mention_guard
 from tasks.generation.packed_products import can_pack, pack
@@ -17,6 +18,8 @@ from tasks.generation.sampling import BATCH, MAX_TOKENS, MIN_TOKENS, prompt_of, 
 from tasks.training.compute.gpu import best_device
 from tasks.training.compute.precision import has_fast_bf16
 from tasks.training.data.documents import context_of, marks_of
+
+_BETWEEN = 0.2  # seconds between two looks at posts that are being written
 
 
 class ReleaseWriter:
@@ -48,12 +51,14 @@ class ReleaseWriter:
         keep_mentions: bool = False,
         max_tokens: int = MAX_TOKENS,
         drawing: Draw | None = None,
+        show: Callable[[list[str]], None] | None = None,
     ) -> Iterator[str]:
         """So many posts, the start included, in order; the same seed writes the same posts.
 
         max_tokens: of a post; a start may have half of them, of a longer one the end is left out.
         keep_mentions: whether `@somebody` may be written, or any at sign; a start may in any case.
         drawing: by default temperature 1 and nucleus 0.95.
+        show: is given all posts as far as they are written, a few times a second.
         """
         most = min(max_tokens, self.longest)
         prompt = [self._marks.begin, *prompt_of(self._tokenizer, start, most // 2)]
@@ -67,9 +72,23 @@ class ReleaseWriter:
                 generator=generator,
                 guard=None if keep_mentions else self._guard,
                 drawing=drawing,
+                watch=self._watch(show) if show else None,
             )
             for row in rows:
                 yield text_of(self._tokenizer, row[1:])
+
+    def _watch(self, show: Callable[[list[str]], None]) -> Watch:
+        shown_at = 0.0
+
+        def watch(texts: Callable[[], list[list[int]]]) -> None:
+            nonlocal shown_at
+            if time.monotonic() - shown_at < _BETWEEN:
+                return
+            # The last token may be the beginning of a letter.
+            show([text_of(self._tokenizer, row[1:]).rstrip("\ufffd") for row in texts()])
+            shown_at = time.monotonic()
+
+        return watch
 
 
 class _Loaded(NamedTuple):

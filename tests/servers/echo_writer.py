@@ -24,6 +24,7 @@ def main() -> None:
             for number in range(command["number"]):
                 if command["start"] == "slow":
                     interruption.pause(0.02)
+                answer({"drafts": [f"{command['start']} {number}"] * command["number"]})
                 answer({"post": f"{command['start']} {number} {command['seed']}"})
         except Interrupted:
             pass

@@ -1,4 +1,4 @@
-// Posts of a bot, each shown as soon as it is written.
+// Posts of a bot, shown while they are written.
 "use strict";
 const form = document.getElementById("write");
 const list = document.getElementById("posts");
@@ -17,7 +17,20 @@ temperature.addEventListener("input", () => {
   shown.textContent = Number(temperature.value).toFixed(1);
 });
 
+const showPost = (number, text) => {
+  const item = list.children[number] || list.appendChild(document.createElement("li"));
+  if (!item.firstChild) {
+    item.className = "post";
+    item.append(document.createElement("span"));
+    item.firstChild.className = "text";
+    item.firstChild.dir = "auto";
+  }
+  item.firstChild.textContent = text;
+  return item;
+};
+
 const finish = (text) => {
+  for (const item of list.querySelectorAll(".now")) item.classList.remove("now");
   if (stream) stream.close();
   stream = null;
   go.disabled = false;
@@ -38,8 +51,9 @@ form.addEventListener("submit", async (event) => {
     temperature: field("temperature"),
   });
   if (field("seed")) asked.set("seed", field("seed"));
-  const address = `/api/bots/${encodeURIComponent(form.dataset.bot)}/posts?${asked}`;
+  const address = `/api/bots/${encodeURIComponent(form.dataset.bot)}/posts?drafts=true&${asked}`;
   let seed = null;
+  let finished = 0;
   stream = new EventSource(address);
   const on = (name, act) => stream.addEventListener(name, (e) => act(JSON.parse(e.data)));
   on("seed", (given) => {
@@ -51,12 +65,14 @@ form.addEventListener("submit", async (event) => {
   });
   on("loading", () => { state.textContent = "Loading the bot …"; });
   on("loaded", () => { state.textContent = "Writing …"; });
+  on("drafts", (texts) => {
+    texts.forEach((text, number) => {
+      if (number >= finished) showPost(number, text).classList.add("now");
+    });
+  });
   on("post", (text) => {
-    const item = document.createElement("li");
-    item.dir = "auto";
-    item.className = "post";
-    item.textContent = text;
-    list.append(item);
+    showPost(finished, text).classList.remove("now");
+    finished += 1;
   });
   on("failure", (message) => finish(message));
   on("end", (end) => {

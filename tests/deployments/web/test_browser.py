@@ -92,6 +92,7 @@ def test_bots_are_looked_at_and_write(browser: Browser, page: Page, width: str) 
         tab.get_by_text("3 posts in").wait_for()
         posts = tab.locator("#posts li").all_inner_texts()
         assert posts == [f"{markup} {number} 7" for number in range(3)]
+        assert tab.locator("#posts .now").count() == 0
         check(tab)
         tab.goto("/make")
         tab.get_by_role("button", name="Add an account").click()

@@ -27,7 +27,7 @@ from tests.sample_posts import write_table
 from tests.servers.bluesky import element, running_bluesky
 from tests.servers.community_archive import running_community_archive
 from tests.servers.community_client import timeline
-from tests.servers.prefect_site import running_site
+from tests.servers.prefect_site import running_site, until
 
 BINARY = {"Content-Type": "application/octet-stream"}
 AGREED = {"agreed": True, "name": "Alice A."}
@@ -259,6 +259,54 @@ def test_under_serve_the_workers_make_it(
     assert state["curve"][-1][0] == 100
     assert {each["state"] for each in state["steps"]} == {"done"}
     assert "retrain @alice" in runs
+
+
+@pytest.mark.slow
+def test_what_workers_make_is_cancelled_before_and_while_they_train(
+    page: Page,
+    visitor: httpx.Client,
+    tmp_path: Path,
+    tiny_base: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HUGGINGTWEETS_BASE", str(tiny_base))
+    settings.cache_clear()
+    table = write_table(tmp_path / "posts.csv", posts=20_000).read_bytes()
+
+    def begun(handle: str) -> str:
+        job = start(visitor, {"upload": upload(visitor, table, "a.csv"), "handle": handle})
+        assert ended(visitor, job)["phase"] == "consent"
+        assert visitor.post(f"/api/jobs/{job}/consent", json=AGREED).status_code == 204
+        return job
+
+    def shows(job: str, **values: Any) -> bool:
+        state = visitor.get(f"/api/jobs/{job}").json()
+        steps = {each["step"]: each["state"] for each in state["steps"]}
+        assert state["phase"] in ("waiting", "making"), state
+        return values.items() <= {**steps, "run": state["run"]}.items()
+
+    def cancelled(job: str) -> None:
+        assert visitor.delete(f"/api/jobs/{job}").status_code == 204
+        assert ended(visitor, job, "done", "failed", "cancelled")["phase"] == "cancelled"
+
+    with running_site(tmp_path / "site", STORAGE=str(tmp_path / "storage")) as site:
+        site.deploy()
+        monkeypatch.setenv("PREFECT_API_URL", site.url)
+        waiting = begun("alice")
+        until(lambda: shows(waiting, run="Scheduled"), 120, "a run without a worker")
+        cancelled(waiting)
+        site.start_worker("train", "train")
+        trained = begun("bob")
+        until(lambda: shows(trained, train="running"), 240, "the training")
+        cancelled(trained)
+        until(lambda: not site.held_slots(), 60, "the end of what the run held")
+        with site.client() as client:
+            states = {run.parameters["bot"]: run.state for run in client.read_flow_runs()
+                      if "bot" in run.parameters}  # fmt: skip
+    assert {bot: state and state.name for bot, state in states.items()} == {
+        "alice": "Cancelled", "bob": "Cancelled",
+    }  # fmt: skip
+    assert visitor.get("/api/bots").json() == []
 
 
 @pytest.mark.slow

@@ -36,6 +36,16 @@ def test_a_post_is_given_before_the_others_are_finished(writer: ReleaseWriter) -
     assert list(writer.posts("", 40, 3)) == every
 
 
+def test_posts_are_shown_while_they_are_written(writer: ReleaseWriter) -> None:
+    drafts: list[list[str]] = []
+    posts = list(writer.posts("my cat", 3, 1, show=drafts.append))
+    assert posts == list(writer.posts("my cat", 3, 1))
+    assert drafts, "the first is shown at once"
+    assert drafts[0] != posts
+    for draft in drafts:
+        assert all(post.startswith(text) for post, text in zip(posts, draft, strict=True))
+
+
 def test_how_tokens_are_drawn(writer: ReleaseWriter) -> None:
     tame = {*writer.posts("my cat", 20, 1, drawing=Draw(temperature=1e-5))}
     assert len(tame) == 1, "one token has all of the probability"
