@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 _LINK = re.compile(r"https?://\S+")
 # Shown by the page itself; as what is no link they would be shown as text.
 _PICTURES = ("predictions.png", "losses.png")
-_TABLE = '<div class="scroll" role="region" aria-label="Table of the card" tabindex="0"><table>\n'
 
 
 def card_html(card: str) -> str:
@@ -34,13 +35,22 @@ def _parser() -> MarkdownIt:
     rules: dict[str, Any] = parser.renderer.rules  # type: ignore[attr-defined]  # of its HTML
     for kind in ("html_block", "html_inline", "image"):
         rules[kind] = _nothing
-    rules["table_open"] = lambda *_: _TABLE
+    rules["table_open"] = _table
     rules["table_close"] = lambda *_: "</table></div>\n"
     return parser
 
 
 def _is_allowed(url: str) -> bool:
     return url in _PICTURES or _LINK.fullmatch(url) is not None
+
+
+def _table(tokens: Sequence[Token], place: int, *_: object) -> str:
+    """Its beginning, in a frame that scrolls and, as screen readers need it, has its own name."""
+    number = sum(token.type == "table_open" for token in tokens[: place + 1])
+    return (
+        f'<div class="scroll" role="region" aria-label="Table {number} of the card" tabindex="0">'
+        "<table>\n"
+    )
 
 
 def _nothing(*_: object) -> str:
