@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
+from typing import Any
 
 from tasks.core.names import Handle
 from tasks.core.records import Post
@@ -19,7 +20,8 @@ from tasks.lake.versions import (
     Version,
     fingerprint,
     is_edited_in_place,
-    richness,
+    ranks,
+    ranks_of,
     version_of,
     versions_in,
 )
@@ -30,7 +32,7 @@ from tasks.storage import Storage
 class StoredPosts:
     """What an append has to know of an account's dataset.
 
-    ranks: computes the richness of each post's best version, which few appends ask for.
+    ranks: computes the rank of each post's best version, which few appends ask for.
     ids: of all posts. versions: a hash of each version that is stored. Python's 64-bit hash keeps a
         million posts small in memory, and is keyed by a secret of the process, so that no account
         can choose texts that collide.
@@ -102,16 +104,10 @@ def _scan(
 def _ranks(storage: Storage, snapshot: Snapshot) -> dict[str, int]:
     best: dict[str, int] = {}
     for batch in scan_batches(storage, locations(storage, snapshot), VERSION_COLUMNS):
-        for version in versions_in(batch):
-            best[version[0]] = max(best.get(version[0], -1), _rank(version))
+        ids: list[Any] = batch["id"].to_pylist()
+        for post_id, rank in zip(ids, ranks(batch).to_pylist(), strict=True):
+            best[post_id] = max(best.get(post_id, -1), rank)
     return best
-
-
-def _rank(version: Version) -> int:
-    """The richness as one number, which takes less memory."""
-    is_rich, is_known, is_clean, length, is_dated, has_language = richness(version)
-    flags = is_rich << 2 | is_known << 1 | is_clean
-    return flags << 64 | length << 2 | is_dated << 1 | has_language
 
 
 @dataclass
@@ -135,10 +131,15 @@ class NewPosts:
         """The posts to write, batch by batch."""
         for batch in batches:
             self.seen += len(batch)
-            given = (self._under_its_id(replace_surrogates(post)) for post in batch)
-            if new := [post for post in given if self._is_new(post)]:
+            if new := self._new_ones([*map(replace_surrogates, batch)]):
                 yield new
         self.new = len(self._counted - self.stored.replaced - self.replaced)
+
+    def _new_ones(self, posts: list[Post]) -> list[Post]:
+        # Computed for all at once, where one is asked for; a post's id has no part in its rank.
+        every = cache(lambda: ranks_of([*map(version_of, posts)]))
+        given = zip(map(self._under_its_id, posts), range(len(posts)), strict=True)
+        return [post for post, place in given if self._is_new(post, partial(_at, every, place))]
 
     def _under_its_id(self, post: Post) -> Post:
         former = post.former_id
@@ -146,7 +147,7 @@ class NewPosts:
             former = self.stored.former.get(post.id)
         return post if former is None else replace(post, id=former)
 
-    def _is_new(self, post: Post) -> bool:
+    def _is_new(self, post: Post, rank: Callable[[], int]) -> bool:
         self.replaced.update(post.replaces)
         version = version_of(post)
         key = hash(version)
@@ -154,14 +155,18 @@ class NewPosts:
             if self.with_repeats and key not in self.stored.own:
                 self.repeats.add(fingerprint(version))
             return False
-        if post.id not in self._counted and self._is_better(version):
+        if post.id not in self._counted and self._is_better(version, rank):
             self._counted.add(post.id)
         self.stored.add(version, key)
         self.stored.own.add(key)
         return True
 
-    def _is_better(self, version: Version) -> bool:
+    def _is_better(self, version: Version, rank: Callable[[], int]) -> bool:
         """Whether a version counts from now on, or none of the post was stored before."""
         if version[0] not in self.stored.ids or is_edited_in_place(version[3]):
             return True
-        return _rank(version) > self.stored.best.get(version[0], -1)
+        return rank() > self.stored.best.get(version[0], -1)
+
+
+def _at(ranks: Callable[[], list[int]], place: int) -> int:
+    return ranks()[place]

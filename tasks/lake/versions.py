@@ -11,7 +11,7 @@ the version that was stored last counts.
 from __future__ import annotations
 
 import hashlib
-import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,13 +23,13 @@ from tasks.core.records import Kind, Post
 
 # What tells two versions apart.
 VERSION_COLUMNS = ["id", "text", "kind", "source", "created_at", "lang"]
+_TYPES = dict.fromkeys(VERSION_COLUMNS, pa.string()) | {"created_at": pa.int64()}
 # With the date as microseconds since 1970.
 Version = tuple[str, str, str, str, int | None, str | None]
 
 _POOR = "table"
-# `\xe2`, a literal `\n`, `<U+0001F602>`, UTF-8 read as Windows-1252, HTML twice escaped. Python
-# and Arrow read the pattern in the same way.
-_ESCAPED = re.compile(r"\\x[0-9a-f]{2}|\\n|<U\+[0-9A-F]{4,8}>|&amp;[a-z]+;|â€|ðŸ|Ã[\x80-\xbf]")
+# `\xe2`, a literal `\n`, `<U+0001F602>`, UTF-8 read as Windows-1252, HTML twice escaped.
+_ESCAPED = r"\\x[0-9a-f]{2}|\\n|<U\+[0-9A-F]{4,8}>|&amp;[a-z]+;|â€|ðŸ|Ã[\x80-\xbf]"
 # Sources whose posts keep their ids when their authors edit them.
 _EDITED_IN_PLACE = frozenset(("bluesky", "mastodon"))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -48,22 +48,35 @@ def is_edited_in_place(source: str) -> bool:
     return source in _EDITED_IN_PLACE
 
 
-def richness(version: Version) -> tuple[bool, bool, bool, int, bool, bool]:
-    """Of two versions of a post the one with more counts; equal ones are as good."""
-    _, text, kind, source, created_at, lang = version
-    in_place = source in _EDITED_IN_PLACE
-    known = kind != Kind.POST and not in_place
-    is_clean = in_place or _ESCAPED.search(text) is None
-    length = 0 if in_place else len(text)
-    is_dated, has_language = created_at is not None, lang is not None
-    return (
-        source != _POOR,
-        known,
-        is_clean,
-        length,
-        is_dated and not in_place,
-        has_language and not in_place,
+def ranks(rows: Any) -> Any:
+    """A number for each row of a table or a batch: of two versions of a post the higher counts.
+
+    Equal ones are as good. The rows have `VERSION_COLUMNS`; the numbers are int64.
+    """
+    in_place = pc.is_in(rows["source"], pa.array(sorted(_EDITED_IN_PLACE)))
+    flags = (  # each counts more than all that come after it
+        (pc.not_equal(rows["source"], pa.scalar(_POOR)), 62),
+        (pc.and_not(pc.not_equal(rows["kind"], pa.scalar(str(Kind.POST))), in_place), 61),
+        (pc.or_(in_place, pc.invert(_is_escaped(rows["text"]))), 60),
+        (pc.and_not(pc.is_valid(rows["created_at"]), in_place), 1),
+        (pc.and_not(pc.is_valid(rows["lang"]), in_place), 0),
     )
+    length = pc.if_else(in_place, 0, pc.utf8_length(rows["text"]))
+    rank = pc.shift_left(length.cast(pa.int64()), _number(2))
+    for flag, bit in flags:
+        rank = pc.bit_wise_or(rank, pc.shift_left(flag.cast(pa.int64()), _number(bit)))
+    return rank
+
+
+def ranks_of(versions: Sequence[Version]) -> list[int]:
+    """The ranks of versions."""
+    columns = zip(_TYPES, zip(*versions, strict=True), strict=True)
+    rows = pa.table({name: pa.array(values, _TYPES[name]) for name, values in columns})
+    return list(ranks(rows).to_pylist())
+
+
+def _number(value: int) -> Any:
+    return pa.scalar(value, pa.int64())
 
 
 def fingerprint(version: Version) -> int:
@@ -101,33 +114,17 @@ def _by_richness(table: pa.Table, rows: Any) -> pa.Table:
     in_place = pc.is_in(table["source"], pa.array(sorted(_EDITED_IN_PLACE)))
     keys = {
         "id": table["id"],
-        "is_rich": pc.not_equal(table["source"], pa.scalar(_POOR)),
-        "is_known": pc.and_not(pc.not_equal(table["kind"], pa.scalar(str(Kind.POST))), in_place),
-        "is_clean": pc.or_(in_place, pc.invert(_is_escaped(table["text"]))),
-        "length": pc.if_else(in_place, 0, pc.utf8_length(table["text"])),
-        "is_dated": pc.and_not(pc.is_valid(table["created_at"]), in_place),
-        "has_language": pc.and_not(pc.is_valid(table["lang"]), in_place),
+        "rank": ranks(table),
         "order": pc.if_else(in_place, rows, -1),
-        "text": table["text"],
-        "kind": table["kind"],
-        "source": table["source"],
-        "created_at": table["created_at"],
-        "lang": table["lang"],
+        **{name: table[name] for name in VERSION_COLUMNS if name != "id"},
         "row": rows,
     }
-    keys = {name: _sortable(column) for name, column in keys.items()}
     order = pc.sort_indices(pa.table(keys), sort_keys=[(name, "ascending") for name in keys])
     return pa.table({"id": keys["id"], "row": rows}).take(order)
 
 
 def _is_escaped(texts: Any) -> Any:
-    return pc.match_substring_regex(texts, _ESCAPED.pattern)
-
-
-def _sortable(column: Any) -> Any:
-    """Arrow sorts no booleans."""
-    values = column if isinstance(column, pa.Array | pa.ChunkedArray) else pa.array(column)
-    return values.cast(pa.int8()) if pa.types.is_boolean(values.type) else values
+    return pc.match_substring_regex(texts, _ESCAPED)
 
 
 def _last_of_each(ordered: pa.Table) -> Any:
