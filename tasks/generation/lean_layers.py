@@ -25,6 +25,20 @@ def attend(
     return torch.matmul(weights, value).view(rows, heads, queries, value.size(-1))
 
 
+class Product(torch.nn.Linear):
+    """A product whose weights are given: random ones are not drawn first."""
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None = None) -> None:
+        outputs, inputs = weight.shape
+        super().__init__(inputs, outputs, bias=bias is not None, device="meta")
+        self.weight = torch.nn.Parameter(weight, requires_grad=False)
+        if bias is not None:
+            self.bias = torch.nn.Parameter(bias, requires_grad=False)
+
+    def reset_parameters(self) -> None:
+        """Do nothing: on the meta device, drawing loads torch's compiler."""
+
+
 class LeanLlamaLayer(torch.nn.Module):
     """Does what the LlamaDecoderLayer does that it is made from."""
 
@@ -62,14 +76,12 @@ class LeanLlamaLayer(torch.nn.Module):
         return hidden + self.fall(self.act(gate) * up)  # type: ignore[no-any-return]  # transformers is untyped
 
 
-def _joined(products: list[Any]) -> torch.nn.Linear:
+def _joined(products: list[Any]) -> Product:
     """Several linear modules side by side as one."""
-    inputs, outputs = products[0].in_features, sum(product.out_features for product in products)
-    joint = torch.nn.Linear(inputs, outputs, bias=products[0].bias is not None, device="meta")
-    for name, _ in list(joint.named_parameters()):
-        parts = torch.cat([getattr(product, name).detach() for product in products])
-        setattr(joint, name, torch.nn.Parameter(parts, requires_grad=False))
-    return joint
+    weight = torch.cat([product.weight.detach() for product in products])
+    if products[0].bias is None:
+        return Product(weight)
+    return Product(weight, torch.cat([product.bias.detach() for product in products]))
 
 
 def normed(norm: Any, hidden: torch.Tensor) -> torch.Tensor:

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from tasks.core.records import ADAPTER_WEIGHTS, WEIGHTS
-from tasks.generation.lean_layers import LeanLlamaLayer, normed
+from tasks.generation.lean_layers import LeanLlamaLayer, Product, normed
 
 # What the layers here take for granted.
 _USUAL = {
@@ -44,8 +44,8 @@ class LeanLlama(torch.nn.Module):
         super().__init__()
         self.config = SimpleNamespace(**config)
         tokens = weights["model.embed_tokens.weight"]
-        self.embedding = torch.nn.Embedding(len(tokens), tokens.size(1), device="meta")
-        self.embedding.weight = torch.nn.Parameter(tokens, requires_grad=False)
+        # Whose own weights, drawn first on the meta device, would load torch's compiler.
+        self.embedding = torch.nn.Embedding.from_pretrained(tokens)  # type: ignore[no-untyped-call]  # so in torch
         self.layers = torch.nn.ModuleList(
             LeanLlamaLayer(_layer(config, weights, number))
             for number in range(config["num_hidden_layers"])
@@ -53,7 +53,9 @@ class LeanLlama(torch.nn.Module):
         self.norm = _Norm(weights["model.norm.weight"], config["rms_norm_eps"])
         head = "lm_head.weight"
         is_tied = config["tie_word_embeddings"] or head not in weights
-        self.head = _linear(self.embedding.weight if is_tied else weights[head])
+        self.head = Product(tokens if is_tied else weights[head])
+        if is_tied:
+            self.head.weight = self.embedding.weight
         size = _head_size(config)
         steps = torch.arange(0, size, 2, dtype=torch.float32) / size
         self.frequencies: torch.Tensor
@@ -85,11 +87,19 @@ def lean_llama(folder: Path, device: torch.device, dtype: torch.dtype) -> LeanLl
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         if not _is_usual(config) or (folder / ADAPTER_WEIGHTS).exists():
             return None
-        found = load_file(folder / WEIGHTS)
-        weights = {name: each.to(device, dtype) for name, each in found.items()}
-        return LeanLlama(config, weights).to(device).eval() if _fit(config, weights) else None
+        weights = load_file(folder / WEIGHTS)
+        return (
+            _converted(LeanLlama(config, weights), device, dtype) if _fit(config, weights) else None
+        )
     except _UNREADABLE:
         return None
+
+
+def _converted(model: LeanLlama, device: torch.device, dtype: torch.dtype) -> LeanLlama:
+    """The model on its device; converted once it is put together, so that less is copied."""
+    for parameter in model.parameters():
+        parameter.data = parameter.data.to(device, dtype)
+    return model.to(device).eval()
 
 
 def _is_usual(config: Any) -> bool:
@@ -140,19 +150,12 @@ class _Norm(torch.nn.Module):
         self.variance_epsilon = epsilon
 
 
-def _linear(weight: torch.Tensor) -> torch.nn.Linear:
-    outputs, inputs = weight.shape
-    product = torch.nn.Linear(inputs, outputs, bias=False, device="meta")
-    product.weight = torch.nn.Parameter(weight, requires_grad=False)
-    return product
-
-
 def _layer(config: Mapping[str, Any], weights: Weights, number: int) -> SimpleNamespace:
     """A layer's parts under the names that transformers gives them."""
     prefix = f"model.layers.{number}."
 
-    def product(name: str) -> torch.nn.Linear:
-        return _linear(weights[f"{prefix}{name}.weight"])
+    def product(name: str) -> Product:
+        return Product(weights[f"{prefix}{name}.weight"])
 
     def norm(name: str) -> _Norm:
         return _Norm(weights[f"{prefix}{name}.weight"], config["rms_norm_eps"])

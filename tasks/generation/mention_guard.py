@@ -15,9 +15,10 @@ what is left to do while a post is written is a look into a table.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -106,23 +107,28 @@ def token_bytes(tokenizer: Any) -> list[bytes]:
     special = set(tokenizer.all_special_ids) | _hidden(tokenizer)
     names = {number: name for name, number in tokenizer.get_vocab().items()}
     added = set(tokenizer.added_tokens_decoder)
+    others = special | added
+    pieces = ["" if each in others else names.get(each, "") for each in range(max(names) + 1)]
     alphabet = _byte_alphabet()
-    pieces = "".join(name for number, name in names.items() if number not in added)
-    byte_level = set(pieces) <= set(alphabet)
+    byte_level = set("".join(pieces)) <= set(alphabet)
+    spelled = _in_bytes(pieces, alphabet) if byte_level else [*map(_with_blanks, pieces)]
+    for number in added & names.keys() - special:
+        spelled[number] = names[number].encode()
+    return spelled
 
-    def spelled(number: int) -> bytes:
-        name = str(names.get(number, ""))
-        if number in special:
-            return b""
-        if number in added:
-            return name.encode()
-        if byte_level:
-            return bytes(alphabet[letter] for letter in name)
-        if found := _BYTE_TOKEN.fullmatch(name):
-            return bytes([int(found[1], 16)])
-        return name.replace("▁", " ").encode()
 
-    return [spelled(number) for number in range(max(names) + 1)]
+def _in_bytes(pieces: Sequence[str], alphabet: Mapping[str, int]) -> list[bytes]:
+    """Pieces whose letters stand for bytes; all at once, since vocabularies are long."""
+    codes = {ord(letter): code for letter, code in alphabet.items()}
+    text = "".join(pieces).translate(codes).encode("latin-1")
+    ends = accumulate(map(len, pieces))
+    return [text[end - len(piece) : end] for piece, end in zip(pieces, ends, strict=True)]
+
+
+def _with_blanks(piece: str) -> bytes:
+    if found := _BYTE_TOKEN.fullmatch(piece):
+        return bytes([int(found[1], 16)])
+    return piece.replace("▁", " ").encode()
 
 
 def _hidden(tokenizer: Any) -> set[int]:

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import torch
 
 from tasks.generation.decoding import Draw, Limits, Watch, write_each
+from tasks.generation.fast_products import use_fast_products
 from tasks.generation.lean_llama import lean_llama
 from tasks.generation.mention_guard import mention_guard
-from tasks.generation.packed_products import can_pack, pack
 from tasks.generation.plain_tokenizer import plain_tokenizer
 from tasks.generation.sampling import BATCH, MAX_TOKENS, MIN_TOKENS, prompt_of, text_of
 from tasks.training.compute.gpu import best_device
@@ -106,8 +106,7 @@ def _lean(folder: Path, device: torch.device, dtype: torch.dtype) -> _Loaded | N
     writer = lean_llama(folder, device, dtype) if tokenizer else None
     if writer is None:
         return None
-    if can_pack(next(writer.parameters())):
-        pack(writer)
+    use_fast_products(writer)
     return _Loaded(writer, tokenizer, writer.config.vocab_size, writer.config)
 
 

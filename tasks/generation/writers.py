@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
+from tasks.generation.fast_products import use_fast_products
 from tasks.generation.lean_layers import LeanLlamaLayer
-from tasks.generation.packed_products import can_pack, pack
 from tasks.training.compute.precision import has_fast_bf16
 
 # Models that ask of their products nothing but to be computed.
@@ -31,9 +31,7 @@ def writer_of(model: Any) -> Any:
     if model.config.model_type == "llama":
         layers = [LeanLlamaLayer(layer) for layer in writer.model.layers]
         writer.model.layers = torch.nn.ModuleList(layers)
-    if can_pack(next(writer.parameters())) and model.config.model_type in _PACKABLE:
-        pack(writer)
-    else:
+    if not (model.config.model_type in _PACKABLE and use_fast_products(writer)):
         writer.get_output_embeddings().register_forward_pre_hook(_in_one_piece)
     return writer
 

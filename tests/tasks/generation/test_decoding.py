@@ -23,8 +23,13 @@ from tasks.generation.decoding import (
     write,
     write_each,
 )
+from tasks.generation.fast_products import (
+    PackedProduct,
+    WeightsFirst,
+    can_pack,
+    use_fast_products,
+)
 from tasks.generation.lean_layers import LeanLlamaLayer
-from tasks.generation.packed_products import PackedProduct, can_pack, pack
 from tasks.generation.writers import writer_of
 from tasks.training.engine import Engine
 from tests.tasks.training.recording import FakeRecorder
@@ -101,9 +106,33 @@ def test_a_packed_product_is_the_same(plain: torch.nn.Module) -> None:
     inputs = torch.randn(3, 5, 48, dtype=torch.bfloat16)[:, -1:]  # with gaps
     expected = plain(inputs)
     holder = torch.nn.Sequential(plain)
-    pack(holder)
+    assert use_fast_products(holder)
     assert isinstance(holder[0], PackedProduct)
     torch.testing.assert_close(holder(inputs), expected, rtol=0.016, atol=1e-3)
+
+
+@pytest.mark.parametrize("rows", [1, 5, 16])
+@pytest.mark.parametrize("bias", [False, True])
+@torch.no_grad()
+def test_a_product_with_its_weights_first_is_the_same(bias: bool, rows: int) -> None:
+    plain = torch.nn.Linear(48, 80, bias=bias)
+    inputs = torch.randn(rows, 5, 48)[:, -1:]  # with gaps
+    torch.testing.assert_close(WeightsFirst(plain)(inputs), plain(inputs), rtol=1e-5, atol=1e-6)
+
+
+def test_fast_products_are_for_linear_ones_that_share_the_work_badly() -> None:
+    holder = torch.nn.Sequential(torch.nn.Linear(4, 4), Conv1D(4, 4))
+    assert not use_fast_products(torch.nn.Sequential(torch.nn.Linear(4, 4, dtype=torch.float64)))
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        assert not use_fast_products(holder)
+        torch.set_num_threads(2)
+        changed = use_fast_products(holder)
+    finally:
+        torch.set_num_threads(threads)
+    assert changed == torch.backends.mkl.is_available() == isinstance(holder[0], WeightsFirst)
+    assert isinstance(holder[1], Conv1D)
 
 
 @pytest.mark.parametrize("columns", [3000, 3001, 8192, 300])
