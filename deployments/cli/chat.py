@@ -12,6 +12,7 @@ import typer
 
 from deployments import console
 from deployments.cli.checks import check_base, released_bot
+from deployments.cli.common import quick_loading
 from deployments.cli.generate import check_draw, drawn_seed, print_posts, refuse_undecodable
 from deployments.cli.options import (
     SEEDS,
@@ -109,12 +110,14 @@ def chat(
     check_base(base)
     storage, release = released_bot(bot)
     console.note(f"Loading @{release.bot} …")
-    from tasks.generation.release_writer import ReleaseWriter
+    with quick_loading():
+        from tasks.generation.release_writer import ReleaseWriter
 
     chosen = drawn_seed() if seed is None else seed
     options = {"max_tokens": max_tokens, "keep_mentions": keep_mentions}
     with storage.folder(release.folder) as folder:
-        writer = ReleaseWriter(folder, base)
+        with quick_loading():
+            writer = ReleaseWriter(folder, base)
         console.note("Type the start of a post; /help lists commands, Ctrl-D ends.")
         talk(Chat(writer.posts, number, temperature, top_p, chosen, options), f"@{release.bot}> ")
 

@@ -12,6 +12,7 @@ import typer
 
 from deployments import console
 from deployments.cli.checks import check_base, released_bot
+from deployments.cli.common import quick_loading
 from deployments.cli.options import (
     BotName,
     KeepMentions,
@@ -49,12 +50,14 @@ def generate(
         raise BadInput("--json and --null: choose one")
     check_draw(temperature, top_p)
     check_base(base)
-    storage, release = released_bot(bot)
-    from tasks.generation.decoding import Draw
-    from tasks.generation.release_writer import ReleaseWriter
+    with quick_loading():
+        storage, release = released_bot(bot)
+        from tasks.generation.decoding import Draw
+        from tasks.generation.release_writer import ReleaseWriter
 
     with storage.folder(release.folder) as folder:
-        writer = ReleaseWriter(folder, base)
+        with quick_loading():
+            writer = ReleaseWriter(folder, base)
         posts = writer.posts(
             start,
             number,
