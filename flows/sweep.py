@@ -53,7 +53,7 @@ def sweep(
     show_table(rows, f"{len(specs)} settings on {', '.join(f'@{each.bot}' for each in inputs)}")
     name = str(flow_run.name)
     keep_trials(name, rows)
-    track_sweep(name, rows)
+    track_sweep(name, [each.bot.name for each in inputs], rows)
     return rows
 
 

@@ -29,6 +29,7 @@ from tasks.publishing.release_contents import ReleaseContents
 from tasks.publishing.releases import latest_release, publish_locally, revision_of
 from tasks.storage import storage_root
 from tasks.storage.opt_outs import refuse_opted_out
+from tasks.tracking.sweep_reports import report_url
 
 
 def latest_release_of(bot: Bot) -> Release | None:
@@ -77,6 +78,7 @@ def publish(  # noqa: PLR0913 - a release is made of all that came before
         tracked=tracked,
         namespace=settings().hub_namespace if for_hub else None,
         project_url=settings().project_url,
+        sweep_url=report_url(storage, bot),
         site_url=settings().site_url,
         gate=gate,
         languages=corpus.languages or (),

@@ -48,13 +48,21 @@ def track(
 
 
 @task(name="track sweep")
-def track_sweep(name: str, rows: list[dict[str, Any]]) -> str | None:
-    """Log the table of a sweep; trouble with the service is a warning, never a failure."""
+def track_sweep(name: str, bots: list[str], rows: list[dict[str, Any]]) -> str | None:
+    """Log the table of a sweep, and note its page for the cards of its bots.
+
+    Trouble with the service is a warning, never a failure.
+    """
+    from tasks.tracking.sweep_reports import keep_report
     from tasks.tracking.sweep_runs import track_trials
     from tasks.tracking.wandb_environment import tracking_folder
 
-    folder = tracking_folder(storage_root(), settings()) / SWEEPS
-    return track_trials(name, rows, folder=folder, settings=settings())
+    storage = storage_root()
+    folder = tracking_folder(storage, settings()) / SWEEPS
+    url = track_trials(name, rows, folder=folder, settings=settings())
+    if url is not None:
+        keep_report(storage, bots, name, url)
+    return url
 
 
 def _tables(storage: Storage, corpus: Corpus) -> Tables:

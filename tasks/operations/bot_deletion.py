@@ -13,6 +13,7 @@ from tasks.storage import Storage
 # a crash they still say that there is something to delete.
 FOLDERS = (
     "consents",
+    "sweep-reports",
     "attempts",
     "due",
     "states",

@@ -33,6 +33,7 @@ from tasks.publishing.releases import evaluation_of, is_public, publish_locally,
 from tasks.registry.outcomes import load_outcome
 from tasks.storage import Storage
 from tasks.storage.opt_outs import refuse_opted_out
+from tasks.tracking.sweep_reports import report_url
 
 _FOLDER_BASE = "a local folder"  # whose name a release does not record
 
@@ -86,6 +87,7 @@ def _contents_of(storage: Storage, release: Release, *, for_hub: bool) -> Releas
         tracked=TrackedRun(url=training.get("run"), preprocess_url=training.get("preprocess_run")),
         namespace=settings().hub_namespace if for_hub else None,
         project_url=settings().project_url,
+        sweep_url=report_url(storage, bot),
         site_url=settings().site_url,
         gate=_gate(metrics.get("gate")),
         languages=corpus.languages or (),

@@ -55,6 +55,7 @@ def render_card(contents: ReleaseContents, ggufs: Sequence[str] = ()) -> str:
         base_on_hub=hub_id(contents.base) is not None,
         hyperparameters=list(_hyperparameters(contents)),
         tracked=_link(contents.tracked.url),
+        swept=_link(contents.sweep_url),
         preprocessed=_link(contents.tracked.preprocess_url),
         samples=contents.evaluation.samples or len(contents.evaluation.predictions),
         gate=[markdown(reason) for reason in contents.gate.reasons] if contents.gate else [],

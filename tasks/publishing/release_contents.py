@@ -31,6 +31,7 @@ class ReleaseContents:
     tracked: where the training was tracked; empty if it was not.
     namespace: the Hub user or organisation that will publish the release, or None.
     project_url: the page of this project that the card links to, or None for no link.
+    sweep_url: the page of the last sweep of the bot's settings, or None.
     site_url: where the site with this bot's page is, or None.
     gate: the verdict on the bot, or None where there is none.
     languages: of the kept posts, as the corpus names them.
@@ -53,6 +54,7 @@ class ReleaseContents:
     tracked: TrackedRun
     namespace: str | None = None
     project_url: str | None = None
+    sweep_url: str | None = None
     site_url: str | None = None
     gate: Gate | None = None
     languages: tuple[str, ...] = ()

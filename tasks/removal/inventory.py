@@ -35,6 +35,7 @@ OF_BOTS = (
     "due",
     "attempts",
     "consents",
+    "sweep-reports",
 )
 _SHARED = ("*", "nights/*")
 _TRIES = 5  # to delete a folder that others write into

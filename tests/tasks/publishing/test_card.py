@@ -255,6 +255,13 @@ def test_the_run_is_linked_where_it_is_online(contents):
     assert render_card(replace(contents, tracked=odd)) == offline
 
 
+def test_the_report_of_a_sweep_is_linked_where_there_is_one(contents):
+    assert "sweep" not in render_card(contents)
+    url = "https://wandb.ai/me/huggingtweets/runs/abc"
+    assert f"[the report of the sweep]({url})" in render_card(replace(contents, sweep_url=url))
+    assert "sweep" not in render_card(replace(contents, sweep_url="javascript:alert(1)"))
+
+
 def test_the_projects_page_is_linked_where_there_is_one(contents):
     assert "[huggingtweets]" not in render_card(contents)
     linked = render_card(replace(contents, project_url="https://example.org/huggingtweets"))
