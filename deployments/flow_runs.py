@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 
 def start_prefect() -> None:
-    """Start what Prefect needs, which takes seconds, and show the log from here on."""
+    """Start what Prefect needs, which takes seconds, and show the log from here on.
+
+    Raises StorageUnusable first, where a flow could write nothing.
+    """
+    from tasks.storage import storage_root
+
+    storage_root().require_writable()
     show_progress()
     console.note("Starting Prefect …")
     _temporary_server()

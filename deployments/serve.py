@@ -47,7 +47,8 @@ def serve(port: int, host: str, web_port: int = 0) -> None:
     refuse_used_port(host, port)
     if web_port:
         refuse_used_port(host, web_port, "--web-port")
-    storage = storage_root()  # an unusable one is reported now, not in the middle of a night
+    storage = storage_root()
+    storage.require_writable()  # reported now, not in the middle of a night
     environment = process_environment(host, port)
     url = environment["PREFECT_API_URL"]
     with _until_interrupted() as supervisor:

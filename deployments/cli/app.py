@@ -36,7 +36,7 @@ from deployments.cli.sweep import sweep
 from deployments.cli.sync import sync
 from deployments.cli.tidy import tidy
 from deployments.cli.web import web
-from tasks.core.errors import BadInput, HuggingtweetsError, Interrupted
+from tasks.core.errors import BadInput, HuggingtweetsError, Interrupted, WrongStorage
 from tasks.orchestration.signals import EXIT_CODE
 
 app = typer.Typer(
@@ -117,7 +117,7 @@ def _run(words: list[str]) -> int:
         return int(app(words, prog_name="huggingtweets", standalone_mode=False) or 0)
     except TyperException as error:
         return _report(_usage(error), 2)
-    except BadInput as error:
+    except (BadInput, WrongStorage) as error:
         return _report(error, 2)
     except Interrupted as error:
         return _report(error, EXIT_CODE)

@@ -10,7 +10,7 @@ import typer
 from deployments import console
 from deployments.cli.checks import check_base, released_bot
 from deployments.cli.options import BotName, OwnBase
-from tasks.core.errors import BadInput, StorageUnusable
+from tasks.core.errors import BadInput
 from tasks.core.gguf_kinds import GgufKind
 
 
@@ -31,11 +31,12 @@ def export(
     if target.exists() and not target.is_dir():
         raise BadInput(f"{target}: a file of this name is there: name a folder")
     from tasks.operations.gguf_export import export_gguf
+    from tasks.storage.storage_errors import kind_of
 
     try:
         file, modelfile = export_gguf(storage, release, gguf, target, base)
     except OSError as error:
-        raise StorageUnusable(f"{target}: {error.strerror}: name another folder") from error
+        raise kind_of(error)(f"{target}: {error.strerror}: name another folder") from error
     console.say(f"{file}  {console.human_size(file.stat().st_size)}")
     console.say(f"{modelfile}")
     console.note(

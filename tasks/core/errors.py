@@ -20,7 +20,8 @@
     │   ├── ProcessCrashed        a bot whose retrains ended its process several times
     │   ├── BaseUnavailable       the pretrained model is unknown or cannot be trained
     │   ├── DamagedState          a state file of one bot, account or night cannot be read
-    │   └── StorageUnusable       no permission, no space, not a folder
+    │   └── StorageUnusable       no space is left, or a file in it is damaged
+    │       └── WrongStorage      not a folder, no permission, no such bucket, keys refused
     ├── Interrupted               a signal asked for the end of the process; nothing is wrong
     └── TransientError            retrying may help; may carry `next_attempt_at`
         ├── RateLimited
@@ -117,7 +118,11 @@ class DamagedState(PermanentError):
 
 
 class StorageUnusable(PermanentError):
-    """The storage root cannot be written to: permission, space, or not a folder."""
+    """The storage root cannot be written to, or a file in it is damaged."""
+
+
+class WrongStorage(StorageUnusable):
+    """What was named as the storage cannot be one, or not with these rights."""
 
 
 class Interrupted(HuggingtweetsError):

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.core.errors import BadInput, StorageUnusable
+from tasks.core.errors import BadInput
 from tasks.gallery.site_files import SiteFile
 from tasks.storage import Storage
 from tasks.storage.drafts import draft_file
+from tasks.storage.storage_errors import kind_of
 
 LISTING = "site.json"
 # Weights and pictures are never changed in place, so a site shares them with the releases.
@@ -56,7 +57,7 @@ def write_site(
     try:
         return _Build(storage, folder, public=public).run(files)
     except OSError as error:
-        raise StorageUnusable(f"site {folder}: {error.strerror or error}") from error
+        raise kind_of(error)(f"site {folder}: {error.strerror or error}") from error
 
 
 class _Build:

@@ -80,8 +80,7 @@ def _engine() -> Finding:
 def _storage(settings: Settings) -> Finding:
     try:
         storage = open_storage(settings.storage)
-        storage.write("doctor.json", b"{}\n")
-        storage.delete("doctor.json")
+        storage.require_writable()
     except HuggingtweetsError as error:
         return Finding("storage", "bad", str(error), "correct HUGGINGTWEETS_STORAGE")
     return Finding("storage", "ok", f"{storage.url} can be written to")
@@ -101,8 +100,9 @@ def _disk(settings: Settings) -> Iterator[Finding]:
 
 
 def _existing(path: Path) -> Path:
-    path = path.expanduser().absolute()
-    return next(each for each in (path, *path.parents) if each.exists())
+    """The path, or the nearest folder above it that exists."""
+    path = Path(os.path.expanduser(path)).absolute()  # noqa: PTH111 - it leaves `~nobody` as it is
+    return next(each for each in (path, *path.parents) if os.path.exists(each))  # noqa: PTH110 - it raises nothing
 
 
 def _cache(settings: Settings) -> Finding:

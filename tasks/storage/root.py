@@ -20,16 +20,17 @@ from typing import Any
 from pyarrow import ArrowInvalid
 from pyarrow import fs as pafs
 
-from tasks.core.errors import StorageUnusable
+from tasks.core.errors import WrongStorage
 from tasks.core.records import MANIFEST
 from tasks.core.settings import settings
 from tasks.storage import local_files
 from tasks.storage.drafts import draft_file, draft_folder, temporary_folder
 from tasks.storage.object_store import with_longer_retries, without_credentials
-from tasks.storage.storage_errors import reason_of, translate_errors
+from tasks.storage.storage_errors import kind_of, reason_of, translate_errors
 
 _CHUNK = 1 << 20  # bytes
 _USUAL = "use a folder, or a URL such as s3://bucket/path"
+_TRIAL = ".writable"
 _TRIES = 10  # to list a folder from which other processes delete
 
 
@@ -161,6 +162,11 @@ class Storage:
         text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
         return self.write(key, text.encode("utf-8", "backslashreplace"))
 
+    def require_writable(self) -> None:
+        """Write a small file and delete it again. Raises StorageUnusable, NetworkTrouble."""
+        self.write(_TRIAL, b"\n")
+        self.delete(_TRIAL)
+
     def delete(self, key: str) -> None:
         """Delete a file or a whole folder, if it exists."""
         # It may be gone already, deleted by another worker at the same time.
@@ -263,12 +269,12 @@ class Storage:
 def open_storage(url: str) -> Storage:
     """The storage at a folder or a URL that pyarrow knows (`s3://…`, `gs://…`, `file://…`).
 
-    Raises StorageUnusable for an unknown kind of URL or a folder that cannot be created.
+    Raises WrongStorage for an unknown kind of URL or a folder that cannot be created.
     """
     try:
         is_url = "://" in url
         if not url.strip() or re.fullmatch(r"[A-Za-z0-9]+:/*", url):
-            raise StorageUnusable(f"storage {url!r}: names no folder or bucket: {_USUAL}")
+            raise WrongStorage(f"storage {url!r}: names no folder or bucket: {_USUAL}")
         location = url if is_url else str(Path(url).expanduser().absolute())
         filesystem, path = pafs.FileSystem.from_uri(location)
         filesystem = with_longer_retries(filesystem)
@@ -277,7 +283,7 @@ def open_storage(url: str) -> Storage:
             Path(storage.path).mkdir(parents=True, exist_ok=True)
     except (ArrowInvalid, OSError, RuntimeError) as error:  # RuntimeError: `~no-such-user`
         reason = reason_of(error) or _USUAL
-        raise StorageUnusable(f"storage {without_credentials(url)}: {reason}") from error
+        raise kind_of(error)(f"storage {without_credentials(url)}: {reason}") from error
     return storage
 
 

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tasks.core.errors import HuggingtweetsError, NetworkTrouble, StorageUnusable
+from tasks.core.errors import HuggingtweetsError, NetworkTrouble, StorageUnusable, WrongStorage
 
 _OS_REASONS = {
     errno.ENOSPC: "no space is left: free some",
@@ -17,8 +17,11 @@ _OS_REASONS = {
     errno.EPERM: "no permission to write: choose another folder or change its permissions",
     errno.EROFS: "it is read-only: choose another folder",
     errno.ENOTDIR: "a part of the path is a file: choose another folder",
+    errno.ENAMETOOLONG: "the path is too long: choose another folder",
+    errno.ELOOP: "its symbolic links lead in a circle: choose another folder",
     errno.EEXIST: "a part of the path is a file: choose another folder",
 }
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _KEYS = "the object store refuses the keys: correct AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 # Names as pyarrow prints them.
 _STORE_REASONS = {
@@ -47,7 +50,7 @@ def translate_errors(url: str) -> Iterator[None]:
         raise
     except Exception as error:
         if (reason := reason_of(error)) is not None:
-            raise StorageUnusable(f"{_place(url, error)}: {reason}") from error
+            raise kind_of(error)(f"{_place(url, error)}: {reason}") from error
         if isinstance(error, OSError) and (trouble := _STORE_TROUBLE.search(str(error))):
             raise NetworkTrouble(
                 f"storage {url}: the object store does not answer ({trouble[1]}): try again later"
@@ -62,6 +65,13 @@ def _place(url: str, error: BaseException) -> str:
     return f"storage {url}"
 
 
+def kind_of(error: BaseException) -> type[StorageUnusable]:
+    """What to raise for it: WrongStorage where another storage, or other rights, would help."""
+    number = _number_of(error)
+    is_wrong = number not in _FULL and (number in _OS_REASONS or not number)
+    return WrongStorage if is_wrong else StorageUnusable
+
+
 def reason_of(error: BaseException) -> str | None:
     """What is wrong with the storage and what to do; None where that is not known."""
     if isinstance(error, OSError):
@@ -69,6 +79,12 @@ def reason_of(error: BaseException) -> str | None:
             return _OS_REASONS.get(error.errno)
         found = re.search(r"AWS Error (\w+)|allow_bucket_creation", str(error))
         return _STORE_REASONS.get(found[1] or found[0]) if found else None
-    # safetensors has the number in its message only.
+    return _OS_REASONS.get(_number_of(error))
+
+
+def _number_of(error: BaseException) -> int:
+    """The system's number of an error, 0 for none; safetensors has it in its message only."""
+    if isinstance(error, OSError):
+        return error.errno or 0
     found = re.search(r"\(os error (\d+)\)", str(error))
-    return _OS_REASONS.get(int(found[1])) if found else None
+    return int(found[1]) if found else 0

@@ -87,6 +87,10 @@ WRONG = [
     (["sweep", "congressedits", "--space", "gone.yaml"], "gone.yaml"),
     (["import", "gone.zip"], "gone.zip"),
     (["status", "--quiet", "--verbose"], "choose one"),
+    (["status", "--storage", "posts.csv"], "a part of the path is a file"),
+    (["retrain", "a", "--source", "posts.csv", "--storage", "posts.csv/x"], "is a file"),
+    (["curate", "congressedits", "--storage", "s4://bots"], "such as s3://bucket/path"),
+    (["generate", "congressedits", "--storage", "x" * 300], "the path is too long"),
     (["infra", "apply", "--docker", "--kubernetes"], "choose one"),
 ]
 

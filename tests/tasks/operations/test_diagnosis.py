@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from pydantic import SecretStr
 
 from tasks.core.settings import Settings
@@ -26,3 +27,14 @@ def test_the_community_archive_and_its_key_are_looked_at(tmp_path: Path) -> None
     assert (key.state, key.seen) == ("ok", "set")
     assert found["the Community Archive"].state == "ok"
     assert "a-key" not in str(found)
+
+
+@pytest.mark.parametrize("storage", ["x" * 300, "~nobody-of-this-name/x", "s4://bots", ""])
+def test_a_storage_that_cannot_be_one_is_a_finding(storage: str, tmp_path: Path) -> None:
+    nobody = "http://127.0.0.1:9"
+    urls = dict.fromkeys(("hub_endpoint", "bluesky_url", "community_archive_url"), nobody)
+    settings = Settings(storage=storage, cache=tmp_path / "cache", **urls)
+    found = {each.name: each for each in examine(settings, None)}
+    assert found["storage"].state == "bad"
+    assert found["storage"].remedy == "correct HUGGINGTWEETS_STORAGE"
+    assert found["disk of the cache"].state in ("ok", "bad")

@@ -10,7 +10,7 @@ import threading
 import pytest
 from pyarrow import fs as pafs
 
-from tasks.core.errors import NetworkTrouble, StorageUnusable
+from tasks.core.errors import NetworkTrouble, StorageUnusable, WrongStorage
 from tasks.core.records import MANIFEST
 from tasks.storage import Storage, open_storage
 from tasks.storage.object_store import without_credentials
@@ -99,7 +99,7 @@ def test_a_store_that_is_away_for_a_while_is_waited_for(s3: S3, bucket: Storage)
     [
         ("AWS Error NETWORK_CONNECTION during HeadObject", NetworkTrouble, "does not answer"),
         ("AWS Error UNKNOWN (HTTP status 503) during", NetworkTrouble, "HTTP status 503"),
-        ("AWS Error ACCESS_DENIED during PutObject", StorageUnusable, "AWS_ACCESS_KEY_ID"),
+        ("AWS Error ACCESS_DENIED during PutObject", WrongStorage, "AWS_ACCESS_KEY_ID"),
         ("something else", OSError, "something else"),
     ],
 )
@@ -113,6 +113,7 @@ def test_a_full_disk_here_is_not_taken_for_the_stores() -> None:
     for url, place in (("s3://bots/lake", "temporary folder /"), ("/bots", "storage /bots: no")):
         with pytest.raises(StorageUnusable, match=place) as raised, translate_errors(url):
             raise OSError(errno.ENOSPC, "No space left on device")
+        assert type(raised.value) is StorageUnusable
         assert str(raised.value).endswith("no space is left: free some")
 
 

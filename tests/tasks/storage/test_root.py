@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 from pyarrow import fs as pafs
 
-from tasks.core.errors import StorageUnusable
+from tasks.core.errors import StorageUnusable, WrongStorage
 from tasks.core.records import MANIFEST
 from tasks.storage import Storage, open_storage
 
@@ -85,14 +86,14 @@ def test_a_local_folder_is_read_where_it_lies(storage: Storage) -> None:
 
 def test_a_root_that_is_a_file_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageUnusable, match="a part of the path is a file"):
+    with pytest.raises(WrongStorage, match="a part of the path is a file"):
         open_storage(str(tmp_path / "file"))
-    with pytest.raises(StorageUnusable, match="a part of the path is a file"):
+    with pytest.raises(WrongStorage, match="a part of the path is a file"):
         open_storage(str(tmp_path / "file" / "below"))
 
 
 def test_a_url_that_means_nothing_is_refused_in_one_line() -> None:
-    with pytest.raises(StorageUnusable, match="s3://"):
+    with pytest.raises(WrongStorage, match="s3://"):
         open_storage("nothing://x")
 
 
@@ -107,6 +108,20 @@ def test_a_full_disk_is_reported_and_leaves_nothing(full_disk: Path) -> None:
         (folder / "big").write_bytes(b"x" * 1_000_000)
     assert storage.keys("a") == []
     assert list(storage.local("r").iterdir()) == []
+
+
+def test_what_cannot_be_written_to_is_found_before_work_begins(full_disk: Path) -> None:
+    storage = open_storage(str(full_disk))
+    storage.require_writable()
+    assert list(full_disk.iterdir()) == []
+    (full_disk / "filling").write_bytes(b"x" * 128 * 1024)
+    with pytest.raises(StorageUnusable, match="no space is left") as full:
+        storage.require_writable()
+    assert type(full.value) is StorageUnusable, "the storage is the right one"
+    remounted = ["mount", "-o", "remount,ro", str(full_disk)]
+    subprocess.run(remounted, check=True)
+    with pytest.raises(WrongStorage, match="it is read-only"):
+        storage.require_writable()
 
 
 def test_other_trouble_is_not_disguised(storage: Storage) -> None:
