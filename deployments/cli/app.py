@@ -126,8 +126,11 @@ def _run(words: list[str]) -> int:
 
 
 def _refuse_unsupported_system() -> None:
+    """Raises BadInput where the system is none of those that docs/commands.md names."""
     if sys.platform == "win32":
         raise BadInput("Windows is not supported: install huggingtweets in WSL (`wsl --install`)")
+    if sys.platform not in ("linux", "darwin"):
+        raise BadInput(f"{sys.platform} is not supported: use Linux or macOS")
 
 
 def _usage(error: TyperException) -> str:

@@ -27,7 +27,7 @@ def site(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Build the pages of all bots, on which they write in the visitor's browser."""
+    """Build pages on which all bots write in the visitor's browser."""
     check_push(push=push)
     from tasks.operations.site_building import build_site, check_place
     from tasks.operations.site_places import own_space, place_of

@@ -63,7 +63,7 @@ def _system() -> Finding:
     seen = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
     if sys.platform == "linux":
         return Finding("system", "ok", seen)
-    return Finding("system", "note", seen, "tested on Linux only; on Windows use WSL")
+    return Finding("system", "note", seen, "tested on Linux only")
 
 
 def _engine() -> Finding:

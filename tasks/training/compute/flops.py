@@ -56,6 +56,8 @@ def peak_flops(device: torch.device, precision: str) -> tuple[float | None, str]
     """The FLOP/s that the device can do at most, or None, and where the number comes from."""
     if device.type == "cuda":
         return peak_of_gpu(torch.cuda.get_device_name(device))
+    if device.type != "cpu":
+        return None, f"{device.type} is not in the table"
     return _measured(torch.bfloat16 if precision == "bf16" else torch.float32)
 
 

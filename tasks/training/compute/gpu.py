@@ -34,7 +34,7 @@ class Synchronizes(Exception):
 def best_device() -> torch.device:
     """The GPU, if this build of torch computes on it, else the CPU."""
     if not torch.cuda.is_available():
-        return torch.device("cpu")
+        return _apple_gpu() or torch.device("cpu")
     try:
         one = torch.ones(1, 1, device="cuda")
         float(one @ one)
@@ -44,6 +44,16 @@ def best_device() -> torch.device:
         log.warning("using the CPU, since torch %s fails on the GPU: %s", version, reason)
         return torch.device("cpu")
     return torch.device("cuda")
+
+
+def _apple_gpu() -> torch.device | None:
+    """A Mac's GPU, if there is one and it computes what the CPU does."""
+    if not torch.backends.mps.is_available():
+        return None
+    from tasks.training.compute.device_trial import agrees_with_cpu
+
+    device = torch.device("mps")
+    return device if agrees_with_cpu(device) else None
 
 
 def on_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
@@ -57,7 +67,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether a device ran out of memory: torch has two exceptions for that, not related."""
     if isinstance(error, torch.OutOfMemoryError):
         return True
-    return isinstance(error, torch.AcceleratorError) and "out of memory" in str(error)
+    says_so = "out of memory" in str(error)
+    is_accelerators = isinstance(error, torch.AcceleratorError) or str(error).startswith("MPS")
+    return says_so and is_accelerators
 
 
 class Recorder:

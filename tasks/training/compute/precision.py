@@ -27,7 +27,7 @@ def has_fast_bf16(device: torch.device) -> bool:
 def describe_device() -> str:
     """Torch's version, the device that it trains on, and whether bf16 is fast there."""
     device = best_device()
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper()
     cores = f", {torch.get_num_threads()} threads" if device.type == "cpu" else ""
     fast = "fast bf16" if has_fast_bf16(device) else "no fast bf16: trains in fp32"
     return f"torch {torch.__version__} on {name}{cores}, {fast}"
