@@ -93,6 +93,13 @@ def say(text: str = "") -> None:
     sys.stdout.flush()
 
 
+def say_item(text: str) -> None:
+    """Print a text behind a dot; the lines it takes stand below each other."""
+    lines = _folded(for_terminal(text), max(width() - 5, 20))
+    for place, line in enumerate(lines):
+        say(f"  {' ' if place else '·'} {line}")
+
+
 def note(text: str) -> None:
     """Print to standard error what is not a result, unless `--quiet` was given."""
     if _verbosity >= 0:
@@ -174,6 +181,8 @@ def print_fields(row: dict[str, Any]) -> None:
 
 def _folded(line: str, room: int) -> list[str]:
     """A line in parts of at most `room` columns; a word stays whole, so that it can be copied."""
+    if len(line) <= room:
+        return [line]
     parts = textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False)
     return parts or [line]
 
@@ -208,7 +217,7 @@ def print_predictions(evaluation: Evaluation, start: str) -> None:
     """Print what the bot wrote for one start, a line for each post."""
     for prediction in evaluation.predictions:
         if prediction.start == start:
-            say(f"  · {for_terminal(prediction.text)}")
+            say_item(prediction.text)
 
 
 def _table() -> Table:

@@ -55,7 +55,9 @@ def curate(
     console.say(f"@{parsed}, filter {chosen}")
     counts = {"downloaded": found.downloaded, **found.dropped, "kept": found.kept}
     console.print_fields({**counts, "characters": found.characters})
-    console.note(f"Next: huggingtweets retrain {parsed} --base embedded; --show 20 prints posts")
+    console.note(
+        f"Posts are printed by --show 20.\nNext: huggingtweets retrain {parsed} --base embedded"
+    )
 
 
 def _print_examples(examples: list[Example]) -> None:
@@ -65,6 +67,6 @@ def _print_examples(examples: list[Example]) -> None:
         if title != heading:
             console.say(f"{'' if not heading else chr(10)}{title}")
             heading = title
-        console.say(f"  · {console.for_terminal(each.text)}")
+        console.say_item(each.text)
     if not examples:
         console.say("There are no such posts.")

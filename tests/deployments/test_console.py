@@ -205,3 +205,11 @@ def test_json_means_the_same_and_acts_on_nothing(value: object) -> None:
     text = visible_json(json.dumps(value, indent=2, ensure_ascii=False))
     assert not acts(text)
     assert json.loads(text) == json.loads(json.dumps(value))
+
+
+def test_the_lines_of_a_long_item_stand_below_each_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "24")
+    console.say_item("one two three four five six")
+    assert capsys.readouterr().out == "  · one two three four\n    five six\n"

@@ -43,9 +43,7 @@ def _trial(device: torch.device) -> torch.Tensor:
     flat = FlatWeights([weight])
     for _ in range(2):
         logits = _logits(inputs, weight)
-        torch.autograd.backward(
-            torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
-        )
+        torch.autograd.backward(torch.nn.functional.cross_entropy(logits, targets, reduction="sum"))
         one = torch.ones((), device=device)
         flat.step(one * 1e-2, one / _ROWS, clip=1.0, decay=0.1)
     with torch.no_grad():
