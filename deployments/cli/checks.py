@@ -44,11 +44,10 @@ def released_bot(text: str) -> tuple[Storage, Release]:
     bot, storage = parse_bot(text), storage_root()
     release = latest_release(storage, bot)
     if release is None:
-        known = [each.name for each in bots_in(storage, "releases")]
-        raise BadInput(
-            f"@{bot} has no release in {storage.url}"
-            f"{_near(bot.name, known) or f': `huggingtweets retrain {bot}` makes one'}"
-        )
+        places = ("releases", "posts")
+        known = {each.name for place in places for each in bots_in(storage, place)} - {bot.name}
+        remedy = _near(bot.name, known) or f": `huggingtweets retrain {bot}` makes one"
+        raise BadInput(f"@{bot} has no release in {storage.url}{remedy}")
     return storage, release
 
 

@@ -38,6 +38,9 @@ def nightly(
     if night:
         check_night(night)
     from tasks.core.settings import settings
+
+    file = registry or Path(settings().registry)
+    refuse_missing(file, NO_REGISTRY)
     from tasks.operations.idle_nights import idle_night, night_of
     from tasks.operations.night_reports import report_from
     from tasks.registry.due import NightBudget
@@ -45,8 +48,6 @@ def nightly(
     from tasks.registry.nights import load_summary
     from tasks.storage import storage_root
 
-    file = registry or Path(settings().registry)
-    refuse_missing(file, NO_REGISTRY)
     entries = load_registry(file)
     budget = NightBudget(posts, dollars, hours)
     if dry_run:

@@ -10,6 +10,7 @@ import typer
 from deployments import console
 from deployments.cli.checks import similar_account
 from deployments.cli.options import Json
+from tasks.core.errors import BadInput
 from tasks.core.names import Handle
 
 
@@ -42,8 +43,10 @@ def posts(
         console.print_json(rows)
     elif rows:
         console.print_table(f"Posts of @{account}", [_shown(row) for row in rows])
+    elif similar := similar_account(account):
+        raise BadInput(f"@{account}: no posts are stored{similar}")
     else:
-        console.say(f"No posts of @{account} are stored{similar_account(account) or '.'}")
+        console.say(f"No posts of @{account} are stored.")
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:

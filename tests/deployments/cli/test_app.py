@@ -55,8 +55,10 @@ def test_import_curate_and_status(command: Command, tmp_path: Path) -> None:
 
 def test_an_account_with_a_similar_name_is_asked_for(command: Command, tmp_path: Path) -> None:
     command("import", write_table(tmp_path / "posts.csv", posts=20), "--handle", "alice")
-    _, out, _ = command("posts", "alic")
-    assert out == "No posts of @alic are stored; did you mean alice?\n"
+    code, _, err = command("posts", "alic")
+    assert (code, err) == (2, "huggingtweets: @alic: no posts are stored; did you mean alice?\n")
+    code, _, err = command("generate", "alic")
+    assert (code, "did you mean alice?" in err) == (2, True), "it has posts, if no release"
 
 
 def test_posts_are_shown_with_the_reason_for_which_they_were_dropped(
@@ -138,7 +140,7 @@ def test_bad_input_is_one_line(command: Command, tmp_path: Path) -> None:
         (["retrain", "a", "--source", "b=x.csv"], "HANDLE=PATH"),
     ):
         code, _, err = command(*words)
-        assert code in (1, 2)
+        assert code == 2
         assert said in err
         assert len(err.strip().splitlines()) == 1, err
 
@@ -146,7 +148,7 @@ def test_bad_input_is_one_line(command: Command, tmp_path: Path) -> None:
 def test_a_storage_that_cannot_be_is_one_line(command: Command, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     code, _, err = command("--storage", tmp_path / "file", "status")
-    assert code == 1
+    assert code == 2
     assert "a part of the path is a file" in err
 
 
