@@ -118,7 +118,7 @@ def test_without_scripts_bots_can_be_looked_at(browser: Browser, page: Page) -> 
     with visiting(browser, page, java_script_enabled=False) as visit:
         visit.tab.goto("/")
         visit.tab.get_by_role("link", name="@alice").click()
-        assert visit.tab.get_by_text("My dream is a thing").is_visible()
+        assert visit.tab.locator(".post", has_text="My dream is a thing").is_visible()
         # Playwright finds no text in a `noscript`.
         assert visit.tab.locator("noscript p").is_visible()
         visit.tab.goto("/make")

@@ -31,7 +31,7 @@ from tests.llama_cpp import running_llama_cpp
 from tests.tiny import make_tiny_base
 from tests.tiny_release import export_tiny, release_model
 
-STARTS = ("My dream is", *"abcdefghijklmnop")
+STARTS = ("I like", "My dream is", "")
 TOKENS = 8
 
 
@@ -41,34 +41,26 @@ def bot(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 
 @torch.no_grad()
-def likeliest(bot: Path, start: str) -> tuple[list[int], float]:
-    """What transformers writes after a start, and by how many nats its closest choice was won."""
+def misses(bot: Path, start: str, written: list[int]) -> list[float]:
+    """By how many nats each token is behind that which transformers would write there."""
     model = AutoModelForCausalLM.from_pretrained(bot, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(bot)
     ids = [tokenizer.bos_token_id, *tokenizer(start, add_special_tokens=False).input_ids]
-    written, closest = list[int](), float("inf")
-    for _ in range(TOKENS):
-        best = model(torch.tensor([ids + written])).logits[0, -1].log_softmax(-1).topk(2)
-        written.append(int(best.indices[0]))
-        closest = min(closest, float(best.values[0] - best.values[1]))
-    return written, closest
+    scores = model(torch.tensor([ids + written])).logits[0, len(ids) - 1 : -1].log_softmax(-1)
+    return (scores.max(-1).values - scores[range(len(written)), written]).tolist()
 
 
-@pytest.mark.parametrize("kind", GgufKind)
-def test_llama_cpp_writes_what_transformers_writes(
-    bot: Path, tmp_path: Path, kind: GgufKind
-) -> None:
-    written = {start: likeliest(bot, start) for start in STARTS}
-    # llama.cpp rounds activations, which decides near ties; a random model has many.
-    clear = {start: ids for start, (ids, closest) in written.items() if closest > 0.15}
-    assert len(clear) >= 2
-    write_gguf(bot, tmp_path / "alice.gguf", kind, name="@alice")
-    with running_llama_cpp(tmp_path / "alice.gguf") as program:
-        assert {start: program.greedy(start, TOKENS) for start in clear} == clear
+def test_llama_cpp_writes_what_transformers_writes(bot: Path, tmp_path: Path) -> None:
+    write_gguf(bot, tmp_path / "alice-bf16.gguf", "bf16", name="@alice")
+    with running_llama_cpp(tmp_path / "alice-bf16.gguf") as program:
+        for start in STARTS:
+            written = program.greedy(start, TOKENS)
+            # llama.cpp rounds activations to bf16, which decides near ties in a random model.
+            assert max(misses(bot, start, written)) < 0.15
 
 
 def test_llama_cpp_splits_a_hard_text_as_the_tokenizer_does(bot: Path, tmp_path: Path) -> None:
-    write_gguf(bot, tmp_path / "alice-q8_0.gguf", GgufKind.Q8_0, name="@alice")
+    write_gguf(bot, tmp_path / "alice-q8_0.gguf", "q8_0", name="@alice")
     tokenizer = AutoTokenizer.from_pretrained(bot)
     text = HARD_TEXT.replace("\x00", "")  # ends a string of C
     with running_llama_cpp(tmp_path / "alice-q8_0.gguf") as program:
@@ -78,7 +70,7 @@ def test_llama_cpp_splits_a_hard_text_as_the_tokenizer_does(bot: Path, tmp_path:
 
 @pytest.mark.parametrize("kind", GgufKind)
 def test_every_weight_is_there_and_as_near_as_its_type_allows(
-    bot: Path, tmp_path: Path, kind: GgufKind
+    bot: Path, tmp_path: Path, kind: str
 ) -> None:
     write_gguf(bot, tmp_path / "bot.gguf", kind, name="@alice")
     found = {each.name: each for each in gguf.GGUFReader(tmp_path / "bot.gguf").tensors}
@@ -95,7 +87,7 @@ def test_every_weight_is_there_and_as_near_as_its_type_allows(
 
 
 def test_the_settings_of_the_bot_are_in_the_file(bot: Path, tmp_path: Path) -> None:
-    write_gguf(bot, tmp_path / "bot.gguf", GgufKind.Q8_0, name="@alice")
+    write_gguf(bot, tmp_path / "bot.gguf", "q8_0", name="@alice")
     fields = gguf.GGUFReader(tmp_path / "bot.gguf").fields
     config = json.loads((bot / "config.json").read_text())
     assert fields["general.name"].contents() == "@alice"
@@ -108,10 +100,10 @@ def test_a_failed_write_leaves_the_file_of_before_and_no_other(bot: Path, tmp_pa
     damaged = shutil.copytree(bot, tmp_path / "damaged")
     (damaged / "model.safetensors").write_bytes(b"no weights")
     target = tmp_path / "out" / "bot.gguf"
-    write_gguf(bot, target, GgufKind.Q8_0, name="@alice")
+    write_gguf(bot, target, "q8_0", name="@alice")
     before = target.read_bytes()
     with pytest.raises(BadInput, match="safetensors"):
-        write_gguf(damaged, target, GgufKind.BF16, name="@alice")
+        write_gguf(damaged, target, "bf16", name="@alice")
     assert target.read_bytes() == before
     assert [path.name for path in target.parent.iterdir()] == ["bot.gguf"]
 
@@ -144,7 +136,7 @@ def test_a_model_that_llama_cpp_would_run_otherwise_is_refused(
     saved = json.loads((model / file).read_text())
     (model / file).write_text(json.dumps({**saved, **change}))
     with pytest.raises(BadInput, match=said):
-        write_gguf(model, tmp_path / "bot.gguf", GgufKind.Q8_0, name="@alice")
+        write_gguf(model, tmp_path / "bot.gguf", "q8_0", name="@alice")
     assert not list(tmp_path.glob("*.gguf"))
 
 
@@ -164,7 +156,7 @@ def test_an_adapter_is_merged_into_its_base_first(tmp_path: Path) -> None:
     (tmp_path / "merged").mkdir()
     save_adapter(adapted, tmp_path / "adapter")
     export_merged(tmp_path / "adapter", base, tmp_path / "merged")
-    write_gguf(tmp_path / "merged", tmp_path / "bot.gguf", GgufKind.BF16, name="@alice")
+    write_gguf(tmp_path / "merged", tmp_path / "bot.gguf", "bf16", name="@alice")
 
     query = "model.layers.0.self_attn.q_proj.weight"
     whole = adapted.merge_and_unload().state_dict()[query].bfloat16()
@@ -191,7 +183,7 @@ def test_tensors_of_all_types_are_read_exactly(tmp_path: Path) -> None:
 
 
 def test_a_release_has_its_gguf_where_that_is_asked_for(bot: Path, storage: Storage) -> None:
-    release = release_model(storage, bot, gguf=GgufKind.Q8_0)
+    release = release_model(storage, bot, gguf="q8_0")
     files = storage.read_json(f"{release.folder}/manifest.json")["files"]
     assert {"alice-q8_0.gguf", "Modelfile"} <= files.keys()
     assert verify_release(storage, release, digests=True)
@@ -203,7 +195,7 @@ def test_a_release_has_its_gguf_where_that_is_asked_for(bot: Path, storage: Stor
 def test_a_gguf_is_added_to_a_release_that_has_none(bot: Path, storage: Storage) -> None:
     release = release_model(storage, bot)
     assert "llama-completion" not in storage.read(f"{release.folder}/README.md").decode()
-    key = add_gguf(storage, release, GgufKind.Q8_0)
+    key = add_gguf(storage, release, "q8_0")
     assert key == f"{release.folder}/alice-q8_0.gguf"
     assert verify_release(storage, release, digests=True)
     assert key.rpartition("/")[2] in storage.read_json(f"{release.folder}/manifest.json")["files"]
@@ -215,7 +207,7 @@ def test_a_model_without_gguf_is_released_all_the_same(
     other = shutil.copytree(bot, tmp_path / "other")
     config = json.loads((other / "config.json").read_text())
     (other / "config.json").write_text(json.dumps({**config, "model_type": "bert"}))
-    release = release_model(storage, other, gguf=GgufKind.Q8_0)
+    release = release_model(storage, other, gguf="q8_0")
     assert verify_release(storage, release)
     assert "released without GGUF" in caplog.text
 
