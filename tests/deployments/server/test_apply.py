@@ -87,7 +87,7 @@ def test_a_bucket_is_made_where_the_url_allows_it(
     with running_s3() as s3:
         url = s3.url(bucket="new-one")
         code, _, err = command("--storage", url, "infra", "apply")
-        assert code == 1
+        assert code == 2
         assert "add allow_bucket_creation=true to the URL" in err
         for change in ("made", "unchanged"):
             words = ("--storage", f"{url}&allow_bucket_creation=true", "infra", "apply", "--json")

@@ -60,7 +60,7 @@ def test_little_text_is_warned_about_in_one_line():
     warning = curated(BOT, lake_table(sentences(40))).warning
     assert warning is not None
     assert warning.startswith("@alice: only 2")
-    assert "under 2500" in warning
+    assert "under 2,500" in warning
     assert "\n" not in warning
 
 

@@ -14,6 +14,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tasks.core import interruption
 from tasks.core.errors import Interrupted
+from tasks.core.records import Progress
 from tasks.orchestration.limits import _release
 from tasks.orchestration.outages import (
     RETRY_IN_OUTAGE,
@@ -100,7 +101,7 @@ def test_a_task_that_tells_the_server_something_is_tried_again() -> None:
 
 def test_training_goes_on_though_its_bar_cannot_be_drawn(caplog: pytest.LogCaptureFixture) -> None:
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
-        _draw(uuid4(), 50.0)
+        _draw(uuid4(), 50.0, Progress(1, 2, 3.0, 4.0, None, 5.0))
     assert "does not answer" in caplog.text
     assert "training goes on" in caplog.text
 
