@@ -38,12 +38,9 @@ class TemporaryServer:
             self.process = self._start(listening.fileno())
         self.api_url = f"http://127.0.0.1:{self.port}/api"
 
-    def wait(self, seconds: float | None = None) -> None:
-        """Wait until the server answers. Raises NetworkTrouble.
-
-        seconds: how long to wait at most; by default what Prefect's settings say.
-        """
-        seconds = seconds or get_current_settings().server.ephemeral.startup_timeout_seconds
+    def wait(self) -> None:
+        """Wait until the server answers, at most as Prefect is set. Raises NetworkTrouble."""
+        seconds = get_current_settings().server.ephemeral.startup_timeout_seconds
         end = time.monotonic() + seconds
         while not self._answers():
             if (status := self.process.poll()) is not None:

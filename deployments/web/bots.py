@@ -43,8 +43,7 @@ def known_entry(storage: Storage, bot: Bot) -> Entry:
 def picture_of(storage: Storage, bot: Bot, name: str) -> bytes:
     """One of the `PICTURES` of a bot's release. Raises UnknownBot where there is none."""
     release, file = latest_release(storage, bot), PICTURES.get(name)
-    hidden = any(is_opted_out(storage, handle) for handle in bot.handles)
-    if release and file and not hidden:
+    if release and file and not is_opted_out(storage, *bot.handles):
         with suppress(FileNotFoundError):
             return storage.read(f"{release.folder}/{file}")
     raise UnknownBot("there is no such picture")

@@ -151,7 +151,7 @@ def entries_of(storage: Storage, *, private: bool) -> Iterator[Entry]:
 def entry_of(storage: Storage, bot: Bot) -> Entry | None:
     """A bot's entry; None without a release that can be read, or where an owner has opted out."""
     release = latest_release(storage, bot)
-    if release is None or any(is_opted_out(storage, handle) for handle in bot.handles):
+    if release is None or is_opted_out(storage, *bot.handles):
         return None
     try:
         manifest = storage.read_json(f"{release.folder}/{MANIFEST}")

@@ -5,16 +5,12 @@ A file a handle. Importing once more what is stored changes nothing: it only tak
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 
-from tasks.core.errors import DamagedState
 from tasks.core.names import Handle
 from tasks.lake.posts import rows_stored
 from tasks.storage import Storage
 from tasks.storage.state_file import StateFiles
-
-_log = logging.getLogger("huggingtweets")
 
 
 @dataclass(frozen=True)
@@ -30,11 +26,7 @@ _IMPORTS = StateFiles("imports", _Import, remedy="the next import replaces it")
 
 def is_imported(storage: Storage, handle: Handle, content: str) -> bool:
     """Whether a file of this digest was imported last, and as many posts are still stored."""
-    try:
-        last = _IMPORTS.load(storage, handle.name)
-    except DamagedState as error:
-        _log.warning("%s", error)
-        return False
+    last = _IMPORTS.load_readable(storage, handle.name)
     if last is None or last.content != content:
         return False
     return rows_stored(storage, handle) >= last.stored

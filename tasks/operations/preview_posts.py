@@ -5,11 +5,10 @@ releases/<bot>/preview.json   the posts, and of which revision they are
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tasks.core.errors import BadInput, DamagedState
+from tasks.core.errors import BadInput
 from tasks.core.records import Release
 from tasks.curation.corpus_files import read_corpus
 from tasks.evaluation.memorisation import find_repeats
@@ -18,7 +17,6 @@ from tasks.registry.outcomes import load_outcome
 from tasks.storage import Storage
 from tasks.storage.state_file import StateFiles
 
-log = logging.getLogger("huggingtweets")
 _LONGEST = 2_000  # characters of a post
 
 
@@ -35,11 +33,7 @@ _CHOSEN = StateFiles("releases", _Chosen, remedy="delete it; the picture then sh
 
 def chosen_posts(storage: Storage, release: Release) -> tuple[str, ...]:
     """The posts that were chosen for the picture of this release; a damaged file is logged."""
-    try:
-        chosen = _CHOSEN.load(storage, f"{release.bot}/preview")
-    except DamagedState as error:
-        log.warning("%s", error)
-        return ()
+    chosen = _CHOSEN.load_readable(storage, f"{release.bot}/preview")
     return chosen.posts if chosen and chosen.revision == release.revision else ()
 
 

@@ -32,7 +32,6 @@ from tasks.publishing.model_tensors import Tensor, read_tensors
 from tasks.storage.drafts import draft_file
 from tasks.storage.local_files import install_file
 
-MODELFILE = "Modelfile"
 _POSITIONS = "position_embd.weight"
 
 

@@ -69,11 +69,7 @@ _PINS = StateFiles("releases", Pin, remedy="delete it; the newest release is the
 
 def load_pin(storage: Storage, bot: Bot) -> Pin | None:
     """The bot's pin, or None; a damaged one is logged, and counts as none."""
-    try:
-        return _PINS.load(storage, f"{bot}/pinned")
-    except DamagedState as error:
-        log.warning("%s", error)
-        return None
+    return _PINS.load_readable(storage, f"{bot}/pinned")
 
 
 def save_pin(storage: Storage, bot: Bot, pin: Pin) -> None:

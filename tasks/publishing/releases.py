@@ -28,7 +28,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from tasks.core.errors import BadInput, DamagedState, OptedOut, ServerTrouble
+from tasks.core.errors import BadInput, OptedOut, ServerTrouble
 from tasks.core.names import Bot
 from tasks.core.records import MANIFEST, Evaluation, Release
 from tasks.core.settings import settings
@@ -369,11 +369,7 @@ def _pushed(storage: Storage, bot: Bot, revision: str) -> str | None:
 
 
 def _push_of(storage: Storage, bot: Bot, revision: str) -> _Push | None:
-    try:
-        push = _PUSHES.load(storage, f"{bot}/hub")
-    except DamagedState as error:
-        log.warning("%s", error)
-        return None
+    push = _PUSHES.load_readable(storage, f"{bot}/hub")
     return push if push and push.revision == revision else None
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 
-from tasks.core.errors import DamagedState
 from tasks.core.names import Bot
 from tasks.core.records import Outcome
 from tasks.storage import Storage
 from tasks.storage.state_file import Loaded, StateFiles
 
-_log = logging.getLogger("huggingtweets")
 _OUTCOMES = StateFiles("outcomes", Outcome, remedy="retrain the bot, which replaces it")
 
 
@@ -30,8 +27,4 @@ def load_outcome(storage: Storage, bot: Bot) -> Outcome | None:
 
     A damaged one counts as none, and is logged: the next retrain replaces it.
     """
-    try:
-        return _OUTCOMES.load(storage, bot.name)
-    except DamagedState as error:
-        _log.warning("%s", error)
-        return None
+    return _OUTCOMES.load_readable(storage, bot.name)

@@ -32,9 +32,9 @@ def opt_out(storage: Storage, handle: Handle, at: datetime) -> None:
         _OPT_OUTS.save(storage, handle.name, note)
 
 
-def is_opted_out(storage: Storage, handle: Handle) -> bool:
-    """Whether an account must not be used."""
-    return _OPT_OUTS.exists(storage, handle.name)
+def is_opted_out(storage: Storage, *handles: Handle) -> bool:
+    """Whether one of the accounts must not be used."""
+    return any(_OPT_OUTS.exists(storage, handle.name) for handle in handles)
 
 
 def lift_opt_out(storage: Storage, handle: Handle) -> None:

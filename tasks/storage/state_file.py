@@ -7,6 +7,7 @@ that it is about: where many files are read, the others are read all the same.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -19,6 +20,7 @@ from tasks.storage.root import Storage
 
 T = TypeVar("T")
 _SUFFIX = ".json"
+_log = logging.getLogger("huggingtweets")
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,14 @@ class StateFiles(Generic[T]):
                 f"{subject}: {storage.location(self.key(name))} is damaged ({_reason(error)}): "
                 f"{self._remedy}"
             ) from error
+
+    def load_readable(self, storage: Storage, name: str) -> T | None:
+        """What a file holds, or None where there is none; a damaged one is logged, and is none."""
+        try:
+            return self.load(storage, name)
+        except DamagedState as error:
+            _log.warning("%s", error)
+            return None
 
     def load_all(self, storage: Storage, names: Iterable[str] | None = None) -> Loaded[T]:
         """All files directly in the folder, or those of these names; the damaged ones by errors."""

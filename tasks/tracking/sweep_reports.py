@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tasks.core.errors import DamagedState
 from tasks.core.names import Bot
 from tasks.storage import Storage
 from tasks.storage.state_file import StateFiles
-
-_log = logging.getLogger("huggingtweets")
 
 
 @dataclass(frozen=True)
@@ -34,9 +30,5 @@ def keep_report(storage: Storage, bots: Iterable[str], sweep: str, url: str) -> 
 
 def report_url(storage: Storage, bot: Bot) -> str | None:
     """The page of the last sweep of a bot, or None; a damaged record is logged."""
-    try:
-        report = _REPORTS.load(storage, bot.name)
-    except DamagedState as error:
-        _log.warning("%s", error)
-        return None
+    report = _REPORTS.load_readable(storage, bot.name)
     return report.url if report else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given
@@ -13,28 +12,13 @@ from tasks.core.records import Prediction
 from tasks.gallery.card_page import card_html
 from tasks.publishing.card import render_card
 from tests.strategies import texts
+from tests.tasks.gallery.tags import Tags
 from tests.tasks.publishing.examples import make_contents
 
 SHOWN = {
     "h3", "h4", "h5", "h6", "p", "ul", "ol", "li", "em", "strong", "code", "pre", "blockquote",
     "a", "div", "table", "thead", "tbody", "tr", "th", "td", "hr", "br",
 }  # fmt: skip
-
-
-class Tags(HTMLParser):
-    """The tags with their attributes, and the text."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 def check(page: str) -> Tags:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -25,6 +24,7 @@ from tasks.operations.site_places import place_of
 from tasks.publishing.releases import publish_locally
 from tasks.storage import Storage
 from tasks.storage.opt_outs import opt_out
+from tests.tasks.gallery.tags import Tags
 from tests.tasks.publishing.examples import CHECKPOINT, MODEL, make_contents, names
 from tests.tiny import make_tiny_tokenizer
 
@@ -61,22 +61,6 @@ def released(storage: Storage, name: str, *, public: bool = True, days: int = 0)
         languages=("en",),
     )
     publish_locally(storage, CHECKPOINT, contents, fonts=())
-
-
-class Tags(HTMLParser):
-    """The tags of a page with their attributes, and its text."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 def build(storage: Storage, folder: Path, *, private: bool = False) -> object:
