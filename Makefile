@@ -75,7 +75,7 @@ chaos: install-dev ## what takes long: processes that are killed, benchmarks, th
 containers: install-dev ## start the containers for real, once through their life; needs root and Docker
 	$(BIN)/python -m tests.infra.containers $(if $(FOLDER),--folder $(FOLDER))
 
-# Without `install`: a GPU machine needs no more than this checkout, torch, transformers and peft.
+# Without `install`: a GPU machine needs only this checkout, torch, transformers, peft, annotated-types.
 gpu: ## check and measure this machine's GPU, ten minutes; PYTHON=... has a torch for it
 	$(PYTHON) -m tests.benchmarks.gpu
 

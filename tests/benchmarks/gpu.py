@@ -2,9 +2,10 @@
 
     python -m tests.benchmarks.gpu [--only NAME …] [--dry]
 
-Needs this checkout and `pip install torch transformers peft` with a GPU build of torch, of any
-recent version. Models have random weights in the shapes of SmolLM2-135M and GPT-2, so nothing is
-downloaded. Each check runs in a process of its own: one that breaks the GPU breaks no other.
+Needs this checkout and `pip install torch transformers peft annotated-types` with a GPU build of
+torch, of any recent versions. Models have random weights in the shapes of SmolLM2-135M and GPT-2,
+so nothing is downloaded. Each check runs in a process of its own: one that breaks the GPU breaks no
+other.
 --dry runs what can be run without a GPU, on tiny models: it shows that the script works, no more.
 
 Exits 0 if all passed, 1 if one did not, 2 where there is no GPU.
@@ -20,6 +21,7 @@ import sys
 import tempfile
 import textwrap
 import time
+import traceback
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -65,8 +67,8 @@ def main(arguments: list[str]) -> int:
 
 def missing_gpu() -> str | None:
     """Why nothing can be checked here, or None."""
-    packages = ("torch", "transformers", "peft")
-    if missing := [name for name in packages if find_spec(name) is None]:
+    packages = ("torch", "transformers", "peft", "annotated-types")
+    if missing := [name for name in packages if find_spec(name.replace("-", "_")) is None]:
         return f"Packages are missing: `pip install {' '.join(missing)}`"
     import torch
 
@@ -85,7 +87,7 @@ def run(check: Check, bench: Bench) -> tuple[str, str]:
     except Exception as error:
         if bench.dry:
             raise
-        return _FAILED, f"{type(error).__name__}: {str(error)[:300]}"
+        return _FAILED, "".join(traceback.format_exception(error, limit=-5))[-2000:]
 
 
 def in_a_process(check: Check, folder: Path) -> tuple[str, str]:

@@ -10,6 +10,7 @@ import torch
 from tests.benchmarks import gpu
 from tests.benchmarks.gpu_bench import Bench, Failed, require
 from tests.benchmarks.gpu_checks import CHECKS, Check
+from tests.benchmarks.gpu_kernels import Kernel, by_kind, table_of
 
 SLOW = {"processes": pytest.mark.slow}  # starts one
 
@@ -39,7 +40,10 @@ def test_what_a_check_measures_decides(tmp_path: Path) -> None:
 
     assert gpu.run(check(lambda _: require(True, "1 ms")), bench) == ("pass", "1 ms")
     assert gpu.run(check(lambda _: require(False, "9 ms")), bench) == ("FAIL", "9 ms")
-    assert gpu.run(check(broken), bench)[0] == "FAIL"
+    result, why = gpu.run(check(broken), bench)
+    assert result == "FAIL"
+    assert "in broken" in why, "where it broke"
+    assert why.endswith("CUDA error: made in a test\n")
     with pytest.raises(Failed):
         require(False, "")
 
@@ -49,3 +53,19 @@ def test_a_check_that_ends_its_process_fails_alone(tmp_path: Path) -> None:
     result, measured = gpu.in_a_process(ending, tmp_path)
     assert result == "FAIL"
     assert "the process ended with 2" in measured
+
+
+def test_kernels_are_told_apart_by_their_names() -> None:
+    names = {
+        "void cutlass::Kernel2<cutlass_80_wmma_tensorop_bf16_s161616gemm_bf16>": "matrix products",
+        "nvjet_sm90_tst_64x8_64x16_1x4_h_bz_TNT": "matrix products",
+        "fmha_cutlassF_bf16_aligned_64x64_rf_sm80(Params)": "attention, forward",
+        "fmha_cutlassB_bf16_aligned_64x64_k64_seqaligned_sm80(Params)": "attention, backward",
+        "void flash_bwd_dq_dk_dv_loop_seqk_parallel_kernel<64>": "attention, backward",
+        "void at::native::layer_norm_grad_input_kernel<bfloat16>": "the rest",
+        "void at::native::reduce_kernel<512, 1, ReduceOp<NormTwoOps<float>>>": "optimizer",
+        "void at::native::elementwise_kernel<128, 4, direct_copy_kernel_cuda>": "optimizer",
+    }
+    kernels = by_kind([Kernel(name, 1e-3) for name in names])
+    assert [kernel.kind for kernel in kernels] == list(names.values())
+    assert table_of(kernels)[0] == " 2.00 ms     2 matrix products"
