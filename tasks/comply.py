@@ -16,6 +16,7 @@ from tasks.ingest.community_scrape import open_community_archive
 from tasks.ingest.services import COMMUNITY_ARCHIVE, X_API
 from tasks.ingest.x_comply import drop_gone
 from tasks.ingest.x_scrape import open_budget, open_client
+from tasks.operations.kept_losses import drop_losses
 from tasks.orchestration.limits import ensure_limits, scraping_place
 from tasks.orchestration.policies import RETRY
 from tasks.registry.due_marks import mark_due
@@ -91,6 +92,7 @@ def comply(storage: Storage, handle: Handle, service: str, drop: Drop) -> Compli
             reason = f"posts of @{handle} are gone from {_SHOWN[service]}"
             mark_due(storage, bot, reason, datetime.now(UTC))
         corpora += drop_corpora(storage, handle, gone)
+        drop_losses(storage, handle)
 
     checked, dropped = drop(leave_no_trace)
     due = bots_with(storage, handle) if dropped else []

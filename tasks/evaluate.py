@@ -13,7 +13,9 @@ from prefect import task
 from tasks.core.errors import StorageUnusable
 from tasks.core.names import Bot
 from tasks.core.records import (
+    ADAPTER_WEIGHTS,
     MANIFEST,
+    WEIGHTS,
     Base,
     Checkpoint,
     Corpus,
@@ -23,6 +25,7 @@ from tasks.core.records import (
     Spec,
 )
 from tasks.curation.corpus_files import read_corpus
+from tasks.operations.kept_losses import kept_losses
 from tasks.orchestration.policies import RETRY, cached
 from tasks.publishing.releases import verify_release
 from tasks.storage import Storage, storage_root
@@ -46,14 +49,25 @@ def evaluate(
 
     released: what the bot is to replace, or None for its first release.
     """
-    del bot
     from tasks.evaluation.measuring import evaluate_bot
 
     storage = storage_root()
     texts = read_corpus(storage, corpus)
-    with storage.folder(checkpoint.uri) as folder, _rival(storage, corpus, base, released) as rival:
+    with (
+        storage.folder(checkpoint.uri) as folder,
+        _rival(storage, corpus, base, released) as rival,
+        kept_losses(storage, bot, prune=True) as known,
+    ):
         return evaluate_bot(
-            base, folder, texts.train, texts.held_out, spec, seed=spec.seed, rival=rival
+            base,
+            folder,
+            texts.train,
+            texts.held_out,
+            spec,
+            seed=spec.seed,
+            rival=rival,
+            digest=checkpoint.weights.sha256,
+            known=known,
         )
 
 
@@ -72,7 +86,15 @@ def _rival(
             folder,
             same_base=manifest["base"]["revision"] == base.revision,
             trained_on=_trained_on(storage, corpus, manifest["corpus"]),
+            digest=_weights_digest(manifest),
         )
+
+
+def _weights_digest(manifest: dict[str, Any]) -> str:
+    files = manifest["files"]
+    return next(
+        (str(files[name]["sha256"]) for name in (WEIGHTS, ADAPTER_WEIGHTS) if name in files), ""
+    )
 
 
 def _trained_on(storage: Storage, corpus: Corpus, named: dict[str, Any]) -> list[str]:

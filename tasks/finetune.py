@@ -18,6 +18,7 @@ from tasks.core.records import MANIFEST, Base, Checkpoint, Corpus, Spec, WarmSta
 from tasks.core.settings import settings
 from tasks.curation.corpus_files import CorpusTexts, read_corpus, read_posts
 from tasks.operations.checkpoint_keys import RESUME, checkpoint_key, fingerprint_of
+from tasks.operations.kept_losses import kept_losses
 from tasks.orchestration.policies import RETRY, cached
 from tasks.orchestration.progress import reporter
 from tasks.storage import Storage, storage_root
@@ -76,7 +77,11 @@ def _train(
     seconds = settings().checkpoint_seconds
     unfinished = Resume(storage, f"{RESUME}/{bot}/{fingerprint[:16]}", fingerprint, seconds)
     try:
-        with _parent(storage, warm_start) as parent, storage.new_folder(uri) as folder:
+        with (
+            _parent(storage, warm_start) as parent,
+            kept_losses(storage, bot) as known,
+            storage.new_folder(uri) as folder,
+        ):
             checkpoint = train_checkpoint(
                 texts.train,
                 texts.held_out,
@@ -90,6 +95,7 @@ def _train(
                 parent=parent,
                 warm_start=warm_start,
                 resume=unfinished if seconds else None,
+                known=known,
             )
             # An owner may have opted out meanwhile; the draft folder then goes with the error.
             refuse_opted_out(storage, *bot.handles)

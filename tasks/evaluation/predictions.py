@@ -8,7 +8,7 @@ from typing import Any
 
 from tasks.core.records import Prediction
 from tasks.evaluation.memorisation import find_repeats
-from tasks.generation.sampling import sample
+from tasks.generation.sampling import Wanted, sample_each
 
 STARTS = ("I think that", "I like", "I don't like", "I want", "My dream is")
 EACH = 5
@@ -36,16 +36,16 @@ def generate_samples(
     """Five texts for each start, in the order of the starts, and 75 more to look through.
 
     These begin with nothing and may mention people, because so write the weights by themselves, in
-    other hands than ours.
+    other hands than ours. All are written together: twice as many batches take a third longer.
     """
-    prompted = sample(model, tokenizer, STARTS, EACH, seed=seed)
-    shown = [(start, text) for start, texts in zip(STARTS, prompted, strict=True) for text in texts]
-    (free,) = sample(model, tokenizer, [""], FREE, seed=seed, keep_mentions=True)
-    repeats = find_repeats([*(text for _, text in shown), *free], training_texts)
+    starts = [start for start in STARTS for _ in range(EACH)]
+    wanted = [*map(Wanted, starts), *[Wanted(keep_mentions=True)] * FREE]
+    texts = sample_each(model, tokenizer, wanted, seed=seed)
+    repeats = find_repeats(texts, training_texts)
     return Written(
         predictions=tuple(
             Prediction(start, text, bool(each))
-            for (start, text), each in zip(shown, repeats, strict=False)
+            for start, text, each in zip(starts, texts, repeats, strict=False)
         ),
         samples=len(repeats),
         verbatim=sum(each.verbatim for each in repeats),

@@ -219,7 +219,7 @@ class _Generation:
         """
         if self.guard:
             self.bans = self.guard.penalty.new_empty(len(self.rows), self.guard.penalty.size(1))
-            states = [self.guard.after(prompt) for prompt in self.prompts]
+            states = self.guard.states(self.prompts)
             self.states = torch.tensor(states, device=self.device)
         numbers: dict[tuple[int, ...], int] = {}
         prompts = [numbers.setdefault(tuple(prompt), len(numbers)) for prompt in self.prompts]

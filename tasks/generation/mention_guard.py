@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate
 from typing import Any
@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 
 # After nothing of interest; after an at sign; within the three bytes of the full-width one.
 _PLAIN, _AT, _FIRST, _SECOND = range(4)
-_STATES = 4
+_OFF = 4  # of a text in which everything may be written
+_STATES = 5
 _FULL_WIDTH_AT = "＠".encode()
 _BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
@@ -38,10 +39,18 @@ class MentionGuard:
 
     penalty: 0 or -inf, states × vocabulary, to be added to the logits.
     then: the state after the token, int64, states × vocabulary.
+    off_for: numbers of the texts, of those written together, in which mentions may be written.
     """
 
     penalty: torch.Tensor
     then: torch.Tensor
+    off_for: frozenset[int] = frozenset()
+
+    def states(self, texts: Sequence[Sequence[int]]) -> list[int]:
+        """The state of each of the texts that are written together."""
+        return [
+            _OFF if number in self.off_for else self.after(ids) for number, ids in enumerate(texts)
+        ]
 
     def after(self, ids: Sequence[int]) -> int:
         """The state of a text that begins with these tokens."""
@@ -52,7 +61,7 @@ class MentionGuard:
 
     def to(self, device: torch.device, dtype: torch.dtype) -> MentionGuard:
         """The same where the logits are."""
-        return MentionGuard(self.penalty.to(device, dtype), self.then.to(device))
+        return replace(self, penalty=self.penalty.to(device, dtype), then=self.then.to(device))
 
 
 @lru_cache(maxsize=1)  # bots of one base, one after another, share its tokenizer
@@ -81,12 +90,14 @@ def _automaton() -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     then[:, _FULL_WIDTH_AT[0]] = _FIRST
     then[_FIRST, _FULL_WIDTH_AT[1]] = _SECOND
     then[_SECOND, _FULL_WIDTH_AT[2]] = _AT
+    then[_OFF] = _OFF
     bans = np.zeros((_STATES, 256), dtype=bool)
     bans[:, ord("@")] = True
     bans[_SECOND, _FULL_WIDTH_AT[2]] = True
     # Bytes from 128 on are parts of letters of other scripts, among other things.
     word = [code for code in range(256) if code >= 128 or chr(code).isalnum() or code == ord("_")]
     bans[_AT, word] = True
+    bans[_OFF] = False
     return then, bans
 
 

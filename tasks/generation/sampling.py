@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -19,6 +20,18 @@ BATCH = 100
 _BLANKS = " \t\u00a0\u3000"
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """One post to write.
+
+    start: what it begins with. keep_mentions: whether `@somebody` may be written, or any at sign; a
+        start may hold them in any case.
+    """
+
+    start: str = ""
+    keep_mentions: bool = False
+
+
 def sample(
     model: Any,
     tokenizer: Any,
@@ -28,31 +41,38 @@ def sample(
     seed: int,
     keep_mentions: bool = False,
 ) -> list[list[str]]:
-    """`number` posts for each start, the start included; the same seed writes the same posts.
+    """`number` posts for each start, as `sample_each` writes them."""
+    wanted = [Wanted(start, keep_mentions) for start in starts for _ in range(number)]
+    texts = sample_each(model, tokenizer, wanted, seed=seed)
+    return [texts[n * number : (n + 1) * number] for n in range(len(starts))]
+
+
+def sample_each(model: Any, tokenizer: Any, wanted: Sequence[Wanted], *, seed: int) -> list[str]:
+    """A post for each that is wanted, start included; the same seed writes the same posts.
 
     Temperature 1, nucleus 0.95 of the 1,024 likeliest, at most 160 tokens; a post ends at the end
     mark. Of a start that leaves no room for a post its end is left out.
-    keep_mentions: whether `@somebody` may be written, or any at sign; a start may in any case.
     """
     marks = marks_of(tokenizer)
     limit = context_of(model.config.get_text_config(), MAX_TOKENS)
-    guard = None if keep_mentions else mention_guard(tokenizer, _vocabulary(model))
-    prompts = [
-        [marks.begin, *prompt_of(tokenizer, start, limit // 2)]
-        for start in starts
-        for _ in range(number)
-    ]
+    guarded = not all(post.keep_mentions for post in wanted)
+    guard = mention_guard(tokenizer, _vocabulary(model)) if guarded else None
     writer = writer_of(model)
     limits = Limits(end=marks.end, least=MIN_TOKENS, most=limit)
     generator = torch.Generator().manual_seed(seed)
-    texts = [
-        text_of(tokenizer, row[1:])
-        for first in range(0, len(prompts), BATCH)
-        for row in write(
-            writer, prompts[first : first + BATCH], limits, generator=generator, guard=guard
+    texts = []
+    for first in range(0, len(wanted), BATCH):
+        batch = wanted[first : first + BATCH]
+        free = frozenset(number for number, post in enumerate(batch) if post.keep_mentions)
+        rows = write(
+            writer,
+            [[marks.begin, *prompt_of(tokenizer, post.start, limit // 2)] for post in batch],
+            limits,
+            generator=generator,
+            guard=replace(guard, off_for=free) if guard else None,
         )
-    ]
-    return [texts[n * number : (n + 1) * number] for n in range(len(starts))]
+        texts += [text_of(tokenizer, row[1:]) for row in rows]
+    return texts
 
 
 def _vocabulary(model: Any) -> int:

@@ -20,6 +20,7 @@ FOLDERS = (
     "resume",
     "checkpoints",
     "corpora",
+    "losses",
     "outcomes",
     "releases",
 )

@@ -14,6 +14,7 @@ from tasks.core.names import Bot
 from tasks.curation.corpus_files import FOLDER as CORPORA
 from tasks.ingest.scrape_state import STOPS
 from tasks.operations.checkpoint_keys import CHECKPOINTS, RESUME, checkpoint_key
+from tasks.operations.kept_losses import FOLDER as LOSSES
 from tasks.publishing.releases import inputs_of_releases
 from tasks.registry.nights import FOLDER as NIGHTS
 from tasks.registry.outcomes import load_outcome
@@ -54,7 +55,7 @@ class Freed:
 
 
 def tidy(storage: Storage, now: datetime, freed: Freed | None = None) -> Freed:
-    """Remove checkpoints, unfinished trainings and corpora that nothing needs, and old nights.
+    """Remove what nothing needs of checkpoints, trainings, corpora and losses, and old nights.
 
     What kept releases were made from stays, and so does the last outcome's corpus, and whatever is
     younger than a day. Returns what was freed, added to `freed`. Raises StorageUnusable.
@@ -92,6 +93,7 @@ def _unneeded(storage: Storage, now: datetime) -> Iterator[tuple[str, str]]:
                 patience = RESUMABLE if folder == RESUME else IN_USE
                 if key not in needed and _last_change(storage, key) < now - patience:
                     yield folder, key
+    yield from _unneeded_losses(storage, now)
     for key in [*storage.folders(NIGHTS), *storage.keys(NIGHTS)]:
         if _last_change(storage, key) < now - REMEMBERED:
             yield NIGHTS, key
@@ -99,6 +101,15 @@ def _unneeded(storage: Storage, now: datetime) -> Iterator[tuple[str, str]]:
         for key in storage.keys(source):
             if _last_change(storage, key) < now - REMEMBERED:
                 yield STOPS, key
+
+
+def _unneeded_losses(storage: Storage, now: datetime) -> Iterator[tuple[str, str]]:
+    """Those of bots without a release: nothing will be compared with them."""
+    for bot in bots_in(storage, LOSSES):
+        key = f"{LOSSES}/{bot}.json"
+        released = next(inputs_of_releases(storage, bot), None) is not None
+        if not released and _last_change(storage, key) < now - IN_USE:
+            yield LOSSES, key
 
 
 def _needed(storage: Storage, bot: Bot) -> set[str]:

@@ -14,6 +14,7 @@ from tasks.ingest.stored_imports import (
     posts_of_import,
 )
 from tasks.lake.posts import state
+from tasks.operations.kept_losses import drop_losses
 from tasks.registry.due_marks import mark_due
 from tasks.storage import Storage
 
@@ -45,6 +46,7 @@ def take_back(storage: Storage, handle: Handle, name: str, at: datetime) -> Take
     for bot in bots:
         mark_due(storage, bot, f"an import of @{handle} was taken back", at)
     drop_corpora(storage, handle, ids)
+    drop_losses(storage, handle)
     drop_import(storage, handle, name)
     stored = state(storage, handle).rows
     return TakenBack(shown, before - stored, stored, tuple(bot.name for bot in bots))

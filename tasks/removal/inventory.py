@@ -29,6 +29,7 @@ OF_BOTS = (
     "corpora",
     "resume",
     "checkpoints",
+    "losses",
     "releases",
     "outcomes",
     "states",

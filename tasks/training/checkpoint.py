@@ -15,6 +15,7 @@ import transformers
 from tasks.core.records import MANIFEST, Base, Checkpoint, FileRef, Progress, Spec, WarmStart
 from tasks.storage import sha256_of
 from tasks.training.engine import engine_for
+from tasks.training.post_losses import PostLosses, weights_name
 from tasks.training.resume import Resume
 from tasks.training.schedule import warm_spec
 from tasks.training.trainer import Trained, training
@@ -34,15 +35,17 @@ def train_checkpoint(  # noqa: PLR0913 - what goes in, where to, and under which
     parent: Path | None = None,
     warm_start: WarmStart | None = None,
     resume: Resume | None = None,
+    known: PostLosses | None = None,
 ) -> Checkpoint:
     """Train a bot and fill `folder` with its best weights, or its adapter, the manifest last.
 
     handles: whose post each training text is. uri: the key under which the folder will be found.
     parent: the folder of the model that a warm start begins from; warm_start: what it is.
     resume: where an unfinished training is kept; whoever installs the folder removes it.
+    known: losses of held-out posts that were measured before; new ones are added.
     Raises BaseUnavailable.
     """
-    engine = engine_for(base)
+    engine, known = engine_for(base), known or PostLosses()
     # Of a warm start each new post is read once, whosever it is: among few new posts, one account's
     # only one would be read again and again to balance another's many.
     recipe, owners = (spec, handles) if parent is None else (warm_spec(spec), None)
@@ -55,17 +58,23 @@ def train_checkpoint(  # noqa: PLR0913 - what goes in, where to, and under which
             recipe,
             handles=owners,
             parent=parent,
+            parent_digest=warm_start.weights.sha256 if warm_start else "",
             on_progress=on_progress,
             resume=resume,
+            known=known,
         ) as (trained, export),
     ):
         begun = time.monotonic()
         weights = export(folder)
         trained.seconds_in["save"] = time.monotonic() - begun
     hashes = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
+    if trained.nats:
+        name = weights_name(trained.precision, hashes[weights])
+        known.learn(name, engine.documents(held_out, spec), trained.nats)
     _write_manifest(folder, base, spec, warm_start, trained, fingerprint, hashes)
     figures = asdict(trained)
-    del figures["base_loss"]  # the evaluation's, which measures what was saved
+    for name in ("base_loss", "nats"):  # the evaluation's
+        del figures[name]
     return Checkpoint(
         uri=uri,
         fingerprint=fingerprint,
@@ -89,7 +98,7 @@ def _write_manifest(
         "base": {"id": base.id, "revision": base.revision, "origin": base.origin},
         "spec": asdict(spec),
         "warm_start": asdict(warm_start) if warm_start else None,
-        "trained": asdict(trained),
+        "trained": {name: value for name, value in asdict(trained).items() if name != "nats"},
         "versions": {
             "python": platform.python_version(),
             "torch": torch.__version__,

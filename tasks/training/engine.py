@@ -9,7 +9,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from tasks.core.errors import BaseUnavailable
-from tasks.core.records import Base, Spec, digest
+from tasks.core.records import Base, Spec
 from tasks.training.bases.loading import check_causal, load_model, load_tokenizer
 from tasks.training.compute import gpu
 from tasks.training.compute.cuda_graphs import StepGraphs
@@ -27,12 +27,12 @@ from tasks.training.compute.micro_batches import keep_freed_memory
 from tasks.training.compute.precision import choose_precision
 from tasks.training.data.documents import Document, check_vocabulary, context_of, encode
 from tasks.training.first_token_ramp import FirstTokenRamp
+from tasks.training.loss import mean_of
+from tasks.training.post_losses import PostLosses, weights_name
 from tasks.training.steps import Trainable
 
 log = logging.getLogger("huggingtweets")
 
-# Losses kept in memory, by weights and texts: a retrain asks for two, more than once.
-REMEMBERED = 1_000
 TYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
@@ -61,7 +61,6 @@ class Engine:
         self.loss = fastest_loss(self.model, self.weights)
         self.ramp = FirstTokenRamp(self.model, self.device)
         self.graphs = StepGraphs() if self.device.type == "cuda" else None
-        self._losses: dict[str, float] = {}
         self._seconds_to_load = time.monotonic() - begun
 
     @cached_property
@@ -94,42 +93,28 @@ class Engine:
         """Put weights back in place: such a copy, or the base's."""
         self.weights.load(self.weights.base if weights is None else weights)
 
-    def base_loss(self, held_out: Sequence[str], spec: Spec) -> float:
+    def base_loss(
+        self, held_out: Sequence[str], spec: Spec, known: PostLosses | None = None
+    ) -> float:
         """The base's own loss on these texts, in nats a token; the base's weights are put back.
 
-        Equal questions are answered from memory. Raises BaseUnavailable where it is no number.
+        known: what was measured before; new losses are added. Raises BaseUnavailable where the
+        loss is no number.
         """
         precision = self.use(spec.precision)
         self.restore()
-        documents = self.documents(held_out, spec)
-        loss = self._remembered(digest(documents, precision), documents)
+        name = weights_name(precision, self.base.revision)
+        loss = self.known_loss(name, self.documents(held_out, spec), known or PostLosses())
         if not math.isfinite(loss):
             raise BaseUnavailable(f"base {self.base.id}: its loss is {loss}; choose another")
         return loss
 
-    def loss_of(
-        self, weights: Path, documents: Sequence[Document], load: Callable[[], object]
-    ) -> float:
-        """The loss of the weights in a file, in nats a token over all documents.
+    def known_loss(self, weights: str, documents: Sequence[Document], known: PostLosses) -> float:
+        """The loss of the weights as they are now, whose name this is, in nats a token.
 
-        load: puts them into the model, if they have to be measured. A warm start measures its
-        parent, and the evaluation of what came of it the same release, on the same posts.
+        Only documents whose loss is not known yet are measured.
         """
-        info = weights.stat()
-        file = [str(weights.resolve()), info.st_mtime_ns, info.st_size]
-        key = digest(documents, str(self.weights.weights.dtype), file)
-        return self._remembered(key, documents, load)
-
-    def _remembered(
-        self, key: str, documents: Sequence[Document], load: Callable[[], object] = lambda: None
-    ) -> float:
-        """The loss that was measured under this key, or of the weights as they are after `load`."""
-        if key not in self._losses:
-            load()
-            if len(self._losses) >= REMEMBERED:
-                del self._losses[next(iter(self._losses))]
-            self._losses[key] = self.mean_loss(documents)
-        return self._losses[key]
+        return mean_of(known.each(weights, documents, self.loss.each), documents)
 
     def mean_loss(self, documents: Sequence[Document]) -> float:
         """The loss of the weights as they are now, in nats a token over all documents."""

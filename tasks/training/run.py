@@ -17,6 +17,7 @@ from tasks.training.compute import gpu
 from tasks.training.data.batches import Batch, epoch, equal_shares, tokens_a_step
 from tasks.training.data.documents import Document
 from tasks.training.dropout import dropping
+from tasks.training.loss import mean_of
 from tasks.training.resume import State, StateWriter
 from tasks.training.schedule import default_rate, rates
 from tasks.training.steps import Trainable, TrainingStep
@@ -32,7 +33,9 @@ _COUNTERS = ("best_loss", "without_gain", "steps", "tokens", "part", "batch")
 class Run:
     """How far a training is. A part is what lies between two evaluations.
 
-    best_loss: the lowest held-out loss so far, the base's at first, in nats a token.
+    best_loss: the lowest held-out loss so far, the base's at first, in nats a token; best_nats: of
+        each held-out document, or None where that is not known. The weights are measured as they
+        are saved.
     history: (tokens trained on, mean training loss since the last, held-out loss) an evaluation.
     seconds: by what they were spent on.
     """
@@ -57,6 +60,7 @@ class Run:
         self.step = TrainingStep(trainable, spec, rates(self.rate, self.steps_planned, spec))
         self.best_loss, self.without_gain = base_loss, 0
         self.best_weights: torch.Tensor | None = None
+        self.best_nats: list[float] | None = None
         self.ends_at_best = False  # then nothing has to be put back
         self.history: list[tuple[int, float, float]] = []
         self.steps = self.tokens = self.part = self.batch = 0
@@ -64,12 +68,13 @@ class Run:
         self.seconds = {"train": 0.0, "evaluate": 0.0}
         self._begun = time.monotonic()
 
-    def start_from(self, loss: float) -> None:
-        """Start from the weights as they are now, whose held-out loss this is; not from the base.
+    def start_from(self, nats: list[float]) -> None:
+        """Start from the weights as they are now, of whose held-out documents these are the losses.
 
         They are the best so far, and stay so if no evaluation is better.
         """
-        self.best_loss, self.best_weights = loss, self.trainable.weights.copy()
+        self.best_loss, self.best_nats = mean_of(nats, self.held_out), nats
+        self.best_weights = self.trainable.weights.copy()
 
     def search(self, on_progress: Report) -> None:
         """Train part by part until the last or the early stop, and put the best weights back.
@@ -99,14 +104,16 @@ class Run:
         with dropping(self.trainable.model, self.spec.dropout):
             training_loss = self._train_on(self.parts[self.part], on_progress)
         begun = time.monotonic()
-        held_out_loss = self.trainable.loss.mean(self.held_out)
+        with self.trainable.weights.as_saved():
+            nats = self.trainable.loss.each(self.held_out)
+        held_out_loss = mean_of(nats, self.held_out)
         self.seconds["evaluate"] += time.monotonic() - begun
         if not math.isfinite(training_loss + held_out_loss):
             log.warning("training diverged at learning rate %g; keeping the best so far", self.rate)
             return False
         self.history.append((self.tokens, training_loss, held_out_loss))
         if held_out_loss < self.best_loss:
-            self.best_loss, self.without_gain = held_out_loss, 0
+            self.best_loss, self.best_nats, self.without_gain = held_out_loss, nats, 0
             self.ends_at_best = self.part + 1 == len(self.parts)
             if not self.ends_at_best:
                 self.best_weights = self.trainable.weights.copy(self.best_weights)
@@ -165,8 +172,13 @@ class Run:
             tensors["best"] = self.best_weights
         counters = {name: getattr(self, name) for name in _COUNTERS}
         elapsed = time.monotonic() - self._begun
-        lists = {"history": list(self.history), "seconds": dict(self.seconds), "elapsed": elapsed}
-        return tensors, counters | lists
+        others = {
+            "history": list(self.history),
+            "best_nats": self.best_nats,
+            "seconds": dict(self.seconds),
+            "elapsed": elapsed,
+        }
+        return tensors, counters | others
 
     def _resume(self) -> None:
         """Go on from the newest state that another process has left, if there is one."""
@@ -185,6 +197,7 @@ class Run:
             self.best_weights = tensors["best"].to(self._device)
         for name in (*_COUNTERS, "seconds"):
             setattr(self, name, state[name])
+        self.best_nats = state.get("best_nats")  # older versions kept none
         self.history = [(tokens, loss, held_out) for tokens, loss, held_out in state["history"]]
         self._begun = time.monotonic() - state["elapsed"]
         log.info("resuming from step %d of %d", self.steps, self.steps_planned)

@@ -21,6 +21,7 @@ from tasks.training.compute.micro_batches import peak_memory
 from tasks.training.data.documents import Document, scored
 from tasks.training.engine import Engine
 from tasks.training.export import export_adapter, export_model, import_weights
+from tasks.training.post_losses import PostLosses, weights_name
 from tasks.training.resume import Resume, StateWriter
 from tasks.training.run import Report, Run
 from tasks.training.steps import Trainable
@@ -38,6 +39,7 @@ class Trained:
     base_loss, held_out_loss: before and at best, in nats a token of the held-out posts.
     learning_rate: the highest; epochs, steps, tokens, seconds: run; precision: used.
     history: (tokens trained on, mean training loss since the last, held-out loss) an evaluation.
+    nats: the best weights' loss of each held-out document, where that is what was measured.
     tokens_per_second, seconds_in, peak_memory, flops, peak_flops, peak_source, mfu: as in
         `Checkpoint`.
     """
@@ -51,6 +53,7 @@ class Trained:
     seconds: float
     precision: str
     history: tuple[tuple[int, float, float], ...]
+    nats: tuple[float, ...] | None
     tokens_per_second: float
     seconds_in: dict[str, float]
     peak_memory: int
@@ -60,7 +63,7 @@ class Trained:
     mfu: float | None
 
 
-def train(
+def train(  # noqa: PLR0913 - as `training`
     engine: Engine,
     texts: Sequence[str],
     held_out: Sequence[str],
@@ -68,8 +71,10 @@ def train(
     *,
     handles: Sequence[str] | None = None,
     parent: Path | None = None,
+    parent_digest: str = "",
     on_progress: Report = lambda _progress: None,
     resume: Resume | None = None,
+    known: PostLosses | None = None,
 ) -> Trained:
     """Train the base on `texts`, stop early by `held_out`, and keep the best weights.
 
@@ -83,14 +88,16 @@ def train(
         spec,
         handles=handles,
         parent=parent,
+        parent_digest=parent_digest,
         on_progress=on_progress,
         resume=resume,
+        known=known,
     ) as (trained, _):
         return trained
 
 
 @contextmanager
-def training(
+def training(  # noqa: PLR0913 - what goes in, where it starts, and what is known before
     engine: Engine,
     texts: Sequence[str],
     held_out: Sequence[str],
@@ -98,15 +105,19 @@ def training(
     *,
     handles: Sequence[str] | None = None,
     parent: Path | None = None,
+    parent_digest: str = "",
     on_progress: Report = lambda _progress: None,
     resume: Resume | None = None,
+    known: PostLosses | None = None,
 ) -> Iterator[tuple[Trained, Export]]:
     """Train; within the block the best weights are in the engine's model, and can be exported.
 
     handles: whose post each training text is, where a bot has several.
     parent: the folder of the model to start from instead of the base, in `full` mode only. Its
-        weights are kept where no evaluation is better than they are.
+        weights are kept where no evaluation is better than they are. parent_digest: of these
+        weights, by which their losses are known.
     resume: where an unfinished training is kept, and looked for first.
+    known: losses of held-out posts that were measured before; new ones are added.
     Raises BaseUnavailable, also where one post alone does not fit in memory.
     """
     begun = time.monotonic()
@@ -114,7 +125,8 @@ def training(
     log.info("training in %s on %s", precision, engine.device.type)
     documents = engine.documents(texts, spec), engine.documents(held_out, spec)
     tokenised = time.monotonic() - begun
-    base_loss = engine.base_loss(held_out, spec)
+    known = known or PostLosses()
+    base_loss = engine.base_loss(held_out, spec, known)
     seconds = {"load": engine.seconds_to_load(), "tokenise": tokenised}
     evaluated = time.monotonic() - begun - tokenised
     with _trainable(engine, spec) as (trainable, export):
@@ -124,19 +136,20 @@ def training(
         owners = handles or [""] * len(texts)
         run = Run(trainable, *documents, spec, owners, base_loss=base_loss, states=states)
         if parent is not None:
-            _start_from(run, engine, parent, documents[1])
+            name = weights_name(precision, parent_digest) if parent_digest else ""
+            _start_from(run, engine, parent, name, known)
         run.seconds["evaluate"] += evaluated
         _search(run, engine, states, on_progress)
         seconds |= {**run.seconds, "keep": states.seconds if states else 0.0}
         yield _trained(run, engine, base_loss, precision, seconds, documents[0]), export
 
 
-def _start_from(run: Run, engine: Engine, parent: Path, held_out: Sequence[Document]) -> None:
+def _start_from(run: Run, engine: Engine, parent: Path, name: str, known: PostLosses) -> None:
     """Put the parent's weights in the place of the base's, and take them for the best so far."""
     begun = time.monotonic()
     import_weights(engine.model, parent)
     engine.restore(engine.weights.weights)  # the master too
-    run.start_from(engine.loss_of(parent / WEIGHTS, held_out, load=lambda: None))
+    run.start_from(known.each(name, run.held_out, engine.loss.each))
     run.seconds["evaluate"] += time.monotonic() - begun
 
 
@@ -204,6 +217,7 @@ def _trained(
         seconds=sum(seconds[name] for name in ("train", "evaluate", "keep")),
         precision=precision,
         history=tuple(run.history),
+        nats=tuple(run.best_nats) if run.best_nats and run.spec.mode == "full" else None,
         tokens_per_second=run.tokens / max(seconds["train"], 1e-9),
         seconds_in=seconds,
         peak_memory=peak_memory(engine.device),

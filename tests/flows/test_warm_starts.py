@@ -38,7 +38,14 @@ def test_a_bot_with_new_posts_starts_from_its_release(
     assert manifest(storage, first)["warm_start"] is None
     assert first.details["start"] == "from the base: there is no release yet"
 
+    before = storage.read_json("losses/alice.json")
     second = night(220, tmp_path, tiny_base)
+    after = storage.read_json("losses/alice.json")
+    assert (len(before), len(after)) == (2, 3), "base and first release, and the second"
+    for weights, losses in before.items():
+        assert any(after[weights].get(post) == loss for post, loss in losses.items())
+    assert second.corpus is not None
+    assert all(len(posts) == second.corpus.held_out for posts in after.values()), "and no others"
     assert first.release is not None
     assert first.corpus is not None
     made = manifest(storage, second)

@@ -34,12 +34,10 @@ def loss_and_gradient(
     return total, result
 
 
-def loss_only(hidden: torch.Tensor, head: Any, targets: torch.Tensor) -> torch.Tensor:
-    """The summed loss, as in `loss_and_gradient`."""
-    total = torch.zeros((), device=hidden.device)
-    for rows, target, _ in _chunks(hidden, targets, hidden):
-        total += _losses(rows, head, target)[0].sum()
-    return total
+def token_losses(hidden: torch.Tensor, head: Any, targets: torch.Tensor) -> torch.Tensor:
+    """Each token's loss, as `loss_and_gradient` sums them; zero where the target is IGNORED."""
+    chunks = _chunks(hidden, targets, hidden)
+    return torch.cat([_losses(rows, head, target)[0] for rows, target, _ in chunks])
 
 
 def _chunks(*tensors: torch.Tensor) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from tasks.training.compute.chunked_loss import loss_and_gradient, loss_only
+from tasks.training.compute.chunked_loss import loss_and_gradient, token_losses
 from tasks.training.compute.fast_modules import fast
 from tasks.training.compute.flat_weights import FlatWeights
 from tasks.training.compute.gpu import is_out_of_memory, on_device
@@ -55,8 +55,9 @@ class _FastLoss(PlainLoss):
                 self._is_open = False
 
     @torch.no_grad()
-    def loss(self, batch: Batch) -> torch.Tensor:
-        return loss_only(*self._forward(batch))
+    def nats(self, batch: Batch) -> torch.Tensor:
+        losses = token_losses(*self._forward(batch))
+        return losses.new_zeros(len(batch.ids)).index_add_(0, self._documents(batch), losses)
 
     def backward(self, batch: Batch) -> torch.Tensor:
         return self._backward(*self._forward(batch))
@@ -70,6 +71,10 @@ class _FastLoss(PlainLoss):
 
     def _forward(self, batch: Batch) -> tuple[torch.Tensor, Any, torch.Tensor]:
         """Hidden states (tokens × size), the head's weight, and the target of each hidden state."""
+        raise NotImplementedError
+
+    def _documents(self, batch: Batch) -> torch.Tensor:
+        """Which document of the batch each of these hidden states belongs to."""
         raise NotImplementedError
 
     @property
@@ -94,6 +99,9 @@ class PackedLoss(_FastLoss):
         counted = layout.targets != IGNORED
         return hidden[counted], self._head, layout.targets[counted]
 
+    def _documents(self, batch: Batch) -> torch.Tensor:
+        return (batch.labels[:, 1:] != IGNORED).nonzero(as_tuple=True)[0]
+
 
 class RowLoss(_FastLoss):
     """Documents after one another in rows of fixed width: for a GPU, whose shapes must not vary."""
@@ -110,7 +118,12 @@ class RowLoss(_FastLoss):
         return self._backward(*self._forward_of(rows))
 
     def _forward(self, batch: Batch) -> tuple[torch.Tensor, Any, torch.Tensor]:
-        return self._forward_of(self.rows(batch, max(ROW, rounded(batch.ids.size(1)))))
+        return self._forward_of(self.rows(batch, _width(batch)))
+
+    def _documents(self, batch: Batch) -> torch.Tensor:
+        # Padding, which has no loss, counts as the first document's.
+        documents = pack(batch, _width(batch))[2].flatten().clamp(min=0)
+        return on_device(documents, self._base_weights.weights.device)
 
     def _forward_of(self, tensor: torch.Tensor) -> tuple[torch.Tensor, Any, torch.Tensor]:
         rows = PackedRows(tensor)
@@ -119,6 +132,11 @@ class RowLoss(_FastLoss):
                 input_ids=rows.ids, position_ids=rows.positions, use_cache=False
             ).last_hidden_state[0]
         return hidden, self._head, rows.targets
+
+
+def _width(batch: Batch) -> int:
+    """Of the rows that hold a batch that no CUDA graph is for."""
+    return max(ROW, rounded(batch.ids.size(1)))
 
 
 def fastest_loss(

@@ -104,6 +104,25 @@ class FlatWeights:
         """A copy of the weights as they are now, in one tensor; `into` an older copy's memory."""
         return self.weights.clone() if into is None else into.copy_(self.weights)
 
+    @contextmanager
+    def as_saved(self) -> Iterator[None]:
+        """Within the block the model computes with weights that bf16 can hold, as they are saved.
+
+        In fp32 too; afterwards all digits are back.
+        """
+        if self.weights.dtype is torch.bfloat16:
+            yield
+            return
+        with torch.no_grad():
+            exact = self.weights.clone()
+            for weights in torch.split(self.weights, self._chunk):
+                weights.copy_(weights.bfloat16())
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                self.weights.copy_(exact)
+
     @torch.no_grad()
     def begin(self) -> None:
         """Forget moments and gradients: a new training starts."""

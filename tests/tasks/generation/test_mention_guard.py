@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -140,6 +141,20 @@ def test_a_word_is_banned_after_an_at_sign_that_the_start_ends_with(
     before, ids = (tokenizer(part, add_special_tokens=False)["input_ids"] for part in (start, text))
     assert tokenizer.decode([*before, *ids]) == start + text, "else the test tests another text"
     assert _obeys(guard, ids, guard.after(before)) is may
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+def test_of_texts_written_together_some_may_mention_people(kind: str) -> None:
+    tokenizer = TOKENIZERS[kind]
+    guard = replace(mention_guard(tokenizer, len(tokenizer)), off_for=frozenset({1}))
+    before, after = (
+        tokenizer(part, add_special_tokens=False)["input_ids"] for part in ("my @", "bob @")
+    )
+    guarded, free = guard.states([before, before])
+    assert not _obeys(guard, after, guarded)
+    assert _obeys(guard, after, free)
+    assert not guard.penalty[free].any(), "nothing is banned"
+    assert set(guard.then[free].tolist()) == {free}, "to the end of the text"
 
 
 def test_special_tokens_between_sign_and_name_change_nothing() -> None:

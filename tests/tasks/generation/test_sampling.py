@@ -3,7 +3,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tasks.generation.sampling import BATCH, MAX_TOKENS, MIN_TOKENS, sample
+from tasks.generation.sampling import (
+    BATCH,
+    MAX_TOKENS,
+    MIN_TOKENS,
+    Wanted,
+    sample,
+    sample_each,
+)
 from tasks.training.data.documents import marks_of
 from tasks.training.engine import Engine
 from tests.tiny import make_tiny_base
@@ -30,6 +37,21 @@ def test_a_seed_repeats_a_draw_and_another_does_not(engine: Engine) -> None:
     )
     assert first == again
     assert first != other
+
+
+def test_posts_that_may_mention_people_are_written_beside_others(engine: Engine) -> None:
+    """All at signs, were it for the weights."""
+    (sign,) = engine.tokenizer("@", add_special_tokens=False)["input_ids"]
+    engine.restore()
+    with torch.no_grad():
+        embeddings = engine.model.get_input_embeddings().weight
+        embeddings.copy_(embeddings[sign].clone())
+        embeddings[sign] *= 60
+    wanted = [Wanted("my"), Wanted("my", keep_mentions=True)]
+    guarded, free = sample_each(engine.model, engine.tokenizer, wanted, seed=0)
+    assert "@" not in guarded
+    assert sample_each(engine.model, engine.tokenizer, wanted[1:], seed=0)[0].count("@") > 20
+    assert free.count("@") > 20
 
 
 def test_a_post_is_the_same_whoever_stands_beside_it(engine: Engine) -> None:

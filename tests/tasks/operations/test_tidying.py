@@ -58,12 +58,21 @@ def test_what_releases_were_made_from_stays_and_the_rest_goes(storage: Storage) 
     assert tidy(storage, NOW).files == {}, "a second time there is nothing to do"
 
 
+def test_losses_stay_as_long_as_the_bot_has_a_release(storage: Storage) -> None:
+    write(storage, "losses/alice.json")
+    write(storage, "losses/bob.json")
+    release(storage)
+    assert tidy(storage, NOW).files == {"losses": 1}
+    assert storage.exists("losses/alice.json")
+
+
 @pytest.mark.parametrize(
     ("key", "age"),
     [
         (checkpoint(OLD), IN_USE),
         (corpus("old"), IN_USE),
         ("resume/alice/bbbb/000000009/manifest.json", RESUMABLE),
+        ("losses/alice.json", IN_USE),
         ("nights/2025-01-01/plan.json", REMEMBERED),
         ("nights/backfill-1/plan.json", REMEMBERED),
         ("stops/x_api/0123456789abcdef.json", REMEMBERED),

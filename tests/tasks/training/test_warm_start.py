@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,18 @@ from safetensors.torch import load_file
 from tasks.core import interruption
 from tasks.core.errors import Interrupted
 from tasks.core.records import FileRef, Progress, Spec, WarmStart
-from tasks.storage import Storage
+from tasks.storage import Storage, sha256_of
 from tasks.training.checkpoint import train_checkpoint
+from tasks.training.compute.fast_loss import PackedLoss
+from tasks.training.compute.flat_weights import FlatWeights
+from tasks.training.data.documents import Document
 from tasks.training.engine import Engine
 from tasks.training.export import export_model, import_weights
+from tasks.training.loss import mean_of
+from tasks.training.post_losses import PostLosses, weights_name
 from tasks.training.resume import Resume
 from tasks.training.schedule import RATE, WARM_EPOCHS, WARM_RATE, warm_spec
-from tasks.training.trainer import train
+from tasks.training.trainer import Trained, train
 from tests.sample_posts import sentences
 from tests.tiny import make_tiny_base
 
@@ -116,15 +122,61 @@ def test_a_learning_rate_that_was_asked_for_is_lowered_for_a_warm_start() -> Non
     assert warm_spec(Spec(seed=7, precision="fp32")).seed == 7
 
 
-def test_the_parents_loss_is_measured_once(engine: Engine, parent: Path) -> None:
-    train(engine, NEW, HELD_OUT, SPEC, parent=parent)
-    weights, documents = parent / "model.safetensors", engine.documents(HELD_OUT, SPEC)
-    asked: list[str] = []
-    known = engine.loss_of(weights, documents, load=lambda: asked.append("known"))
-    assert asked == [], "the training has measured it"
+def test_only_new_held_out_posts_are_measured(engine: Engine, parent: Path) -> None:
+    """The base's and the parent's losses of the others are known from the last training."""
+    known, digest = PostLosses(), sha256_of(parent / "model.safetensors")
+
+    def measured(held_out: list[str]) -> tuple[list[int], Trained]:
+        counting = Counting(engine.model, engine.weights)
+        engine.loss = counting
+        try:
+            trained = train(
+                engine, NEW, held_out, SPEC, parent=parent, parent_digest=digest, known=known
+            )
+        finally:
+            engine.loss = counted
+        return counting.evaluated, trained
+
+    counted = engine.loss
+    assert measured(HELD_OUT[:-3])[0] == [17, 17, 17], "base, parent, and the trained weights"
+    evaluated, trained = measured(HELD_OUT[3:])
+    assert evaluated == [3, 3, 17]
+    assert trained.base_loss == pytest.approx(engine.base_loss(HELD_OUT[3:], SPEC))
     import_weights(engine.model, parent)
-    assert engine.mean_loss(documents) == known
-    engine.loss_of(weights, documents[:3], load=lambda: asked.append("other posts"))
-    weights.write_bytes(weights.read_bytes() + b" ")
-    engine.loss_of(weights, documents, load=lambda: asked.append("other weights"))
-    assert asked == ["other posts", "other weights"]
+    documents = engine.documents(HELD_OUT[3:], SPEC)
+    (of_parent,) = (name for name in known.used if name == weights_name("fp32", digest))
+    found = known.each(of_parent, documents, lambda _: pytest.fail("all are known"))
+    assert found == pytest.approx(engine.loss.each(documents))
+
+
+class Counting(PackedLoss):
+    """Notes how many documents each evaluation measures."""
+
+    def __init__(self, model: object, weights: FlatWeights) -> None:
+        super().__init__(model, weights)
+        self.evaluated: list[int] = []
+
+    def each(self, documents: Sequence[Document]) -> list[float]:
+        self.evaluated.append(len(documents))
+        return super().each(documents)
+
+
+def test_what_was_measured_in_training_is_what_is_saved(
+    engine: Engine, parent: Path, tmp_path: Path
+) -> None:
+    """In fp32 too, although weights are saved in bf16."""
+    known = PostLosses()
+    folder = tmp_path / "checkpoint"
+    folder.mkdir()
+    checkpoint = train_checkpoint(
+        NEW, HELD_OUT, [""] * len(NEW), engine.base, SPEC, folder,
+        fingerprint="f" * 64, uri="checkpoints/a/f", on_progress=lambda _: None, known=known,
+    )  # fmt: skip
+    documents = engine.documents(HELD_OUT, SPEC)
+    name = weights_name("fp32", checkpoint.weights.sha256)
+    nats = known.each(name, documents, lambda _: pytest.fail("all are known"))
+    engine.use("fp32")
+    import_weights(engine.model, folder)
+    assert nats == pytest.approx(engine.loss.each(documents), rel=1e-6)
+    assert mean_of(nats, documents) == checkpoint.held_out_loss
+    assert "nats" not in (folder / "manifest.json").read_text()

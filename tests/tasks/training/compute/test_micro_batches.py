@@ -30,7 +30,7 @@ class Narrow:
 
     def __init__(self, engine: Engine, room: int) -> None:
         self.plain, self.weights, self.room = engine.loss, engine.weights, room
-        self.open, self.loss, self.mean = engine.loss.open, engine.loss.loss, engine.loss.mean
+        self.open, self.each = engine.loss.open, engine.loss.each
         self.largest = 0
 
     def backward(self, batch: Batch) -> torch.Tensor:
