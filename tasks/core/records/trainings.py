@@ -41,8 +41,8 @@ class Spec:
         small that an epoch would have fewer than 8 steps.
     max_tokens: longer posts are truncated to this many tokens.
     schedule: after `warmup` (a share of all steps) `linear` or `cosine` to zero, or `constant`.
-    patience: evaluations without improvement before the early stop.
-    evaluations: on the held-out posts, an epoch.
+    patience: evaluations without a gain before the early stop; 0: the first such ends it.
+    evaluations: on the held-out posts, an epoch; half as many in the first.
     precision: `auto` (bf16 where the machine is fast at it), `bf16` or `fp32`.
     dropout: of the outputs of attention and feed-forward layers.
     mode: `full` trains all weights; `adapter` a LoRA adapter, by default at a learning rate of
@@ -58,8 +58,8 @@ class Spec:
     warmup: Annotated[float, Ge(0), Lt(1)] = 0.05
     clip: Annotated[float, Gt(0)] = 1.0
     weight_decay: Annotated[float, Ge(0)] = 0.0
-    patience: Annotated[int, Ge(0)] = 1
-    evaluations: Annotated[int, Ge(1), Le(1_000)] = 2
+    patience: Annotated[int, Ge(0)] = 0
+    evaluations: Annotated[int, Ge(1), Le(1_000)] = 4
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     seed: int = 0
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.0

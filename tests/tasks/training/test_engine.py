@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tasks.core.records import Base, Progress, Spec
 from tasks.training.compute.fast_loss import PackedLoss, RowLoss
 from tasks.training.compute.precision import choose_precision
 from tasks.training.data.batches import batches_of, pad
-from tasks.training.data.documents import scored
+from tasks.training.data.documents import Document, scored
 from tasks.training.engine import Engine, engine_for
 from tasks.training.loss import PlainLoss, mean_loss, summed_loss
 from tasks.training.schedule import FEW_STEPS, share
@@ -122,6 +123,41 @@ def test_a_training_that_diverges_ends_with_the_best_weights(engine: Engine) -> 
     assert seen[-1].done == seen[-1].total
     engine.restore()
     assert engine.base_loss(HELD_OUT, wild) == trained.base_loss
+
+
+class Scripted(PackedLoss):
+    """Finds the losses that a test has written down, in nats a token."""
+
+    def __init__(self, engine: Engine, *losses: float) -> None:
+        super().__init__(engine.model, engine.weights)
+        self.losses = list(losses)
+
+    def each(self, documents: Sequence[Document]) -> list[float]:
+        loss = self.losses.pop(0)
+        return [loss * (len(document) - 1) for document in documents]
+
+
+@pytest.mark.parametrize(
+    ("losses", "epochs", "best"),
+    [
+        ((4.5, 4.0, 4.1), 1.25, 4.0),
+        ((4.5, 4.0, 3.99), 1.25, 3.99),
+        ((4.5, 4.0, 3.9, 3.8, 3.81), 1.75, 3.8),
+        ((4.5, 4.0, 3.9, 3.8, 3.7, 3.6), 2.0, 3.6),
+        ((4.995, 4.99, 4.98), 1.25, 4.98),
+        ((4.5, 4.6), 1.0, 4.5),
+        ((5.1,), 0.5, 5.0),
+    ],
+)
+def test_a_training_ends_once_little_is_gained(
+    losses: tuple[float, ...], epochs: float, best: float, tmp_path: Path
+) -> None:
+    engine = Engine(make_tiny_base(tmp_path))
+    engine.loss = Scripted(engine, 5.0, *losses)
+    trained = train(engine, TRAIN, HELD_OUT, Spec(precision="fp32", batch_tokens=64))
+    assert [round(loss, 6) for _, _, loss in trained.history] == list(losses)
+    assert trained.epochs == pytest.approx(epochs, abs=0.05)
+    assert trained.held_out_loss == pytest.approx(best)
 
 
 def test_few_posts_are_measured_after_each_batch(engine: Engine) -> None:
