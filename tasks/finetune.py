@@ -79,8 +79,8 @@ def _train(
     try:
         with (
             _parent(storage, warm_start) as parent,
-            kept_losses(storage, bot) as known,
             storage.new_folder(uri) as folder,
+            kept_losses(storage, bot) as known,
         ):
             checkpoint = train_checkpoint(
                 texts.train,
