@@ -36,7 +36,7 @@ def generate_samples(
     """Five texts for each start, in the order of the starts, and 75 more to look through.
 
     These begin with nothing and may mention people, because so write the weights by themselves, in
-    other hands than ours. All are written together: twice as many batches take a third longer.
+    other hands than ours.
     """
     starts = [start for start in STARTS for _ in range(EACH)]
     wanted = [*map(Wanted, starts), *[Wanted(keep_mentions=True)] * FREE]
