@@ -14,10 +14,10 @@ from prefect.runtime import flow_run
 
 from tasks.core.errors import OptedOut
 from tasks.core.names import Bot
-from tasks.core.records import MANIFEST, Base, Checkpoint, Corpus, Spec, WarmStart
+from tasks.core.records import Base, Checkpoint, Corpus, Spec, WarmStart
 from tasks.core.settings import settings
 from tasks.curation.corpus_files import CorpusTexts, read_corpus, read_posts
-from tasks.operations.checkpoint_keys import RESUME, checkpoint_key, fingerprint_of
+from tasks.operations.checkpoint_keys import RESUME, checkpoint_key, fingerprint_of, is_current
 from tasks.operations.kept_losses import kept_losses
 from tasks.orchestration.policies import RETRY, cached
 from tasks.orchestration.progress import reporter
@@ -127,14 +127,18 @@ def _parent(storage: Storage, warm_start: WarmStart | None) -> Iterator[Path | N
 def finetune(
     bot: Bot, corpus: Corpus, base: Base, spec: Spec, warm_start: WarmStart | None = None
 ) -> Checkpoint:
-    """The bot's checkpoint, trained again where it has gone. warm_start: None for the base."""
+    """The bot's checkpoint, trained again where a cached one has gone or is of another recipe.
+
+    warm_start: None for the base.
+    """
+    fingerprint = fingerprint_of(corpus, base, spec, warm_start)
     if warm_start is None:
-        return _stored(finetune_task, bot, corpus, base, spec)
-    return _stored(warm_start_task, bot, corpus, base, spec, warm_start)
+        return _current(fingerprint, finetune_task, bot, corpus, base, spec)
+    return _current(fingerprint, warm_start_task, bot, corpus, base, spec, warm_start)
 
 
-def _stored(trained: Task[..., Checkpoint], *inputs: Any) -> Checkpoint:
+def _current(fingerprint: str, trained: Task[..., Checkpoint], *inputs: Any) -> Checkpoint:
     checkpoint = trained(*inputs)
-    if not storage_root().exists(f"{checkpoint.uri}/{MANIFEST}"):
+    if not is_current(storage_root(), checkpoint, fingerprint):
         checkpoint = trained.with_options(refresh_cache=True)(*inputs)
     return checkpoint

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from tasks.core.names import Bot
-from tasks.core.records import Base, Corpus, Spec, WarmStart, digest
+from tasks.core.records import MANIFEST, Base, Checkpoint, Corpus, Spec, WarmStart, digest
+from tasks.storage import Storage
 
 # Of each mode, raised whenever the same corpus, base and spec would give other weights than before.
+# Bots of an earlier recipe are then trained from the base at their next retrain. Their checkpoints
+# and unfinished trainings have other fingerprints, so that none is taken for a new one.
 RECIPES = {"full": 5, "adapter": 6}
 # Raised in the same way for warm starts, of which nothing else changes.
 WARM_RECIPE = 1
@@ -35,3 +38,12 @@ def fingerprint_of(
 def checkpoint_key(bot: Bot, fingerprint: str) -> str:
     """Where the checkpoint of a fingerprint is, or would be."""
     return f"{CHECKPOINTS}/{bot}/{fingerprint[:16]}"
+
+
+def is_current(storage: Storage, checkpoint: Checkpoint, fingerprint: str) -> bool:
+    """Whether a checkpoint from the cache is what a training now would make, and still stored.
+
+    The cache's key does not hold the recipe, so that it finds checkpoints of earlier ones too.
+    """
+    stored = storage.exists(f"{checkpoint.uri}/{MANIFEST}")
+    return stored and checkpoint.fingerprint == fingerprint

@@ -204,7 +204,7 @@ class Run:
             self.best_weights = tensors["best"].to(self._device)
         for name in (*_COUNTERS, "seconds"):
             setattr(self, name, state[name])
-        self.best_nats = state.get("best_nats")  # older versions kept none
+        self.best_nats = state["best_nats"]
         self.history = [(tokens, loss, held_out) for tokens, loss, held_out in state["history"]]
         self._begun = time.monotonic() - state["elapsed"]
         log.info("resuming from step %d of %d", self.steps, self.steps_planned)

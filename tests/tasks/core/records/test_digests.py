@@ -35,9 +35,11 @@ def test_cache_keys_and_fingerprints_of_older_versions_are_found_again() -> None
     base = Base("embedded", "/base", "r1", "a package", "mit")
     gate = Gate(True, ("a",), GateFigures(0.1, None, 0.0))
     parameters = {"bot": Bot.parse("alice.bsky.social"), "gate": gate, "status": Status.RELEASED}
-    fingerprint = digest(4, corpus.bot, corpus.file.sha256, base.id, base.revision, Spec())
+    # The defaults of those versions, which a bot's settings may still ask for.
+    spec = Spec(patience=1, evaluations=2)
+    fingerprint = digest(4, corpus.bot, corpus.file.sha256, base.id, base.revision, spec)
     assert [
-        digest(corpus, base, Spec(mode="adapter")),
+        digest(corpus, base, replace(spec, mode="adapter")),
         fingerprint,
         digest("storage", parameters),
     ] == [

@@ -1,0 +1,44 @@
+"""What a checkpoint is known by, and which of those in the cache are of today's recipe."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tasks.core.names import Bot
+from tasks.core.records import Base, Corpus, FileRef, Spec, digest
+from tasks.operations.checkpoint_keys import checkpoint_key, fingerprint_of, is_current
+from tasks.storage import Storage
+from tests.tasks.publishing.examples import make_contents
+
+ALICE = Bot.parse("alice")
+BASE = Base("base", "/anywhere", "r1", "the base")
+CORPUS = Corpus(ALICE, FileRef("corpora/alice/1.parquet", "1" * 64, 120), "modern", {}, 1, 1, 1, ())
+# With the early stop that was the default of the recipes before today's, 4 and 5.
+FULL = Spec(patience=1, evaluations=2)
+ADAPTER = replace(FULL, mode="adapter")
+
+
+def test_fingerprints_change_with_the_recipe_and_the_defaults_alone() -> None:
+    """Whoever changes either retrains all bots: these then change too, and nothing else does."""
+    assert [fingerprint_of(CORPUS, BASE, spec) for spec in (Spec(), Spec(mode="adapter"))] == [
+        "f7ca9835756ef5ab65c5841a2fc23ef730fdd1be75d3382b0d8896065e42cff3",
+        "458a30d986ece89e52e4e8a15dc3ab647390788cf144d03acc92c5f24723acb5",
+    ]
+
+
+@pytest.mark.parametrize(("spec", "earlier"), [(FULL, 4), (ADAPTER, 5)])
+def test_a_cached_checkpoint_of_an_earlier_recipe_is_not_current(
+    storage: Storage, spec: Spec, earlier: int
+) -> None:
+    """Where a bot's settings name all that defaults may change, the recipe alone differs."""
+    today = fingerprint_of(CORPUS, BASE, spec)
+    before = digest(earlier, ALICE, CORPUS.file.sha256, BASE.id, BASE.revision, spec)
+    for fingerprint, current in ((before, False), (today, True)):
+        key = checkpoint_key(ALICE, fingerprint)
+        cached = replace(make_contents().checkpoint, uri=key, fingerprint=fingerprint)
+        assert not is_current(storage, cached, today), "its files have gone"
+        storage.write_json(f"{key}/manifest.json", {})
+        assert is_current(storage, cached, today) is current
+    assert len(storage.folders("checkpoints/alice")) == 2, "the earlier one stays"
