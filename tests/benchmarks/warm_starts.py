@@ -46,7 +46,8 @@ class Row:
     recipe: `base`, or of a warm start. posts: in the corpus; read: trained on now; since_base:
     the share of the posts that is new since the chain's training from the base.
     processor, wall: seconds, evaluations included. held_out: nats a token. repeats: of a hundred
-    samples, where they were drawn. parent: the loss before, of a warm start.
+    samples, where they were drawn. after: of a warm start, the loss after the new posts; where the
+    parent's was lower, its weights are kept and held_out is its loss.
     """
 
     account: str
@@ -58,7 +59,7 @@ class Row:
     processor: float
     wall: float
     held_out: float
-    parent: float | None = None
+    after: float | None = None
     repeats: float | None = None
     seed: int = 0
 
