@@ -14,6 +14,8 @@ CUDA_PACKAGES := torch triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-
   nvidia-nvshmem-cu13 nvidia-nvtx
 # Test files that run side by side, each in a process with one thread for torch.
 WORKERS ?= 3
+# Otherwise each of them, and each command that a test starts, would compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Extras stay in the lock; without them pip would look for newer versions of such packages.
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --no-strip-extras --generate-hashes \

@@ -1,21 +1,25 @@
-"""The server of one machine: its transactions on SQLite wait for one another."""
+"""The server of one machine: its transactions on SQLite wait for one another.
+
+Prefect's server takes seconds to import, so the tests do it: every process collects this file.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import sqlalchemy as sa
-from prefect.server.database import dependencies
-from prefect.server.database.configurations import AioSqliteConfiguration
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, temporary_settings
 
-from deployments.server.prefect_server import WaitingSqlite, use_waiting_sqlite
+if TYPE_CHECKING:
+    from prefect.server.database.configurations import AioSqliteConfiguration
 
 
 async def _count_together(database: AioSqliteConfiguration) -> int:
     """Two transactions that read a number and write one more, begun at the same time."""
+    import sqlalchemy as sa
+
     engine = await database.engine()
     async with engine.begin() as connection:
         await connection.execute(sa.text("create table numbers (n integer)"))
@@ -38,16 +42,21 @@ async def _count_together(database: AioSqliteConfiguration) -> int:
 
 
 def test_transactions_wait_for_one_another(tmp_path: Path) -> None:
+    from deployments.server.prefect_server import WaitingSqlite
+
     url = f"sqlite+aiosqlite:///{tmp_path / 'prefect.db'}"
 
     assert asyncio.run(_count_together(WaitingSqlite(url))) == 2
 
 
 def test_those_of_prefect_do_not(tmp_path: Path) -> None:
+    from prefect.server.database.configurations import AioSqliteConfiguration
+    from sqlalchemy.exc import OperationalError
+
     # Once they do, the module is of no use any more.
     url = f"sqlite+aiosqlite:///{tmp_path / 'prefect.db'}"
 
-    with pytest.raises(sa.exc.OperationalError, match="database is locked"):
+    with pytest.raises(OperationalError, match="database is locked"):
         asyncio.run(_count_together(AioSqliteConfiguration(url)))
 
 
@@ -59,6 +68,10 @@ def test_those_of_prefect_do_not(tmp_path: Path) -> None:
     ],
 )
 def test_only_sqlite_needs_it(url: str, waits: bool) -> None:
+    from prefect.server.database import dependencies
+
+    from deployments.server.prefect_server import WaitingSqlite, use_waiting_sqlite
+
     before = dependencies.MODELS_DEPENDENCIES["database_config"]
     try:
         dependencies.set_database_config(None)

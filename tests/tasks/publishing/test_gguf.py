@@ -11,7 +11,6 @@ import gguf
 import numpy as np
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
 from safetensors.numpy import save_file
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -141,6 +140,8 @@ def test_a_model_that_llama_cpp_would_run_otherwise_is_refused(
 
 
 def test_an_adapter_is_merged_into_its_base_first(tmp_path: Path) -> None:
+    from peft import LoraConfig, get_peft_model
+
     base = tmp_path / "base"
     make_tiny_base(base, "llama")
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)

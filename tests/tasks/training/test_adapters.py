@@ -8,7 +8,6 @@ import sys
 import time
 from pathlib import Path
 
-import peft
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -134,9 +133,11 @@ def test_without_a_rate_an_adapter_has_its_own(base: Base) -> None:
 
 
 def test_merged_it_computes_what_peft_computes(base: Base, tmp_path: Path) -> None:
+    from peft import PeftModel
+
     folder = random_adapter(base, tmp_path / "adapter")
     assert has_adapter(folder)
-    theirs = peft.PeftModel.from_pretrained(model_of(base), folder).eval()
+    theirs = PeftModel.from_pretrained(model_of(base), folder).eval()
     ids = torch.arange(20)[None]
     engine = Engine(base)
     with torch.no_grad():
