@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from deployments import console
+from deployments.cli.checks import similar_account
 from deployments.cli.options import Json
 from deployments.flow_runs import run_flow, start_prefect
 from tasks.core.errors import BadInput
@@ -67,10 +68,13 @@ def _print_receipt(account: Handle, receipt: Any) -> None:
 def _print_plan(account: Handle, plan: Any) -> None:
     from flows.forget import rows_of
 
-    if rows := rows_of(plan):
-        for row in rows:
-            row["size"] = console.human_size(row.pop("megabytes") * 1e6)
-        console.print_table(f"What would be removed of @{account}", rows)
+    if not (rows := rows_of(plan)):
+        console.say(f"Nothing is stored of @{account}{similar_account(account) or '.'}")
+        console.say(f"`huggingtweets forget {account} --yes` opts the account out all the same.")
+        return
+    for row in rows:
+        row["size"] = console.human_size(row.pop("megabytes") * 1e6)
+    console.print_table(f"What would be removed of @{account}", rows)
     console.say(f"Nothing is removed yet: `huggingtweets forget {account} --yes` does it.")
 
 

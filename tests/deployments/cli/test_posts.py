@@ -58,3 +58,12 @@ def test_a_removal_is_undone_with_its_receipts_number(command: Command, storage:
     code, out, _ = command("forget", "alice", "--undo", "20260102T000000", "--json")
     assert code == 0
     assert json.loads(out) == {"handle": "alice", "lifted": receipt.key}
+
+
+def test_a_removal_of_what_is_not_stored_asks_for_the_name(command: Command, tmp_path: Path) -> None:
+    posts = tmp_path / "posts.txt"
+    posts.write_text("one\ntwo\n")
+    assert command("import", posts, "--handle", "alice")[0] == 0
+    code, out, _ = command("forget", "alise")
+    assert (code, "Nothing is stored of @alise; did you mean alice?" in out) == (0, True)
+    assert "`huggingtweets forget alise --yes` opts the account out" in out
