@@ -61,19 +61,16 @@ def reporter(bot: Bot) -> Callable[[Progress], None]:
         )
     )
     last = time.monotonic()
-    drawn: Progress | None = None
 
     def report(progress: Progress) -> None:
-        nonlocal last, drawn
+        nonlocal last
         finished = progress.done >= progress.total
         if not finished and time.monotonic() - last < SECONDS_BETWEEN:
             return
         last = time.monotonic()
         percent = 100 * progress.done / max(progress.total, 1)
         log.info("%s", describe(bot, progress), extra={"percent": percent, "subject": f"@{bot}"})
-        if progress != drawn:  # the end is reported after the last step, and after its evaluation
-            _draw(artifact, percent, progress)
-        drawn = progress
+        _draw(artifact, percent, progress)
 
     return report
 

@@ -141,7 +141,8 @@ class Run:
             if self.steps % a_report == 0:
                 mean = float(loss) / batch.tokens
                 self.seconds["train"] += time.monotonic() - begun
-                on_progress(self._progress(mean))
+                if self.tokens < self.tokens_planned:  # the end is reported after its evaluation
+                    on_progress(self._progress(mean))
                 if self.states:
                     self.states.write_if_due(self.steps, self._state)
                 begun = time.monotonic()

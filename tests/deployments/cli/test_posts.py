@@ -60,7 +60,9 @@ def test_a_removal_is_undone_with_its_receipts_number(command: Command, storage:
     assert json.loads(out) == {"handle": "alice", "lifted": receipt.key}
 
 
-def test_a_removal_of_what_is_not_stored_asks_for_the_name(command: Command, tmp_path: Path) -> None:
+def test_a_removal_of_what_is_not_stored_asks_for_the_name(
+    command: Command, tmp_path: Path
+) -> None:
     posts = tmp_path / "posts.txt"
     posts.write_text("one\ntwo\n")
     assert command("import", posts, "--handle", "alice")[0] == 0
