@@ -30,32 +30,40 @@ from tests.llama_cpp import running_llama_cpp
 from tests.tiny import make_tiny_base
 from tests.tiny_release import export_tiny, release_model
 
-STARTS = ("I like", "My dream is", "")
-TOKENS = 8
+# Learned by heart, so that no greedy token is a near tie, which the rounding of weights decides.
+TEXTS = (
+    "I like the quiet moon over small islands, and lost keys.",
+    "My dream is green tea: a café 😀 über all\n\nand summer nights",
+    "Robots sing about 3 trains & 12,000 radios #tag",
+)
 
 
 @pytest.fixture(scope="module", params=["gpt2", "llama"])
 def bot(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return export_tiny(tmp_path_factory.mktemp(request.param), request.param)
+    folder = tmp_path_factory.mktemp(request.param)
+    return export_tiny(folder, request.param, memorised=TEXTS)
 
 
-@torch.no_grad()
-def misses(bot: Path, start: str, written: list[int]) -> list[float]:
-    """By how many nats each token is behind that which transformers would write there."""
+def greedy(bot: Path, start: str) -> list[int]:
+    """What transformers writes after a start, to the end mark, by the likeliest tokens."""
     model = AutoModelForCausalLM.from_pretrained(bot, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(bot)
-    ids = [tokenizer.bos_token_id, *tokenizer(start, add_special_tokens=False).input_ids]
-    scores = model(torch.tensor([ids + written])).logits[0, len(ids) - 1 : -1].log_softmax(-1)
-    return (scores.max(-1).values - scores[range(len(written)), written]).tolist()
+    ids = tokenizer(tokenizer.bos_token + start, return_tensors="pt").input_ids
+    written = model.generate(ids, do_sample=False, max_new_tokens=60, pad_token_id=0)
+    found: list[int] = written[0, ids.shape[1] :].tolist()
+    return found
 
 
-def test_llama_cpp_writes_what_transformers_writes(bot: Path, tmp_path: Path) -> None:
-    write_gguf(bot, tmp_path / "alice-bf16.gguf", "bf16", name="@alice")
-    with running_llama_cpp(tmp_path / "alice-bf16.gguf") as program:
-        for start in STARTS:
-            written = program.greedy(start, TOKENS)
-            # llama.cpp rounds activations to bf16, which decides near ties in a random model.
-            assert max(misses(bot, start, written)) < 0.15
+@pytest.mark.parametrize("kind", GgufKind)
+def test_llama_cpp_writes_what_transformers_writes(bot: Path, tmp_path: Path, kind: str) -> None:
+    write_gguf(bot, tmp_path / "alice.gguf", kind, name="@alice")
+    tokenizer = AutoTokenizer.from_pretrained(bot)
+    with running_llama_cpp(tmp_path / "alice.gguf") as program:
+        for text in TEXTS:
+            start = text.partition(" ")[0]
+            written = program.greedy(start, 60)
+            assert start + tokenizer.decode(written) == text + tokenizer.eos_token
+            assert written == greedy(bot, start)
 
 
 def test_llama_cpp_splits_a_hard_text_as_the_tokenizer_does(bot: Path, tmp_path: Path) -> None:
