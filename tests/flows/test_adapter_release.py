@@ -11,7 +11,6 @@ import pytest
 
 from flows.requests import BotRequest
 from tasks.core.records import Spec, Status
-from tasks.core.settings import settings
 from tasks.storage import Storage
 from tests.flows.running import run, run_alone, use_hub
 from tests.servers.hub import Hub, running_hub
@@ -78,25 +77,3 @@ def test_an_adapter_is_released_loaded_and_compared(
         assert evaluation is not None
         assert evaluation.released_loss is not None, "by the adapter's own base"
         assert evaluation.released_loss < evaluation.base_loss
-
-
-def test_a_base_that_only_the_operator_has(
-    table: Path,
-    tiny_base: Path,
-    storage: Storage,
-    monkeypatch: pytest.MonkeyPatch,
-    command: Callable[..., tuple[int, str, str]],
-) -> None:
-    _, outcomes = run(
-        [BotRequest(name="sabina", sources={"sabina": str(table)})], tiny_base, training=SPEC
-    )
-    release = outcomes["sabina"].release
-    assert release is not None, outcomes["sabina"].reason
-    card = storage.read(f"{release.folder}/README.md").decode()
-    assert "huggingtweets generate sabina" in card
-    assert str(tiny_base) not in card + storage.read(f"{release.folder}/manifest.json").decode()
-    code, out, err = command("generate", "sabina", "my cat", "--base", tiny_base, "--json")
-    assert (code, len(out.splitlines())) == (0, 5), err
-    monkeypatch.setenv("HUGGINGTWEETS_BASE", str(tiny_base))
-    settings.cache_clear()
-    assert command("generate", "sabina", "my cat")[0] == 0

@@ -170,14 +170,13 @@ def test_interrupted_in_the_middle_it_is_finished_by_the_next_call(
         assert naming(everything_kept(client), "kunigunde") == {}
 
 
-def test_a_form_asks_for_one_bot(table: Path, tiny_base: Path, command: Callable[..., Any]) -> None:
+def test_a_form_asks_for_one_bot(tiny_base: Path, storage: Storage) -> None:
     import asyncio
 
-    command("import", table, "--handle", "leopold")
-    options = {"base": str(tiny_base), "training": QUICK}
-    asyncio.run(account("leopold", options=options, return_state=True))
-    forget("leopold", confirmed=True)
+    asyncio.run(account("leopold", options={"base": str(tiny_base)}, return_state=True))
     with get_client(sync_client=True) as client:
+        assert naming(everything_kept(client), "leopold")
+        forget("leopold", confirmed=True)
         assert naming(everything_kept(client), "leopold") == {}
 
 

@@ -76,26 +76,23 @@ def test_a_night_releases_what_it_can_and_explains_the_rest(
     assert "Night 2026-01-01 has ended before" in err
     assert storage.files("releases") == before
 
+    # As if it had been killed before the end, with one bot still to do: it goes on by its plan.
+    storage.delete("nights/2026-01-01/summary.json")
+    storage.delete("outcomes/bea.json")
+    bots = registry.read_text()
+    registry.write_text("bots: []")
+    code, out, err = command("nightly", "--registry", registry, "--night", "2026-01-01", "--json")
+    counts = json.loads(out)["counts"]
+    assert code == 1
+    assert counts == {"released": 1, "unchanged": 1, "failed": 2}, "none is done twice"
+    assert "3 bots were done before it was interrupted" in err
+    registry.write_text(bots)
+
     storage.delete("releases/bea")
     code, out, _ = command("nightly", "--registry", registry, "--night", "2026-01-02")
     assert code == 0
     assert "no bot was due" in out, "two are fresh, and two are to be left alone for an hour"
     assert not (tmp_path / "site" / "bots" / "bea").exists(), "the site is brought up to date"
-
-
-def test_an_interrupted_night_goes_on_by_its_plan(
-    registry: Path, storage: Storage, command: Command
-) -> None:
-    command("nightly", "--registry", registry, "--night", "2026-01-01")
-    # As if it had been killed before the end, with one bot still to do.
-    storage.delete("nights/2026-01-01/summary.json")
-    storage.delete("outcomes/bea.json")
-    registry.write_text("bots: []")
-    code, out, err = command("nightly", "--registry", registry, "--night", "2026-01-01", "--json")
-    assert code == 1
-    counts = json.loads(out)["counts"]
-    assert counts == {"released": 1, "unchanged": 1, "failed": 2}, "none is done twice"
-    assert "3 bots were done before it was interrupted" in err
 
 
 def test_a_night_tried_again_sees_the_plan_of_its_first_try(storage: Storage) -> None:
@@ -140,14 +137,18 @@ def test_the_night_of_a_run_is_that_of_its_first_try() -> None:
 
 
 def test_a_budget_of_hours_leaves_the_rest_for_later(
-    registry: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tiny_base: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HUGGINGTWEETS_REGISTRY", str(registry))
+    bots = [{"handles": [name], "priority": n} for n, name in enumerate(("ida", "joy"))]
+    registry = {"defaults": {"base": str(tiny_base)}, "bots": bots}
+    (tmp_path / "bots.yaml").write_text(json.dumps(registry))
+    monkeypatch.setenv("HUGGINGTWEETS_REGISTRY", str(tmp_path / "bots.yaml"))
     settings.cache_clear()
     code, out, _ = command("nightly", "--hours", "0.1", "--json")
-    assert code == 0
+    assert code == 1
     summary = json.loads(out)
-    assert [each["bot"] for each in summary["bots"]] == ["ada"]
+    assert [each["bot"] for each in summary["bots"]] == ["joy"]
+    assert [each["bot"] for each in summary["left"]] == ["ida"]
     assert {each["reason"] for each in summary["left"]} == {"over the night's 0.1 hours"}
 
 
@@ -195,10 +196,14 @@ def test_status_tells_what_is_parked(
     path = tmp_path / "bots.yaml"
     path.write_text(f"bots:\n  - {{handles: [gus], base: {tiny_base}}}\n")
     gus = Bot.parse("gus")
-    for night in ("2026-01-01", "2026-01-02", "2026-01-03"):
-        command("nightly", "--registry", path, "--night", night)
-        state = load_state(storage, gus)
-        save_state(storage, gus, replace(state, next_attempt_at=None))  # as if an hour had passed
+    command("nightly", "--registry", path, "--night", "2026-01-01")
+    state = load_state(storage, gus)
+    assert (state.permanent, state.parked) == (1, "")
+    # As if an hour had passed, and one more night with the same end.
+    save_state(storage, gus, replace(state, permanent=2, next_attempt_at=None))
+    command("nightly", "--registry", path, "--night", "2026-01-03")
+    state = load_state(storage, gus)
+    save_state(storage, gus, replace(state, next_attempt_at=None))
     assert (state.permanent, "no posts are stored" in state.parked) == (3, True)
     (row,) = json.loads(command("status", "--json")[1])
     assert row["outcome"] == "failed"

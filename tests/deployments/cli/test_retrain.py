@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.core.settings import settings
 from tests.sample_posts import write_table
 from tests.tiny import make_tiny_base
 
@@ -55,8 +56,12 @@ def test_retrain_then_generate(command: Command, tiny_base: Path, tmp_path: Path
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_an_adapter_is_released_and_writes_on_its_base(
-    command: Callable[..., tuple[int, str, str]], table: Path, tiny_base: Path, tmp_path: Path
+def test_an_adapter_is_released_and_writes_on_a_base_that_only_the_operator_has(
+    command: Command,
+    table: Path,
+    tiny_base: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     words = ("retrain", "quinn", "--source", table, "--base", tiny_base, "--mode", "adapter")
     code, out, err = command(*words, "--epochs", "1", "--json")
@@ -64,6 +69,9 @@ def test_an_adapter_is_released_and_writes_on_its_base(
     folder = Path(json.loads(out)[0]["folder"])
     assert (folder / "adapter_model.safetensors").is_file()
     assert not (folder / "model.safetensors").exists()
+    card = (folder / "README.md").read_text()
+    assert "huggingtweets generate quinn" in card
+    assert str(tiny_base) not in card + (folder / "manifest.json").read_text()
     code, out, err = command("generate", "quinn", "my cat", "-n", 2, "--base", tiny_base, "--json")
     assert code == 0, err
     posts = [json.loads(line)["text"] for line in out.splitlines()]
@@ -73,3 +81,6 @@ def test_an_adapter_is_released_and_writes_on_its_base(
     code, _, err = command("generate", "quinn", "--base", other.folder)
     assert code == 1
     assert "name its base with --base" in err
+    monkeypatch.setenv("HUGGINGTWEETS_BASE", str(tiny_base))
+    settings.cache_clear()
+    assert command("generate", "quinn", "my cat")[0] == 0

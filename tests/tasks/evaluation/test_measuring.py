@@ -43,7 +43,7 @@ def trained(folder: Path, base: Base, spec: Spec = SPEC) -> float:
 
 
 def test_the_saved_checkpoint_is_measured_on_the_same_tokens_as_the_base(tmp_path: Path) -> None:
-    base = make_tiny_base(tmp_path / "base")
+    base = make_tiny_base(tmp_path / "base", positions=32)
     folder = tmp_path / "checkpoint"
     held_out_loss = trained(folder, base)
     engine = engine_for(base)
@@ -73,7 +73,7 @@ def test_the_saved_checkpoint_is_measured_on_the_same_tokens_as_the_base(tmp_pat
 def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Base, Path, Path]:
     """A base, a good checkpoint and a worse one."""
     folder = tmp_path_factory.mktemp("two")
-    base = make_tiny_base(folder / "base")
+    base = make_tiny_base(folder / "base", positions=32)
     trained(folder / "good", base)
     trained(folder / "worse", base, replace(SPEC, learning_rate=3e-4))
     return base, folder / "good", folder / "worse"
@@ -110,7 +110,7 @@ def test_a_release_of_another_base_is_measured_by_itself(
     two: tuple[Base, Path, Path], tmp_path: Path, architecture: str
 ) -> None:
     base, good, _ = two
-    other = make_tiny_base(tmp_path / "other", architecture)
+    other = make_tiny_base(tmp_path / "other", architecture, positions=32)
     trained(tmp_path / "rival", other)
     expected = evaluate_bot(other, tmp_path / "rival", TRAIN, HELD_OUT, SPEC, seed=0).bot_loss
     rival = Rival(tmp_path / "rival", same_base=False)
@@ -134,7 +134,7 @@ def test_a_release_that_cannot_be_read_is_not_compared(
 def adapter(tmp_path_factory: pytest.TempPathFactory) -> tuple[Base, Path]:
     """Another base, and a release of an adapter of it."""
     folder = tmp_path_factory.mktemp("adapter")
-    make_tiny_base(folder / "base", "llama")
+    make_tiny_base(folder / "base", "llama", positions=32)
     base = resolve_base(str(folder / "base"), folder)
     trained(folder / "rival", base, replace(SPEC, mode="adapter", adapter_rank=4))
     return base, folder / "rival"

@@ -215,18 +215,13 @@ def test_a_compressed_file_is_read_as_it_is(tmp_path: Path, name: str, content: 
 
 
 @pytest.mark.parametrize("suffix", list(COMPRESSIONS)[1:])
-def test_a_compressed_file_that_ends_early_or_expands_without_end_is_refused(
-    tmp_path: Path, suffix: str
-):
+def test_a_compressed_file_that_ends_early_is_refused(tmp_path: Path, suffix: str):
     compress = COMPRESSIONS[suffix]
     lines = "".join(f"{n},a text with the number {n * 7919}\n" for n in range(9_000)).encode()
     content = compress(b"id,text\n" + lines)
     path = written(tmp_path / f"a.csv{suffix}", content[: len(content) - 20])
     with pytest.raises(UnreadableSource, match="cannot be read"):
         posts_in(path)
-    bomb = written(tmp_path / f"b.txt{suffix}", compress(b"x\n" * (1 << 20)) * 17)
-    with pytest.raises(UnreadableSource, match=r"b\.txt.*expands to over"):
-        posts_in(bomb)
 
 
 def test_a_zip_a_tar_or_a_folder_of_tables_is_one_source(tmp_path: Path):

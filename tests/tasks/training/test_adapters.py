@@ -12,7 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tasks.core.errors import BadInput, BaseUnavailable
+from tasks.core import interruption
+from tasks.core.errors import BadInput, BaseUnavailable, Interrupted
 from tasks.core.records import ADAPTER_WEIGHTS, Base, Checkpoint, Progress, Spec
 from tasks.evaluation.measuring import Rival, evaluate_bot
 from tasks.storage import Storage, open_storage
@@ -181,9 +182,26 @@ def resumable(folder: str, url: str, report: object = lambda _progress: None) ->
     return train(engine, TRAIN, HELD_OUT, spec, on_progress=report, resume=unfinished)
 
 
-@pytest.mark.parametrize(
-    "base", ["llama", pytest.param("gpt2", marks=pytest.mark.slow)], indirect=True
-)
+def test_a_stopped_training_of_an_adapter_is_resumed_and_ends_the_same(
+    base: Base, tmp_path: Path, storage: Storage, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = resumable(base.folder, str(tmp_path / "other"))
+
+    def stop(progress: Progress) -> None:
+        if progress.done > progress.total / 2:
+            interruption.request_stop()
+
+    with pytest.raises(Interrupted, match="stopped at step"):
+        resumable(base.folder, storage.url, stop)
+    interruption.withdraw()
+    caplog.set_level("INFO")
+    resumed = resumable(base.folder, storage.url)
+    assert "resuming from step" in caplog.text
+    assert resumed.history == whole.history
+    assert resumed.held_out_loss == whole.held_out_loss
+
+
+@pytest.mark.slow
 def test_a_killed_training_of_an_adapter_is_resumed_and_ends_the_same(
     base: Base, tmp_path: Path, storage: Storage, caplog: pytest.LogCaptureFixture
 ) -> None:
