@@ -13,6 +13,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deployments.server.prefect_settings import HEARTBEAT_SECONDS, NO_TELEMETRY
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _MAX_LENGTH = 2_000  # characters of one text
 _SMALL = 0.01  # a smaller number, such as a learning rate, would show as zero with three decimals
 _UNBOUNDED = 10_000  # columns where nothing says how many there are: rows are not folded in a pipe
+_INDENT = "  "  # of the lines that a text takes after its first
 NONE = "–"  # in a table, for what is not there
 
 _COLOURS = {
@@ -91,6 +93,12 @@ def say(text: str = "") -> None:
     close_line()
     sys.stdout.write(f"{harmless(text)}\n")
     sys.stdout.flush()
+
+
+def say_folded(text: str) -> None:
+    """Print a text; the lines that it takes after its first are indented."""
+    for line in _folded(for_terminal(text), width(), _INDENT):
+        say(line)
 
 
 def say_item(text: str) -> None:
@@ -169,21 +177,29 @@ def print_row(row: dict[str, Any], title: str, *, as_json: bool) -> None:
 
 
 def print_fields(row: dict[str, Any]) -> None:
-    """Print names and values, a line each; a value of several lines is indented below its first."""
+    """Print names and values, a line each; a value of several lines is indented below its first.
+
+    In a list of values, the lines that one takes after its first are indented further.
+    """
     longest = max(map(len, row), default=0)
     for name, value in row.items():
-        lines = [_cell(each) for each in (value if isinstance(value, list) else [value])]
+        indent, values = (_INDENT, value) if isinstance(value, list) else ("", [value])
         room = max(width() - longest - 4, 20)
-        folded = [part for line in lines for part in _folded(line, room)]
+        folded = [part for each in values for part in _folded(_cell(each), room, indent)]
         for place, line in enumerate(folded or [NONE]):
             say(f"  {name if place == 0 else '':{longest}}  {line}".rstrip())
 
 
-def _folded(line: str, room: int) -> list[str]:
-    """A line in parts of at most `room` columns; a word stays whole, so that it can be copied."""
+def _folded(line: str, room: int, indent: str = "") -> list[str]:
+    """A line in parts of at most `room` columns; a word stays whole, so that it can be copied.
+
+    indent: of the parts after the first.
+    """
     if len(line) <= room:
         return [line]
-    parts = textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False)
+    parts = textwrap.wrap(
+        line, room, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
     return parts or [line]
 
 
@@ -252,6 +268,12 @@ def _cell(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return for_terminal(str(value))
+
+
+def shown_path(path: str | None) -> str | None:
+    """A path as short as it can be here: below the current folder, without that."""
+    here = f"{Path.cwd()}{os.sep}"
+    return path.removeprefix(here) if path and path != here else path
 
 
 def human_size(size: float) -> str:

@@ -62,7 +62,7 @@ class TerminalHandler(logging.Handler):
     def _print(self, record: logging.LogRecord) -> None:
         percent = getattr(record, "percent", None)
         if percent is not None and percent < 100 and sys.stderr.isatty():
-            console.show_line(self.format(record))
+            console.show_line(record.getMessage())  # its time is now
         elif percent is None or self._is_new(record, percent):
             console.complain(self.format(record))
 

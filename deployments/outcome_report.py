@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from deployments import console
 
@@ -27,15 +27,16 @@ def print_reports(outcomes: Sequence[Outcome]) -> None:
 
 def print_report(outcome: Outcome, posts: int = _POSTS) -> None:
     """Print what became of a bot: of a new release everything, of others the reason."""
-    what = f"@{outcome.bot}: {outcome.status.value}: {outcome.plain_reason}"
-    console.say(console.for_terminal(what))
+    console.say_folded(f"@{outcome.bot}: {outcome.status.value}: {outcome.plain_reason}")
+    fields: dict[str, Any] = {}
     if outcome.status.value in ("released", "held back"):
-        for handle, counts in (outcome.corpus.counts if outcome.corpus else {}).items():
-            console.say(f"  posts      {counts_text(handle, counts)}")
+        accounts = outcome.corpus.counts if outcome.corpus else {}
+        fields["posts"] = [counts_text(handle, counts) for handle, counts in accounts.items()]
         if outcome.evaluation:
-            _print_evaluation(outcome.evaluation, posts)
+            fields |= _measured(outcome.evaluation, posts)
     if outcome.release:
-        _print_release(outcome.release)
+        fields |= _places(outcome.release)
+    console.print_fields({name: value for name, value in fields.items() if value})
 
 
 def counts_text(handle: str, counts: Counts) -> str:
@@ -44,20 +45,22 @@ def counts_text(handle: str, counts: Counts) -> str:
     return f"@{handle}: {counts.downloaded:,} = {counts.kept:,} kept{dropped}"
 
 
-def _print_evaluation(evaluation: Evaluation, number: int) -> None:
+def _measured(evaluation: Evaluation, number: int) -> dict[str, Any]:
     base, bot = evaluation.base_loss, evaluation.bot_loss
-    console.say(f"  loss       {base:.3f} before training, {bot:.3f} now (nats a held-out token)")
     fresh = [each.text for each in evaluation.predictions if not each.repeats]
-    for place, text in enumerate(fresh[:number]):
-        console.say(f"  {'it writes' if place == 0 else '':9}  · {console.for_terminal(text)}")
+    return {
+        "loss": f"{base:.3f} before training, {bot:.3f} now (nats a held-out token)",
+        "it writes": [f"· {text}" for text in fresh[:number]],
+    }
 
 
-def _print_release(release: Release) -> None:
+def _places(release: Release) -> dict[str, Any]:
     from tasks.storage import storage_root
 
     storage = storage_root()
-    for name, file in (("card", "README.md"), ("picture", "predictions.png")):
-        console.say(f"  {name:9}  {storage.location(f'{release.folder}/{file}')}")
-    if release.hub:
-        console.say(f"  on the Hub {release.hub}")
-    console.say(f'  next       huggingtweets generate {release.bot} "My dream is"')
+    return {
+        "card": console.shown_path(storage.location(f"{release.folder}/README.md")),
+        "picture": console.shown_path(storage.location(f"{release.folder}/predictions.png")),
+        "on the Hub": release.hub,
+        "next": f'huggingtweets generate {release.bot} "My dream is"',
+    }

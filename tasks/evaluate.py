@@ -51,6 +51,7 @@ def evaluate(
     """
     from tasks.evaluation.measuring import evaluate_bot
 
+    log.info("@%s: measuring its held-out loss and writing samples", bot)
     storage = storage_root()
     texts = read_corpus(storage, corpus)
     with (

@@ -24,7 +24,7 @@ def backfill(
     handles: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="HANDLE…", help="Accounts, each to be a bot; addresses of profiles too"
+            metavar="HANDLE", help="Accounts, each to be a bot; addresses of profiles too"
         ),
     ] = None,
     file: Annotated[Path | None, typer.Option(help="A file with more of them, one a line")] = None,

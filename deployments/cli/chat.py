@@ -13,7 +13,13 @@ import typer
 from deployments import console
 from deployments.cli.checks import check_base, released_bot
 from deployments.cli.common import quick_loading
-from deployments.cli.generate import check_draw, drawn_seed, print_posts, refuse_undecodable
+from deployments.cli.generate import (
+    check_draw,
+    drawn_seed,
+    preview_here,
+    print_posts,
+    refuse_undecodable,
+)
 from deployments.cli.options import (
     SEEDS,
     BotName,
@@ -62,7 +68,9 @@ class Chat:
         drawing = Draw(self.temperature, self.top_p)
         seed, self.seed = self.seed, (self.seed + 1) % SEEDS
         start = line.removeprefix("/") if line.startswith("//") else line
-        print_posts(self.write(start, self.number, seed, drawing=drawing, **self.options))
+        preview = preview_here()
+        options = {**self.options, "show": preview.show if preview else None}
+        print_posts(self.write(start, self.number, seed, drawing=drawing, **options), preview)
         return True
 
     def _obey(self, name: str, value: str) -> bool:

@@ -37,6 +37,7 @@ def parse_bot(text: str) -> Bot:
 
 def released_bot(text: str) -> tuple[Storage, Release]:
     """The latest release of the bot that a person named. Raises BadInput."""
+    from tasks.operations.first_retrain import first_retrain
     from tasks.publishing.releases import latest_release
     from tasks.storage import storage_root
     from tasks.storage.bot_folders import bots_in
@@ -46,7 +47,7 @@ def released_bot(text: str) -> tuple[Storage, Release]:
     if release is None:
         places = ("releases", "posts")
         known = {each.name for place in places for each in bots_in(storage, place)} - {bot.name}
-        remedy = _near(bot.name, known) or f": `huggingtweets retrain {bot}` makes one"
+        remedy = _near(bot.name, known) or f": `{first_retrain(bot)}` makes one"
         raise BadInput(f"@{bot} has no release in {storage.url}{remedy}")
     return storage, release
 

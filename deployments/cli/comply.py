@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def comply(
     handles: Annotated[
         list[str] | None,
-        typer.Argument(metavar="HANDLE…", help="Default: all whose posts a service gave"),
+        typer.Argument(metavar="HANDLE", help="Default: all whose posts a service gave"),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be asked, and what it would cost")

@@ -34,6 +34,7 @@ def curate(
     refuse_without_posts([parsed])
     from tasks.core.settings import settings
     from tasks.operations.curating import curate_posts, examples_of, summary_of
+    from tasks.operations.first_retrain import first_retrain
 
     chosen = filter_name.value if filter_name else settings().filter
     languages = tuple(language or settings().languages)
@@ -55,9 +56,7 @@ def curate(
     console.say(f"@{parsed}, filter {chosen}")
     counts = {"downloaded": found.downloaded, **found.dropped, "kept": found.kept}
     console.print_fields({**counts, "characters": found.characters})
-    console.note(
-        f"Posts are printed by --show 20.\nNext: huggingtweets retrain {parsed} --base embedded"
-    )
+    console.note(f"Posts are printed by --show 20.\nNext: {first_retrain(parsed)}")
 
 
 def _print_examples(examples: list[Example]) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -58,6 +59,7 @@ def generate(
     with storage.folder(release.folder) as folder:
         with quick_loading():
             writer = ReleaseWriter(folder, base)
+        preview = None if as_json or null else preview_here()
         posts = writer.posts(
             start,
             number,
@@ -65,14 +67,48 @@ def generate(
             keep_mentions=keep_mentions,
             max_tokens=max_tokens,
             drawing=Draw(temperature, top_p),
+            show=preview.show if preview else None,
         )
-        print_posts(posts, as_json=as_json, null=null)
+        print_posts(posts, preview, as_json=as_json, null=null)
 
 
-def print_posts(posts: Iterator[str], *, as_json: bool = False, null: bool = False) -> None:
+@dataclass
+class Preview:
+    """The post that is being written, on a line of the terminal that the finished one replaces.
+
+    printed: posts that are finished and printed.
+    """
+
+    printed: int = 0
+
+    def show(self, texts: list[str]) -> None:
+        """Show the first unfinished one of the posts that are written together."""
+        from tasks.generation.sampling import BATCH
+
+        text = " ".join(texts[self.printed % BATCH].split())
+        # What is not ASCII may take two columns; a line that wraps could not be replaced.
+        room = (console.width() - 1) // (1 if text.isascii() else 2) - 1
+        console.show_line(text if len(text) <= room else f"…{text[-room:]}")
+
+
+def preview_here() -> Preview | None:
+    """A preview, where somebody sees it and it leaves no traces."""
+    seen = sys.stdout.isatty() and sys.stderr.isatty() and console.verbosity() >= 0
+    return Preview() if seen else None
+
+
+def print_posts(
+    posts: Iterator[str],
+    preview: Preview | None = None,
+    *,
+    as_json: bool = False,
+    null: bool = False,
+) -> None:
     """Print each post when it comes: as JSON, ended by a NUL, or as text for people."""
     before = ""
     for number, post in enumerate(posts):
+        if preview:
+            preview.printed = number + 1
         if as_json:
             _write(f"{json.dumps({'text': post}, ensure_ascii=True)}\n")
         elif null:

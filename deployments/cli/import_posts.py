@@ -83,10 +83,12 @@ def import_posts(
     console.say("Would be imported" if dry_run else "Imported")
     console.print_fields({**row, **_in_words(report)})
     if not dry_run:
+        from tasks.operations.first_retrain import first_retrain
+
         name = row["handle"]
         console.note(
             f"Next: `huggingtweets curate {name}` shows what a bot would be trained on,\n"
-            f"      `huggingtweets retrain {name} --base embedded` makes it."
+            f"      `{first_retrain(name)}` makes it."
         )
 
 

@@ -9,13 +9,13 @@ import typer
 
 from deployments import console
 from deployments.cli.checks import similar_account
-from deployments.cli.options import Json
+from deployments.cli.options import Json, complete_bot
 from tasks.core.errors import BadInput
 from tasks.core.names import Handle
 
 
 def posts(
-    handle: Annotated[str, typer.Argument(help="The account")],
+    handle: Annotated[str, typer.Argument(help="The account", autocompletion=complete_bot)],
     drop: Annotated[
         str | None, typer.Option(metavar="IMPORT", help="Take this import back, by its id")
     ] = None,

@@ -29,7 +29,9 @@ def releases(bot: BotName, as_json: Json = False) -> None:
     elif found:
         console.print_table("", [_row(each) for each in found])
     else:
-        console.say(f"@{parsed} has no release: `huggingtweets retrain {parsed}` makes one.")
+        from tasks.operations.first_retrain import first_retrain
+
+        console.say(f"@{parsed} has no release: `{first_retrain(parsed)}` makes one.")
 
 
 def _row(each: KeptRelease) -> dict[str, object]:

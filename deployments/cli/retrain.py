@@ -17,7 +17,7 @@ from deployments.cli.checks import (
     refuse_without_posts,
 )
 from deployments.cli.json_output import print_as_json
-from deployments.cli.options import Base, Filter, Json, Languages, Push
+from deployments.cli.options import Base, Filter, Json, Languages, Push, complete_bot
 from deployments.outcome_report import print_reports
 from deployments.retraining import run_retrain
 from tasks.core.errors import BadInput, InvalidHandle
@@ -40,7 +40,10 @@ class Mode(StrEnum):
 
 
 def retrain(
-    bots: Annotated[list[str], typer.Argument(metavar="BOT…", help="`alice`, or `alice-bob`")],
+    bots: Annotated[
+        list[str],
+        typer.Argument(metavar="BOT", help="`alice`, or `alice-bob`", autocompletion=complete_bot),
+    ],
     source: Annotated[
         list[str] | None,
         typer.Option(

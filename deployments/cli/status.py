@@ -51,8 +51,10 @@ def _print_statuses(found: list[BotStatus]) -> None:
     for each in bad:
         console.say(console.for_terminal(f"@{each.bot}: {_what_is_wrong(each)}"))
     if not any(each.release for each in found) and any(each.outcome == "ready" for each in found):
+        from tasks.operations.first_retrain import first_retrain
+
         ready = next(each.bot for each in found if each.outcome == "ready")
-        console.note(f"\nNext: huggingtweets retrain {ready} --base embedded")
+        console.note(f"\nNext: {first_retrain(ready)}")
 
 
 def _row(each: BotStatus) -> dict[str, Any]:
@@ -93,10 +95,10 @@ def _print_details(details: BotDetails, *, as_json: bool) -> None:
         "visibility": details.visibility,
         "training": f"started {details.start}" if details.start else None,
         "base last used": _base_used(details),
-        "folder": details.folder,
-        "card": details.card,
-        "picture": details.picture,
-        "loss curve": details.curve,
+        "folder": console.shown_path(details.folder),
+        "card": console.shown_path(details.card),
+        "picture": console.shown_path(details.picture),
+        "loss curve": console.shown_path(details.curve),
         "on the Hub": details.hub,
         "due": details.due,
         "parked": details.parked,
@@ -110,10 +112,8 @@ def _print_details(details: BotDetails, *, as_json: bool) -> None:
 
 
 def _counts(handle: str, counts: dict[str, Any]) -> str:
-    dropped = ", ".join(f"{number:,} {reason}" for reason, number in counts["dropped"].items())
-    return (
-        f"@{handle}: {counts['downloaded']:,} = {counts['kept']:,} kept + {dropped or '0 dropped'}"
-    )
+    dropped = "".join(f" + {number:,} {reason}" for reason, number in counts["dropped"].items())
+    return f"@{handle}: {counts['downloaded']:,} = {counts['kept']:,} kept{dropped}"
 
 
 def _base_used(details: BotDetails) -> str | None:

@@ -9,13 +9,16 @@ import typer
 
 from deployments import console
 from deployments.cli.checks import check_base, parse_bot, refuse_missing, refuse_without_posts
-from deployments.cli.options import Base, Json
+from deployments.cli.options import Base, Json, complete_bot
 from deployments.flow_runs import run_flow, start_prefect
 from tasks.core.errors import BadInput
 
 
 def sweep(
-    bots: Annotated[list[str], typer.Argument(metavar="BOT…", help="Bots with stored posts")],
+    bots: Annotated[
+        list[str],
+        typer.Argument(metavar="BOT", help="Bots with stored posts", autocompletion=complete_bot),
+    ],
     space: Annotated[
         Path, typer.Option(help="YAML file of settings to try, as in deployments/sweeps/")
     ],

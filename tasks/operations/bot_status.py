@@ -12,6 +12,7 @@ from tasks.core.records import Evaluation, Outcome, Release
 from tasks.core.records.bot_outcomes import without_bot
 from tasks.core.settings import settings
 from tasks.lake.posts import characters_stored, handles, rows_stored
+from tasks.operations.first_retrain import first_retrain
 from tasks.operations.machine_names import machine_name
 from tasks.operations.training_start import START
 from tasks.publishing.loss_curve import NAME as LOSSES
@@ -217,7 +218,7 @@ def _without_bot(storage: Storage, bot: Bot) -> BotStatus:
     if characters < least:
         outcome, reason = TOO_LITTLE, f"{characters:,} characters of text, and {least:,} are needed"
     else:
-        outcome, reason = READY, f"`huggingtweets retrain {bot}` makes a bot of it"
+        outcome, reason = READY, f"`{first_retrain(bot)}` makes a bot of it"
     return BotStatus(
         bot.name, outcome, reason, None, posts, None, None, None, None, False, None, None, None,
         None,

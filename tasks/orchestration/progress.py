@@ -28,13 +28,17 @@ _PROGRESS = TypeAdapter(Progress)
 
 
 def describe(bot: Bot, progress: Progress) -> str:
-    """One line: share done, tokens a second, losses in nats a token, time left."""
+    """One line: share done, time left, losses in nats a token, tokens a second.
+
+    In this order, since a narrow terminal shows its beginning only.
+    """
     share = 100 * progress.done / max(progress.total, 1)
     held_out = "" if progress.held_out is None else f" · held-out {progress.held_out:.3f}"
     minutes, seconds = divmod(round(progress.seconds_left), 60)
+    left = f" · {minutes}:{seconds:02d} left" if progress.done < progress.total else ""
     return (
-        f"@{bot} training {share:3.0f} % · {progress.tokens_per_second:,.0f} tokens/s"
-        f" · loss {progress.loss:.3f}{held_out} · {minutes}:{seconds:02d} left"
+        f"@{bot} training {share:.0f} %{left} · loss {progress.loss:.3f}{held_out}"
+        f" · {progress.tokens_per_second:,.0f} tokens/s"
     )
 
 

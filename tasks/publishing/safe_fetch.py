@@ -50,7 +50,10 @@ def fetch(url: str, bounds: Bounds) -> bytes:
             connection.request("GET", path, headers=headers)
             return _body(connection.getresponse(), bounds, shown)
     except (OSError, http.client.HTTPException) as error:
-        raise NetworkTrouble(f"{shown}: no response ({type(error).__name__})") from error
+        reason = (
+            "its name is not found" if isinstance(error, socket.gaierror) else type(error).__name__
+        )
+        raise NetworkTrouble(f"{shown}: no response ({reason})") from error
 
 
 def _split(url: str) -> SplitResult:

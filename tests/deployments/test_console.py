@@ -85,6 +85,27 @@ def test_long_values_are_folded_below_their_first_line(monkeypatch: pytest.Monke
     assert lines[-1].strip() == "x" * 100, "a word stays whole, so that it can be copied"
 
 
+def test_where_a_text_of_several_begins_can_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    row = {"samples": ["one " * 12, "two"]}
+    assert printed(lambda: console.print_fields(row)).splitlines() == [
+        "  samples  one one one one one one one",
+        "             one one one one one",
+        "           two",
+    ]
+
+
+def test_a_sentence_is_folded_between_words_and_not_in_a_pipe(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = "@alice: released: " + "better than the base; " * 3
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert printed(lambda: console.say_folded(text)) == f"{text.strip()}\n"
+    monkeypatch.setenv("COLUMNS", "40")
+    lines = printed(lambda: console.say_folded(text)).splitlines()
+    assert lines[1:] == ["  better than the base; better than the", "  base;"]
+
+
 def progress(percent: float) -> logging.LogRecord:
     record = logging.LogRecord("h", logging.INFO, "f", 1, f"training {percent} %", (), None)
     record.percent, record.subject = percent, "@alice"

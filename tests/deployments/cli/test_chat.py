@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from deployments import console
 from deployments.cli.chat import Chat, talk
-from deployments.cli.generate import print_posts
+from deployments.cli.generate import Preview, print_posts
 from tasks.core.errors import BadInput
 
 
@@ -74,3 +75,25 @@ def test_posts_with_line_breaks_are_told_apart(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out == (
         '{"text": "three\\nlines\\nlong"}\n{"text": "four \\u001b[31m"}\n'
     )
+
+
+def test_the_post_being_written_is_shown_in_one_line_which_the_finished_one_replaces(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    preview = Preview()
+
+    def posts() -> Iterator[str]:
+        preview.show(["my cat\nis", "other"])
+        yield "my cat is old"
+        preview.show(["my cat is old", "x" * 50 + " now"])
+        yield "x" * 50 + " now"
+        preview.show(["my cat is old", "", "ß" * 50])
+
+    print_posts(posts(), preview)
+    out, err = capsys.readouterr()
+    console.close_line()
+    assert out.splitlines() == ["my cat is old", "x" * 50 + " now"]
+    clear = "\r\x1b[2K"
+    assert err.split(clear)[:-1] == ["my cat is", f"…{'x' * 34} now"]
+    assert err.endswith(f"…{'ß' * 18}"), "which may be wide"

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prefect.client.schemas.objects import Artifact
 
+from tasks.core.names import Bot
 from tasks.core.records import Progress
-from tasks.orchestration.progress import as_metadata, progress_in
+from tasks.orchestration.progress import as_metadata, describe, progress_in
 
 LOSSES = st.floats(0, 99) | st.just(math.nan) | st.just(math.inf)
 
@@ -27,3 +28,11 @@ def test_an_artifact_holds_the_whole_progress(
 @pytest.mark.parametrize("metadata", [None, {}, {"done": "1"}, {"done": "x", "total": "y"}])
 def test_other_artifacts_hold_none(metadata: dict[str, str] | None) -> None:
     assert progress_in(Artifact(type="progress", data=1.0, metadata_=metadata)) is None
+
+
+def test_a_narrow_terminal_shows_what_matters_and_the_end_has_no_time_left() -> None:
+    bot = Bot.parse("alice")
+    line = describe(bot, Progress(59, 100, 47.2, 2.974, 4.982, 51.0))
+    assert line == "@alice training 59 % · 0:51 left · loss 2.974 · held-out 4.982 · 47 tokens/s"
+    assert len(line) < 80
+    assert "left" not in describe(bot, Progress(100, 100, 47.2, 2.974, 4.982, 0.0))
