@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,32 @@ def _no_leftovers() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest test: at the end the other processes would wait for it."""
-    items.sort(key=lambda item: item.path.name != "test_compatibility.py")
+    """Begin with what takes longest: at the end the other processes would wait for it."""
+    items.sort(
+        key=lambda item: (
+            item.path.name != "test_compatibility.py",
+            not _needs_prefect_server(item.path),
+        )
+    )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give all files that need `prefect_server` to one process, for its start takes seconds."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneServer(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "prefect_server" if _needs_prefect_server(config.rootpath / file) else file
+
+    return OneServer(config, log)
+
+
+@cache
+def _needs_prefect_server(file: Path) -> bool:
+    text = file.read_text(encoding="utf-8")
+    return '"prefect_server"' in text or "(prefect_server" in text
 
 
 @pytest.hookimpl(wrapper=True)

@@ -47,8 +47,8 @@ for words in json.loads(sys.argv[1]):
 """
 # In which nothing of an earlier version is changed.
 FOLDERS = ("checkpoints", "corpora", "releases", "resume")
-SOON = 20  # steps after which the training is killed, of 450
-LONG = {"epochs": 30, "evaluations": 1, "patience": 1000, "learning_rate": 1e-5}
+SOON = 20  # steps after which the training is killed, of 180
+LONG = {"epochs": 12, "evaluations": 1, "patience": 1000, "learning_rate": 1e-5}
 
 
 @dataclass(frozen=True)
