@@ -112,9 +112,10 @@ def test_what_the_hub_interrupts_is_finished_by_the_next_call(
 
 
 def test_without_a_token_the_hub_is_not_forgotten_silently(
-    table: Path, tiny_base: Path, storage: Storage, monkeypatch: pytest.MonkeyPatch
+    tiny_base: Path, storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run([BotRequest(name="yara", sources={"yara": str(table)})], tiny_base)
+    _, outcomes = run([BotRequest(name="yara")], tiny_base)
+    assert outcomes["yara"].status is Status.FAILED, "nothing is stored; the outcome is"
     with running_hub() as hub:
         use_hub(hub, monkeypatch)
         monkeypatch.delenv("HUGGINGTWEETS_HUB_TOKEN")

@@ -19,8 +19,8 @@ from tests.tiny import make_tiny_base
 SPEC = Spec(precision="fp32", learning_rate=3e-3, batch_tokens=128, epochs=1, evaluations=1)
 DROPPING = Spec(**{**vars(SPEC), "dropout": 0.2})
 # Short and long ones, so that there are several lengths.
-TEXTS = [text[: 20 + 20 * (n % 4)] for n, text in enumerate(sentences(60))]
-TRAIN, HELD_OUT = TEXTS[:50], TEXTS[50:]
+TEXTS = [text[: 20 + 20 * (n % 4)] for n, text in enumerate(sentences(36))]
+TRAIN, HELD_OUT = TEXTS[:28], TEXTS[28:]
 
 
 @pytest.fixture(params=["gpt2", "llama"])
