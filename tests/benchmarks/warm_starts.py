@@ -150,8 +150,11 @@ class Bot:
         from tasks.core.settings import Settings
         from tasks.training.bases.base_models import resolve_base
         from tasks.training.engine import engine_for
+        from tasks.training.post_losses import PostLosses
 
         self.account, self.asked, self.folder = account, asked, folder
+        self.losses = PostLosses()  # of held-out posts, kept from night to night as a bot's are
+        self.digests = {"": ""}  # of the weights, by their name
         self.engine = engine_for(resolve_base("embedded", Settings().cache))
         posts = ordered_posts(account)
         self.new = max(round(asked.posts * asked.share), 1)
@@ -169,8 +172,11 @@ class Bot:
         parent: the name of the weights to start from. since: the posts of its training from the
         base.
         """
+        from tasks.core.records import WEIGHTS
         from tasks.evaluation.predictions import generate_samples
+        from tasks.storage import sha256_of
         from tasks.training.export import export_model
+        from tasks.training.post_losses import weights_name
         from tasks.training.trainer import train
 
         train_posts, held_out = self.corpus(night)
@@ -178,11 +184,22 @@ class Bot:
         texts = [text for text in train_posts if text not in seen]
         begun, wall = time.process_time(), time.monotonic()
         trained = train(
-            self.engine, texts, held_out, spec, parent=self.folder / parent if parent else None
+            self.engine,
+            texts,
+            held_out,
+            spec,
+            parent=self.folder / parent if parent else None,
+            parent_digest=self.digests[parent],
+            known=self.losses,
         )
         processor, wall = time.process_time() - begun, time.monotonic() - wall
-        (self.folder / recipe).mkdir(exist_ok=True)
-        export_model(self.engine.model, self.engine.tokenizer_for_bots, self.folder / recipe)
+        folder = self.folder / recipe
+        folder.mkdir(exist_ok=True)
+        export_model(self.engine.model, self.engine.tokenizer_for_bots, folder)
+        self.digests[recipe] = sha256_of(folder / WEIGHTS)
+        if trained.nats:
+            weights = weights_name(trained.precision, self.digests[recipe])
+            self.losses.learn(weights, self.engine.documents(held_out, spec), trained.nats)
         repeats = None
         if self.asked.samples and night in self.compared:
             engine = self.engine
