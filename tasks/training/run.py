@@ -28,8 +28,8 @@ Report = Callable[[Progress], None]
 # On a GPU the loss is asked for every so many steps only: asking waits for it.
 STEPS_A_REPORT = 16
 # What an epoch after the first must gain, in nats a token; a quarter of an epoch, a quarter of it.
-# Over ten corpora (docs/training.md) going on after smaller gains took 5 to 7 % of the earlier
-# rule's time, and ended no lower.
+# Over ten corpora (docs/training.md) going on after smaller gains took 5 % of the earlier rule's
+# time, and ended no lower.
 GAIN = 0.08
 _COUNTERS = ("best_loss", "without_gain", "steps", "tokens", "part", "batch")
 

@@ -58,7 +58,7 @@ class Spec:
     warmup: Annotated[float, Ge(0), Lt(1)] = 0.05
     clip: Annotated[float, Gt(0)] = 1.0
     weight_decay: Annotated[float, Ge(0)] = 0.0
-    patience: Annotated[int, Ge(0)] = 0
+    patience: Annotated[int, Ge(0)] = 1
     evaluations: Annotated[int, Ge(1), Le(1_000)] = 4
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     seed: int = 0
