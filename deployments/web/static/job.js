@@ -21,7 +21,8 @@ const make = (tag, text, attributes = {}) => {
   return element;
 };
 const count = (n) => n.toLocaleString("en");
-const sentence = (message) => message.replace(/^@\S+: /, "").replace(/^./, (letter) => letter.toUpperCase()) + ".";
+const capital = (text) => text.replace(/^./, (letter) => letter.toUpperCase());
+const sentence = (message) => `${capital(message.replace(/^@\S+: /, ""))}.`;
 const counts = (all) => Object.entries(all).filter(([, n]) => n).map(([name, n]) => `${name} ${count(n)}`).join(", ");
 
 const facts = (rows) => {
@@ -42,9 +43,9 @@ const showSource = (source) => {
   inside.append(make("h3", `@${source.written}${name}`));
   const dates = source.dates;
   inside.append(facts([
-    ["Source", [source.source.replaceAll("_", " "), source.file].filter(Boolean).join(": ")],
+    ["Source", [capital(source.source.replaceAll("_", " ")), source.file].filter(Boolean).join(": ")],
     ["Posts", source.is_first_page ? `${count(source.read)}, of the first page only` : count(source.read)],
-    ["Columns", Object.entries(source.columns).map(([meaning, column]) => `${column} (${meaning})`).join(", ")],
+    ["Columns", Object.entries(source.columns).map(([meaning, column]) => (column === meaning ? column : `${column} (${meaning})`)).join(", ")],
     ["Dates", dates.given ? `${count(dates.understood)} of ${count(dates.given)} understood` : ""],
     ["From", dates.first ? `${dates.first.slice(0, 10)} to ${dates.last.slice(0, 10)}` : ""],
     ["Kinds", counts(source.kinds)],
@@ -66,6 +67,7 @@ const showUnderstood = (found) => {
       + (counts(summary.dropped) ? ` Dropped: ${counts(summary.dropped)}.` : "")
       + (summary.warning ? ` ${sentence(summary.warning)}` : "")
     : found.too_little + (partly ? " – but only the first page was read." : "");
+  at("curation").classList.toggle("warning", !summary && !partly);
   const groups = new Map();
   for (const example of found.examples) {
     const key = example.dropped || "";
@@ -94,6 +96,7 @@ const showSteps = (state) => {
 
 const phaseOf = (state) => {
   const begun = state.steps.filter((each) => each.state);
+  if (state.phase === "cancelled" && !begun.length) return "Cancelled. Nothing was stored.";
   if (state.phase !== "making" || begun.some((each) => each.state === "running")) return PHASES[state.phase];
   if (["Scheduled", "Late", "Pending"].includes(state.run)) return "Waiting for a worker …";
   return begun.length > 1 ? PHASES.making : "Preparing the run …";
@@ -148,6 +151,7 @@ const show = (state) => {
   at("making").hidden = before || state.steps.every((each) => !each.state);
   at("cancel").hidden = ended;
   at("again").hidden = !ended;
+  at("again").textContent = state.phase === "failed" ? "Begin again" : "Make another";
   showSteps(state);
   at("progress").value = state.percent;
   const isTraining = state.phase === "making" && state.steps.some((each) => each.step === "train" && each.state === "running");
@@ -160,7 +164,7 @@ const show = (state) => {
   const log = at("log");
   const atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 8;
   log.textContent = state.log.join("\n");
-  log.hidden = state.log.length === 0;
+  log.hidden = before || state.log.length === 0;
   if (atEnd) log.scrollTop = log.scrollHeight;
   if (state.phase === "done") {
     at("state").textContent = `The bot is finished: ${state.reason}.`;

@@ -14,6 +14,7 @@ form.addEventListener("submit", async (event) => {
     const to = new URLSearchParams(location.search).get("to") || "/";
     location.assign(/^\/(?![/\\])/.test(to) ? to : "/");
   } else {
-    state.textContent = answer ? (await answer.json()).error : "The server does not answer.";
+    const error = answer ? `${(await answer.json()).error}.` : "The server does not answer.";
+    state.textContent = error.replace(/^./, (letter) => letter.toUpperCase());
   }
 });
