@@ -55,12 +55,14 @@ def serve(port: int, host: str, web_port: int = 0) -> None:
         server = [*SERVER_COMMAND, "--host", host, "--port", str(port)]
         supervisor.start("server", server, environment)
         _wait_for_server(url, supervisor)
+        console.note("Setting up pools, limits and schedules …")
         _deploy(environment)
         for pool in ("cpu", "train"):
             worker = [str(BIN / "prefect"), "worker", "start", "--pool", pool]
             worker += ["--name", f"serve-{pool}", "--type", "process"]
             supervisor.start(f"{pool} worker", worker, environment)
-        console.note(f"Ready: http://{host}:{port}, storage {storage.url}. Ctrl-C stops it.")
+        place = storage.path if storage.is_local else storage.url
+        console.note(f"Ready: http://{host}:{port}, storage {place}. Ctrl-C stops it.")
         if web_port:
             _start_page(supervisor, host, web_port, environment)
         console.note(what_is_to_come(storage, datetime.now(UTC)))
