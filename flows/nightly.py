@@ -121,9 +121,11 @@ def _plan(due: Selection) -> dict[str, Any]:
 
 def _rows(plan: dict[str, Any]) -> list[dict[str, str]]:
     """The plan as people read it."""
-    due = [{"bot": f"@{each['bot']}", "why": each["why"], "left": ""} for each in plan["bots"]]
+    due = [{"bot": f"@{each['bot']}", "why": each["why"]} for each in plan["bots"]]
+    if not plan["left"]:
+        return due or [{"bot": "none", "why": "no bot is due"}]
     left = [{"bot": f"@{each['bot']}", "why": "due", "left": each["why"]} for each in plan["left"]]
-    return [*due, *left] or [{"bot": "none", "why": "no bot is due", "left": ""}]
+    return [*({**each, "left": ""} for each in due), *left]
 
 
 def _not_done_before(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -44,6 +45,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,  # plain text, which pipes, and needs no library
     pretty_exceptions_enable=False,
+)
+
+# What the parser says of values, and how people say it.
+_PLAINER = (
+    (r"Input should be a valid integer.*", "use a whole number"),
+    (r"Input should be a valid number.*", "use a number"),
+    (r"Input should be greater than or equal to (\S+)", r"use \1 or more"),
+    (r"Input should be less than or equal to (\S+)", r"use \1 or less"),
+    (r"Value error, ", ""),
 )
 
 # In the order of `huggingtweets --help`.
@@ -138,6 +148,8 @@ def _usage(error: TyperException) -> str:
     context = getattr(error, "ctx", None)
     where = context.command_path if context else "huggingtweets"
     message = " ".join(error.format_message().split()).rstrip(".")
+    for pattern, plain in _PLAINER:
+        message = re.sub(pattern, plain, message)
     return f"{message} (see `{where} --help`)"
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.core.errors import BadInput
+from tasks.core.language_codes import language_code
 from tasks.core.names import Bot, Handle
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ NO_REGISTRY = (
 )
 _SHOWN = 80  # characters of a path that cannot be one
 _OF_BOTS = ("releases", "outcomes", "states")
+_LONG_CODE = re.compile(r"[a-z]{3}(-\w+)?")
 _NIGHT = re.compile(r"(\d{4}-\d{2}-\d{2})(-\d{1,2})?")
 
 
@@ -113,6 +115,14 @@ def check_base(base: str | None) -> None:
         raise BadInput(
             f"--base {base}: there is no such folder: give a folder, a Hub id or `{_EMBEDDED}`"
         )
+
+
+def check_languages(languages: Iterable[str]) -> None:
+    """Raises BadInput for what names no language."""
+    for text in languages:
+        # Beside ISO 639-1 services have codes of three letters, such as `ckb`.
+        if language_code(text) is None and not _LONG_CODE.fullmatch(text):
+            raise BadInput(f"--language {text!r}: is no language: use a code such as en or pt")
 
 
 def _is_folder(base: str) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deployments import console
-from deployments.cli.checks import parse_bot, refuse_without_posts
+from deployments.cli.checks import check_languages, parse_bot, refuse_without_posts
 from deployments.cli.options import BotName, Filter, Json, Languages
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def curate(
 ) -> None:
     """Show what a bot would be trained on, without training."""
     parsed = parse_bot(bot)
+    check_languages(language or ())
     refuse_without_posts([parsed])
     from tasks.core.settings import settings
     from tasks.operations.curating import curate_posts, examples_of, summary_of

@@ -10,6 +10,7 @@ import typer
 
 from deployments.cli.checks import (
     check_base,
+    check_languages,
     check_push,
     check_service,
     parse_bot,
@@ -75,6 +76,7 @@ def retrain(
     """Bring bots up to date, from their posts to a release."""
     names = list(dict.fromkeys(map(parse_bot, bots)))
     check_base(base)
+    check_languages(language or ())
     sources = parse_sources(names, source or [])
     _check_sources(sources)
     from tasks.core.records import Spec, Status

@@ -14,6 +14,8 @@ def refuse_used_port(host: str, port: int, option: str = "--port") -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host.strip("[]"), port))
+        except socket.gaierror as error:
+            raise BadInput(f"--host {host}: this name or address is not known") from error
         except OSError as error:
             raise BadInput(
                 f"port {port} of {host} cannot be used ({error.strerror}): choose another {option}"

@@ -57,7 +57,9 @@ def write_site(
     try:
         return _Build(storage, folder, public=public).run(files)
     except OSError as error:
-        raise kind_of(error)(f"site {folder}: {error.strerror or error}") from error
+        raise kind_of(error)(
+            f"site {folder}: cannot be written ({error.strerror or error}): name another folder"
+        ) from error
 
 
 class _Build:
