@@ -45,8 +45,6 @@ def serve(port: int, host: str, web_port: int = 0) -> None:
     web_port: of the local page beside it; 0: there is none.
     """
     refuse_used_port(host, port)
-    if web_port == port:
-        raise BadInput(f"--port and --web-port are both {port}: choose another --web-port")
     if web_port:
         refuse_used_port(host, web_port, "--web-port")
     storage = storage_root()

@@ -19,6 +19,8 @@ from deployments.cli.options import Base, Chunk, Json, OnWorkers, Push
 from deployments.flow_runs import run_async_flow, start_prefect
 from tasks.core.errors import BadInput
 
+_SHOWN = 5  # wrong lines of a list that are printed
+
 
 def backfill(
     handles: Annotated[
@@ -53,9 +55,11 @@ def backfill(
     from tasks.registry.handle_lists import read_list
 
     listed = read_list(handles or [], file)
-    for line in listed.wrong:
+    for line in listed.wrong[:_SHOWN]:
         text = f"line {line['line']}: {line['text']!r}: {line['why']}"
         console.note(text)
+    if len(listed.wrong) > _SHOWN:
+        console.note(f"… and {len(listed.wrong) - _SHOWN:,} more lines that name no account")
     if not listed.names:
         raise BadInput("the list names no account that can be used")
     check_service(source, listed.names)

@@ -109,14 +109,16 @@ def retrain(
 
 
 def _check_sources(sources: dict[str, str]) -> None:
-    """Raises BadInput for a file that is not there, and what using a service would raise."""
+    """Raises BadInput for a file that is not there or of no known kind; as using a service does."""
     from tasks.ingest.services import SERVICES
+    from tasks.sources.file_sources import open_file_source
 
     for handle, source in sources.items():
         if source in SERVICES:
             check_service(source, [handle])
         else:
             refuse_missing_source(Path(source))
+            open_file_source(Path(source), Handle.parse(handle))
 
 
 def parse_sources(bots: list[Bot], given: list[str]) -> dict[str, str]:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from tasks.core.errors import BadInput
+
 
 def serve(
     port: Annotated[
@@ -17,6 +19,8 @@ def serve(
     ] = 4300,
 ) -> None:
     """Run server, schedules and workers on this machine, until Ctrl-C."""
+    if web_port == port:
+        raise BadInput(f"--port and --web-port are both {port}: choose another --web-port")
     from deployments.serve import serve as run_until_stopped
 
     run_until_stopped(port, host, web_port)

@@ -73,6 +73,7 @@ WRONG = [
     (["serve", "--port", "4299", "--web-port", "4299"], "--port and --web-port are both 4299"),
     (["retrain", "congressedits", "--source", "post.csv"], "posts.csv?"),
     (["retrain", "congressedits", "--source", "bluesky"], "not a Bluesky handle"),
+    (["retrain", "congressedits", "--source", "bots.yaml"], "not posts of a known kind"),
     (["retrain", "a.example.com", "--source", "x_api"], "use bluesky"),
     (["retrain", "congressedits", "--push", "--base", "embedded"], "HUGGINGTWEETS_HUB_TOKEN"),
     (["retrain", "congressedits", "--learning-rate", "nan"], "learning_rate"),
