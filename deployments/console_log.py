@@ -45,6 +45,7 @@ class TerminalHandler(logging.Handler):
 
     A record with an attribute `percent` is progress of what its attribute `subject` names: on a
     terminal it is a line that the next one replaces, elsewhere there is a line each ten percent.
+    One with an attribute `in_report` is left out: the command's report says it.
     """
 
     def __init__(self) -> None:
@@ -60,6 +61,8 @@ class TerminalHandler(logging.Handler):
             self.handleError(record)
 
     def _print(self, record: logging.LogRecord) -> None:
+        if getattr(record, "in_report", False):
+            return
         percent = getattr(record, "percent", None)
         if percent is not None and percent < 100 and sys.stderr.isatty():
             console.show_line(record.getMessage())  # its time is now

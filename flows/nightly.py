@@ -17,6 +17,7 @@ from flows.requests import BotRequest, RetrainOptions, request_of
 from tasks.artifacts import show_outcomes, show_table
 from tasks.core.errors import HuggingtweetsError
 from tasks.core.records import Status
+from tasks.core.records.bot_outcomes import without_bot
 from tasks.core.settings import settings
 from tasks.night import (
     collect_outcomes,
@@ -38,6 +39,8 @@ log = logging.getLogger("huggingtweets")
 CHUNK = 20
 # Keys of artifacts, which the nights share, so that the UI shows them as one history.
 PLAN, OUTCOMES = "night-plan", "night-outcomes"
+# Of records in the log that the command's report says again.
+IN_REPORT = {"in_report": True}
 
 
 def _run_name() -> str:
@@ -82,15 +85,16 @@ async def nightly(
     if here:
         requests = _not_done_before(requests, night, plan["before"])
     chunks = in_chunks(requests, chunk, f"night-{night}")
-    log.info("night %s: %d bots in %d runs", night, len(requests), len(chunks))
+    log.info("night %s: %d bots, flow runs: %d", night, len(requests), len(chunks))
 
     failures = await run_chunks(chunks, RetrainOptions(), here=here)
     outcomes = collect_outcomes(names, plan["before"], failures)
     show_outcomes(outcomes, OUTCOMES, f"Outcomes of night {night}")
     summary = summary_of(night, plan, outcomes)
     for each in summary["bots"]:
-        log.info("@%s: %s: %s", each["bot"], each["outcome"], each["reason"])
-    log.info("night %s: %s", night, counts_text(summary))
+        reason = without_bot(each["reason"], each["bot"])
+        log.info("@%s: %s: %s", each["bot"], each["outcome"], reason, extra=IN_REPORT)
+    log.info("night %s: %s", night, counts_text(summary), extra=IN_REPORT)
     save_summary(night, summary)  # after the log, since the disk may be full
     _build_site(night)
     _tidy(night)

@@ -85,7 +85,10 @@ class Preview:
         """Show the first unfinished one of the posts that are written together."""
         from tasks.generation.sampling import BATCH
 
-        text = " ".join(texts[self.printed % BATCH].split())
+        place = self.printed % BATCH
+        if place >= len(texts):
+            return  # all are printed
+        text = " ".join(texts[place].split())
         # What is not ASCII may take two columns; a line that wraps could not be replaced.
         room = (console.width() - 1) // (1 if text.isascii() else 2) - 1
         console.show_line(text if len(text) <= room else f"…{text[-room:]}")

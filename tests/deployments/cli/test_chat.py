@@ -88,7 +88,8 @@ def test_the_post_being_written_is_shown_in_one_line_which_the_finished_one_repl
         yield "my cat is old"
         preview.show(["my cat is old", "x" * 50 + " now"])
         yield "x" * 50 + " now"
-        preview.show(["my cat is old", "", "ß" * 50])
+        preview.show(["my cat is old", "two"])  # looked at once more when all are printed
+        preview.show(["my cat is old", "two", "ß" * 50])
 
     print_posts(posts(), preview)
     out, err = capsys.readouterr()
