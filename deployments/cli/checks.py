@@ -28,6 +28,7 @@ NO_REGISTRY = (
 )
 _SHOWN = 80  # characters of a path that cannot be one
 _OF_BOTS = ("releases", "outcomes", "states")
+_HUB_ID = re.compile(r"\w[\w.-]*(/[\w.-]+)?")
 _LONG_CODE = re.compile(r"[a-z]{3}(-\w+)?")
 _NIGHT = re.compile(r"(\d{4}-\d{2}-\d{2})(-\d{1,2})?")
 
@@ -107,14 +108,23 @@ def similar_account(handle: Handle) -> str:
 
 def check_base(base: str | None) -> None:
     """Raises BadInput for a base that is a typo of `embedded`, or a path that leads nowhere."""
-    if base is None or base == _EMBEDDED or _is_folder(base):
+    if base is None or base == _EMBEDDED:
+        return
+    if base.strip() and _is_folder(base):
+        _refuse_folder_without_model(base)
         return
     if get_close_matches(base.lower(), [_EMBEDDED], cutoff=0.75):
         raise BadInput(f"--base {base}: did you mean {_EMBEDDED}?")
-    if base.startswith((".", "/", "~")) or base.count("/") > 1 or not base.strip():
+    if base.startswith(("/", "~")) or not _HUB_ID.fullmatch(base) or Path(base).is_file():
         raise BadInput(
-            f"--base {base}: there is no such folder: give a folder, a Hub id or `{_EMBEDDED}`"
+            f"--base {base or repr(base)}: there is no such folder: give a folder, a Hub id or "
+            f"`{_EMBEDDED}`"
         )
+
+
+def _refuse_folder_without_model(base: str) -> None:
+    if not (Path(base).expanduser() / "config.json").exists():
+        raise BadInput(f"--base {base}: there is no config.json in this folder: give a model's")
 
 
 def check_languages(languages: Iterable[str]) -> None:

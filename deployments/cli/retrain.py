@@ -18,7 +18,7 @@ from deployments.cli.checks import (
     refuse_without_posts,
 )
 from deployments.cli.json_output import print_as_json
-from deployments.cli.options import Base, Filter, Json, Languages, Push, complete_bot
+from deployments.cli.options import SEEDS, Base, Filter, Json, Languages, Push, complete_bot
 from deployments.outcome_report import print_reports
 from deployments.retraining import run_retrain
 from tasks.core.errors import BadInput, InvalidHandle
@@ -60,7 +60,10 @@ def retrain(
     mode: Annotated[
         Mode | None, typer.Option(help="Train all weights (default), or a LoRA adapter on the base")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of training and predictions")] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=-SEEDS, max=SEEDS - 1, help="Seed of training and predictions"),
+    ] = None,
     start: Annotated[
         StartFrom,
         typer.Option(
@@ -132,6 +135,8 @@ def parse_sources(bots: list[Bot], given: list[str]) -> dict[str, str]:
     sources: dict[str, str] = {}
     for text in given:
         name, separator, path = text.partition("=")
+        if not (path if separator else name).strip():
+            raise BadInput(f"--source {text!r}: names no file and no service")
         if not separator and (len(handles) == 1 or text in SERVICES):
             accounts, path = sorted(handles), text
         else:

@@ -42,6 +42,7 @@ def test_retrain_then_generate(command: Command, tiny_base: Path, tmp_path: Path
 
     assert command(*words[:4], "--base", tmp_path / "gone")[0] == 2, "before anything is begun"
     (tmp_path / "empty").mkdir()
+    (tmp_path / "empty/config.json").write_text("{}")
     code, _, _ = command(*words[:4], "--base", tmp_path / "empty", "--json")
     assert code == 1
     code, out, _ = command("status", "--json")
