@@ -12,6 +12,7 @@ const PHASES = {
   done: "The bot is finished.",
   cancelled: "Cancelled. What was imported stays; making the bot again goes on from there.",
 };
+const ENDS = ["done", "failed", "cancelled"];
 let understood = false;
 
 const make = (tag, text, attributes = {}) => {
@@ -96,6 +97,7 @@ const showSteps = (state) => {
 
 const phaseOf = (state) => {
   const begun = state.steps.filter((each) => each.state);
+  if (at("cancel").disabled && !ENDS.includes(state.phase)) return "Cancelling …";
   if (state.phase === "cancelled" && !begun.length) return "Cancelled. Nothing was stored.";
   if (state.phase !== "making" || begun.some((each) => each.state === "running")) return PHASES[state.phase];
   if (["Scheduled", "Late", "Pending"].includes(state.run)) return "Waiting for a worker …";
@@ -129,7 +131,8 @@ const showChart = (curve) => {
     drawn("text", { class: "tick", x: 696, y: 232, "text-anchor": "end" }, "100 % of the training"),
     drawn("polyline", { class: "training", points: line(points) }),
     drawn("polyline", { class: "held-out", points: line(held) }),
-    ...held.slice(-1).map(([percent, loss]) => drawn("circle", { class: "held-out", cx: x(percent), cy: y(loss), r: 4 })),
+    ...[["training", points], ["held-out", held]].flatMap(([name, pairs]) =>
+      pairs.slice(-1).map(([percent, loss]) => drawn("circle", { class: name, cx: x(percent), cy: y(loss), r: 4 }))),
   );
 };
 
@@ -145,7 +148,7 @@ const show = (state) => {
     showUnderstood(state.understood);
   }
   const before = ["reading", "consent"].includes(state.phase);
-  const ended = ["done", "failed", "cancelled"].includes(state.phase);
+  const ended = ENDS.includes(state.phase);
   at("understood").hidden = !(state.phase === "consent");
   at("consent").hidden = state.phase !== "consent";
   at("making").hidden = before || state.steps.every((each) => !each.state);
@@ -198,7 +201,7 @@ const stream = new EventSource(`${address}/events`);
 stream.addEventListener("state", (event) => {
   const state = JSON.parse(event.data);
   show(state);
-  if (["done", "failed", "cancelled"].includes(state.phase)) stream.close();
+  if (ENDS.includes(state.phase)) stream.close();
 });
 stream.onerror = () => {
   if (stream.readyState === EventSource.CLOSED) at("state").textContent = "The server has forgotten this bot in the making: begin again.";
