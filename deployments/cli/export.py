@@ -33,6 +33,7 @@ def export(
     from tasks.operations.gguf_export import export_gguf
     from tasks.storage.storage_errors import kind_of
 
+    console.note(f"Converting release {release.revision} …")
     try:
         file, modelfile = export_gguf(storage, release, gguf, target, base)
     except OSError as error:

@@ -53,11 +53,10 @@ def site(
 
 
 def _print(built: Built) -> None:
+    place = console.shown_path(built.place)
     console.say(
-        f"{built.place}: {built.bots} bots, {built.files} files of "
+        f"{place}: {built.bots} {'bot' if built.bots == 1 else 'bots'}, {built.files} files of "
         f"{console.human_size(built.bytes)}; {built.written} written, {built.removed} removed"
     )
-    if not built.place.startswith("hf://"):
-        console.note(
-            f"See it: python3 -m http.server --directory {built.place} --bind 127.0.0.1 8000"
-        )
+    if built.bots and not built.place.startswith("hf://"):
+        console.note(f"See it: python3 -m http.server --directory {place} --bind 127.0.0.1 8000")

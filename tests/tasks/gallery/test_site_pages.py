@@ -310,7 +310,7 @@ def test_the_command_says_what_it_built(
     released(storage, "alice")
     code, out, err = command("site", tmp_path / "site")
     assert code == 0, err
-    assert "1 bots, " in out
+    assert "1 bot, " in out
     assert "http.server" in err
     assert command("site")[0] == 2
     assert json.loads(command("site", tmp_path / "site", "--json")[1])[0]["written"] == 0
