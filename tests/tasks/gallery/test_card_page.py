@@ -16,8 +16,8 @@ from tests.tasks.gallery.tags import Tags
 from tests.tasks.publishing.examples import make_contents
 
 SHOWN = {
-    "h3", "h4", "h5", "h6", "p", "ul", "ol", "li", "em", "strong", "code", "pre", "blockquote",
-    "a", "div", "table", "thead", "tbody", "tr", "th", "td", "hr", "br",
+    "h2", "h3", "h4", "h5", "h6", "p", "ul", "ol", "li", "em", "strong", "code", "pre",
+    "blockquote", "a", "div", "table", "thead", "tbody", "tr", "th", "td", "hr", "br",
 }  # fmt: skip
 
 
