@@ -9,6 +9,7 @@ import typer
 from deployments import console
 from deployments.cli.checks import known_bot
 from deployments.cli.options import Json, complete_bot
+from deployments.outcome_report import counts_text
 from deployments.relative_times import ago
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ def _print_details(details: BotDetails, *, as_json: bool) -> None:
     if as_json:
         console.print_json(details)
         return
+    from tasks.core.records import Counts
+
     console.say(f"@{details.bot}: {(details.outcome or 'no outcome').replace('_', ' ')}")
     share = details.repeated_share
     fields = {
@@ -86,7 +89,8 @@ def _print_details(details: BotDetails, *, as_json: bool) -> None:
         "when": f"{details.finished_at} ({ago(details.finished_at)})"
         if details.finished_at
         else None,
-        "posts": [_counts(name, each) for name, each in details.counts.items()] or details.posts,
+        "posts": [counts_text(name, Counts(**each)) for name, each in details.counts.items()]
+        or details.posts,
         "held-out loss": _losses(details),
         "repeats": None if share is None else f"{share:.0%} of the samples",
         "release": f"{details.release}{', pinned' if details.pinned else ''}"
@@ -109,11 +113,6 @@ def _print_details(details: BotDetails, *, as_json: bool) -> None:
         "nights": [f"{each.night}: {each.outcome.replace('_', ' ')}" for each in details.nights],
     }
     console.print_fields({name: value for name, value in fields.items() if value})
-
-
-def _counts(handle: str, counts: dict[str, Any]) -> str:
-    dropped = "".join(f" + {number:,} {reason}" for reason, number in counts["dropped"].items())
-    return f"@{handle}: {counts['downloaded']:,} = {counts['kept']:,} kept{dropped}"
 
 
 def _base_used(details: BotDetails) -> str | None:

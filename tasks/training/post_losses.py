@@ -41,15 +41,18 @@ class PostLosses:
         """
         if not weights:
             return measure(documents)
+        names = [_digest(document) for document in documents]
         known = self.known.get(weights, {})
-        new = [document for document in documents if _digest(document) not in known]
+        new = [
+            document for name, document in zip(names, documents, strict=True) if name not in known
+        ]
         if new:
             self.learn(weights, new, measure(new))
             known = self.known.get(weights, {})
-        used = {name: known[name] for name in map(_digest, documents) if name in known}
+        used = {name: known[name] for name in names if name in known}
         self.used.setdefault(weights, {}).update(used)
         # Those that are no numbers are not kept.
-        return [used.get(_digest(document), math.nan) for document in documents]
+        return [used.get(name, math.nan) for name in names]
 
     def learn(self, weights: str, documents: Iterable[Document], nats: Iterable[float]) -> None:
         """Keep what was measured of each document; what is known of the oldest weights goes."""

@@ -68,6 +68,14 @@ def ended(visitor: httpx.Client, job: str, *phases: str) -> dict[str, Any]:
     raise AssertionError(state)
 
 
+def agreed(visitor: httpx.Client, table: bytes, handle: str) -> str:
+    """A job for a table's posts, as far as its owner's consent."""
+    job = start(visitor, {"upload": upload(visitor, table, "a.csv"), "handle": handle})
+    assert ended(visitor, job)["phase"] == "consent"
+    assert visitor.post(f"/api/jobs/{job}/consent", json=AGREED).status_code == 204
+    return job
+
+
 def leftovers(page: Page) -> list[Path]:
     return [file for file in page.uploads_folder.rglob("*") if file.is_file()]
 
@@ -247,11 +255,7 @@ def test_under_serve_the_workers_make_it(
         site.deploy()
         site.start_worker("train", "train")
         monkeypatch.setenv("PREFECT_API_URL", site.url)
-        job = start(
-            visitor, {"upload": upload(visitor, table.read_bytes(), "a.csv"), "handle": "alice"}
-        )
-        ended(visitor, job)
-        assert visitor.post(f"/api/jobs/{job}/consent", json=AGREED).status_code == 204
+        job = agreed(visitor, table.read_bytes(), "alice")
         state = ended(visitor, job, "done", "failed")
         with site.client() as client:
             runs = [run.name for run in client.read_flow_runs()]
@@ -273,12 +277,6 @@ def test_what_workers_make_is_cancelled_before_and_while_they_train(
     settings.cache_clear()
     table = write_table(tmp_path / "posts.csv", posts=20_000).read_bytes()
 
-    def begun(handle: str) -> str:
-        job = start(visitor, {"upload": upload(visitor, table, "a.csv"), "handle": handle})
-        assert ended(visitor, job)["phase"] == "consent"
-        assert visitor.post(f"/api/jobs/{job}/consent", json=AGREED).status_code == 204
-        return job
-
     def shows(job: str, **values: Any) -> bool:
         state = visitor.get(f"/api/jobs/{job}").json()
         steps = {each["step"]: each["state"] for each in state["steps"]}
@@ -292,11 +290,11 @@ def test_what_workers_make_is_cancelled_before_and_while_they_train(
     with running_site(tmp_path / "site", STORAGE=str(tmp_path / "storage")) as site:
         site.deploy()
         monkeypatch.setenv("PREFECT_API_URL", site.url)
-        waiting = begun("alice")
+        waiting = agreed(visitor, table, "alice")
         until(lambda: shows(waiting, run="Scheduled"), 120, "a run without a worker")
         cancelled(waiting)
         site.start_worker("train", "train")
-        trained = begun("bob")
+        trained = agreed(visitor, table, "bob")
         until(lambda: shows(trained, train="running"), 240, "the training")
         cancelled(trained)
         until(lambda: not site.held_slots(), 60, "the end of what the run held")
