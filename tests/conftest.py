@@ -156,6 +156,19 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def slow_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base of six million random weights: an epoch of 1,000 posts takes many seconds.
+
+    For what has to strike a training under way: no early stop ends one within its first epoch.
+    """
+    from tests.tiny import make_tiny_base
+
+    folder = tmp_path_factory.mktemp("slow") / "base"
+    make_tiny_base(folder, positions=64, layers=8, width=256)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """A real Prefect server with database and results of its own, once for all tests that ask.
 

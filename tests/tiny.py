@@ -44,9 +44,15 @@ def make_tiny_tokenizer(*, ascii_only: bool = False) -> PreTrainedTokenizerFast:
 
 
 def make_tiny_base(
-    folder: Path, architecture: str = "gpt2", *, positions: int = 128, ascii_only: bool = False
+    folder: Path,
+    architecture: str = "gpt2",
+    *,
+    positions: int = 128,
+    layers: int = 2,
+    width: int = 32,
+    ascii_only: bool = False,
 ) -> Base:
-    """A base of random weights in `folder`: `gpt2` or `llama`, two layers, 32 wide."""
+    """A base of random weights in `folder`: `gpt2` or `llama`."""
     tokenizer = make_tiny_tokenizer(ascii_only=ascii_only)
     torch.manual_seed(0)
     if architecture == "gpt2":
@@ -54,8 +60,8 @@ def make_tiny_base(
             GPT2Config(
                 vocab_size=len(tokenizer),
                 n_positions=positions,
-                n_embd=32,
-                n_layer=2,
+                n_embd=width,
+                n_layer=layers,
                 n_head=2,
                 bos_token_id=0,
                 eos_token_id=0,
@@ -66,9 +72,9 @@ def make_tiny_base(
             LlamaConfig(
                 vocab_size=len(tokenizer),
                 max_position_embeddings=positions,
-                hidden_size=32,
-                intermediate_size=64,
-                num_hidden_layers=2,
+                hidden_size=width,
+                intermediate_size=2 * width,
+                num_hidden_layers=layers,
                 num_attention_heads=2,
                 num_key_value_heads=1,
                 tie_word_embeddings=True,

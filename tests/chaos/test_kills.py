@@ -154,15 +154,24 @@ def test_an_import_that_is_killed_is_finished_by_the_next(tmp_path: Path, storag
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_retrain_that_is_stopped_is_resumed_by_the_next(
-    tmp_path: Path, storage: Storage, tiny_base: Path, number: signal.Signals
+    tmp_path: Path, storage: Storage, slow_base: Path, number: signal.Signals
 ) -> None:
-    commands, table = Commands(tmp_path), write_table(tmp_path / "rosa.csv", posts=400)
+    commands, table = Commands(tmp_path), write_table(tmp_path / "rosa.csv", posts=200)
     codes, resumed = [], 0
 
     def words(seed: int) -> tuple[object, ...]:
         """Another training with each seed; `--force` alone would find the last one's result."""
-        return ("retrain", "rosa", "--source", table, "--base", tiny_base, "--epochs", 40,
-                "--learning-rate", "1e-6", "--force", "--seed", seed)  # fmt: skip
+        return (
+            "retrain",
+            "rosa",
+            "--source",
+            table,
+            "--base",
+            slow_base,
+            "--force",
+            "--seed",
+            seed,
+        )
 
     longest = commands.run(*words(0))
     for seed in range(1, COMMANDS + 1):

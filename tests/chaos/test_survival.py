@@ -231,11 +231,10 @@ def messages_of(site: Site, run: UUID) -> str:
     return "\n".join(each.message for each in logs)
 
 
-def test_a_run_in_a_terminal_beats_in_time(site: Site, tiny_base: Path) -> None:
+def test_a_run_in_a_terminal_beats_in_time(site: Site, slow_base: Path) -> None:
     """Beside `serve`, whose automation would else take it for crashed."""
-    table = write_table(site.folder / "pia.csv", posts=200)
-    words = ["retrain", "pia", "--source", table, "--base", tiny_base, "--epochs", 900,
-             "--learning-rate", "1e-6"]  # fmt: skip
+    table = write_table(site.folder / "pia.csv", posts=6_000)
+    words = ["retrain", "pia", "--source", table, "--base", slow_base]
     command = [str(BIN / "huggingtweets"), *map(str, words)]
     with by_hand(site, command, site.folder):
         assert_it_beats(site, "a run in a terminal beside a server")

@@ -46,8 +46,7 @@ def training(
     environment: dict[str, str], base: Path, table: Path, log: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
     """`retrain` in a process group of its own, as a shell starts it, in mid-training."""
-    words = ["retrain", "alice", "--source", table, "--base", base, "--epochs", "300"]
-    words += ["--learning-rate", "1e-6", "--json"]  # so that no early stop comes first
+    words = ["retrain", "alice", "--source", table, "--base", base, "--json"]
     with log.open("wb") as out:
         process = subprocess.Popen(
             [COMMAND, *words], env=environment, stdout=out, stderr=out, start_new_session=True
@@ -69,19 +68,19 @@ def training(
     "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
 )
 def test_a_stopped_training_is_stored(
-    number: signal.Signals, environment: dict[str, str], tiny_base: Path, tmp_path: Path
+    number: signal.Signals, environment: dict[str, str], slow_base: Path, tmp_path: Path
 ) -> None:
-    table = write_table(tmp_path / "posts.csv", posts=400)
-    stop_training(number, environment, tiny_base, table)
+    table = write_table(tmp_path / "posts.csv", posts=1_000)
+    stop_training(number, environment, slow_base, table)
 
 
 @pytest.mark.slow
 def test_a_stored_training_is_resumed(
-    environment: dict[str, str], tiny_base: Path, tmp_path: Path
+    environment: dict[str, str], slow_base: Path, tmp_path: Path
 ) -> None:
-    log, table = tmp_path / "again", write_table(tmp_path / "posts.csv", posts=400)
-    stop_training(signal.SIGINT, environment, tiny_base, table)
-    with training(environment, tiny_base, table, log):
+    log, table = tmp_path / "again", write_table(tmp_path / "posts.csv", posts=1_000)
+    stop_training(signal.SIGINT, environment, slow_base, table)
+    with training(environment, slow_base, table, log):
         until = time.monotonic() + 60
         while b"resuming from step" not in log.read_bytes():
             assert time.monotonic() < until, log.read_text()
@@ -108,10 +107,10 @@ def stop_training(
 
 @pytest.mark.slow
 def test_a_killed_command_leaves_no_server(
-    environment: dict[str, str], tiny_base: Path, tmp_path: Path
+    environment: dict[str, str], slow_base: Path, tmp_path: Path
 ) -> None:
-    table = write_table(tmp_path / "posts.csv", posts=200)
-    with training(environment, tiny_base, table, tmp_path / "log") as process:
+    table = write_table(tmp_path / "posts.csv", posts=1_000)
+    with training(environment, slow_base, table, tmp_path / "log") as process:
         servers = psutil.Process(process.pid).children(recursive=True)
         assert servers
         process.kill()
