@@ -274,13 +274,3 @@ def shown_path(path: str | None) -> str | None:
     """A path as short as it can be here: below the current folder, without that."""
     here = f"{Path.cwd()}{os.sep}"
     return path.removeprefix(here) if path and path != here else path
-
-
-def human_size(size: float) -> str:
-    """A number of bytes as people read it: `93 MB`."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 999.5 or unit == "GB":
-            break
-        size /= 1000
-    digits = 0 if unit == "bytes" or size >= 9.95 else 1
-    return f"{size:,.{digits}f} {unit}"

@@ -10,6 +10,7 @@ import typer
 from deployments import console
 from deployments.cli.checks import known_bot
 from deployments.cli.options import BotName, Json
+from tasks.core.sizes import human_size
 
 
 def delete(
@@ -37,7 +38,7 @@ def delete(
         console.say(f"Nothing is stored of @{parsed} but posts.")
         return
     done = "Deleted" if yes else "Would delete"
-    size = console.human_size(found.bytes)
+    size = human_size(found.bytes)
     console.say(f"{done} of @{parsed}: {found.files:,} files, {size}, in {', '.join(found.keys)}")
     console.say(f"Left: {', '.join(found.kept)}.")
     if not yes:

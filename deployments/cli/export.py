@@ -12,6 +12,7 @@ from deployments.cli.checks import check_base, released_bot
 from deployments.cli.options import BotName, OwnBase
 from tasks.core.errors import BadInput
 from tasks.core.gguf_kinds import GgufKind
+from tasks.core.sizes import human_size
 
 
 def export(
@@ -38,7 +39,7 @@ def export(
         file, modelfile = export_gguf(storage, release, gguf, target, base)
     except OSError as error:
         raise kind_of(error)(f"{target}: {error.strerror}: name another folder") from error
-    console.say(f"{file}  {console.human_size(file.stat().st_size)}")
+    console.say(f"{file}  {human_size(file.stat().st_size)}")
     console.say(f"{modelfile}")
     console.note(
         f"Try it: llama-completion -m {file} -no-cnv -p 'My dream is'\n"

@@ -12,6 +12,7 @@ from deployments.cli.options import Json
 from deployments.flow_runs import run_flow, start_prefect
 from tasks.core.errors import BadInput
 from tasks.core.names import Handle
+from tasks.core.sizes import human_size
 
 _PATIENCE = 10.0  # seconds that a server may take to answer
 
@@ -73,7 +74,7 @@ def _print_plan(account: Handle, plan: Any) -> None:
         console.say(f"`huggingtweets forget {account} --yes` opts the account out all the same.")
         return
     for row in rows:
-        row["size"] = console.human_size(row.pop("megabytes") * 1e6)
+        row["size"] = human_size(row.pop("megabytes") * 1e6)
     console.print_table(f"What would be removed of @{account}", rows)
     console.say(f"Nothing is removed yet: `huggingtweets forget {account} --yes` does it.")
 

@@ -12,6 +12,7 @@ from deployments.cli.checks import known_bot, released_bot
 from deployments.cli.options import BotName, Json
 from deployments.relative_times import ago
 from tasks.core.errors import BadInput
+from tasks.core.sizes import human_size
 
 if TYPE_CHECKING:
     from tasks.publishing.release_history import KeptRelease
@@ -40,7 +41,7 @@ def _row(each: KeptRelease) -> dict[str, object]:
         "made": ago(each.created_at),
         "loss": each.held_out_loss,
         "base": (each.base or console.NONE).rpartition("/")[2],
-        "size": console.human_size(each.bytes),
+        "size": human_size(each.bytes),
         "": "pinned" if each.pinned else "in force" if each.in_force else "",
     }
 

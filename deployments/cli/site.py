@@ -10,6 +10,7 @@ from deployments import console
 from deployments.cli.checks import check_push
 from deployments.cli.options import Json
 from tasks.core.errors import BadInput
+from tasks.core.sizes import human_size
 
 if TYPE_CHECKING:
     from tasks.operations.site_building import Built
@@ -56,7 +57,7 @@ def _print(built: Built) -> None:
     place = console.shown_path(built.place)
     console.say(
         f"{place}: {built.bots} {'bot' if built.bots == 1 else 'bots'}, {built.files} files of "
-        f"{console.human_size(built.bytes)}; {built.written} written, {built.removed} removed"
+        f"{human_size(built.bytes)}; {built.written} written, {built.removed} removed"
     )
     if built.bots and not built.place.startswith("hf://"):
         console.note(f"See it: python3 -m http.server --directory {place} --bind 127.0.0.1 8000")

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from deployments import console
 from deployments.cli.options import Json
+from tasks.core.sizes import human_size
 
 
 def tidy(as_json: Json = False) -> None:
@@ -23,7 +24,7 @@ def tidy(as_json: Json = False) -> None:
         console.print_json(freed)
     elif freed.files:
         rows = [
-            {"of": kind, "files": number, "size": console.human_size(freed.bytes[kind])}
+            {"of": kind, "files": number, "size": human_size(freed.bytes[kind])}
             for kind, number in freed.files.items()
         ]
         console.print_table("Removed", rows)

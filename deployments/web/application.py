@@ -115,7 +115,9 @@ def _own_error(request: Request, error: Exception) -> Response:
 
 def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - as it was registered
-    shown = _shown(request, str(error.detail), error.status_code)
+    # What Starlette says itself of an address that is no route of ours.
+    message = "there is nothing at this address" if error.detail == "Not Found" else error.detail
+    shown = _shown(request, message, error.status_code)
     shown.headers.update(error.headers or {})
     return shown
 

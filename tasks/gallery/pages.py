@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, uuid5
 
+from tasks.core.sizes import human_size
 from tasks.gallery.curves import curves_of
 from tasks.gallery.entries import Details, Entry
 from tasks.publishing.picture import is_right_to_left
@@ -88,7 +89,7 @@ def environment() -> jinja2.Environment:
     made.filters |= {
         "number": lambda value: f"{value:,}",
         "loss": lambda value: "–" if value is None else f"{value:.2f}",
-        "megabytes": lambda value: f"{value / 1e6:,.0f} MB",
+        "size": human_size,
         "day": _day,
         "direction": lambda text: "rtl" if is_right_to_left(text) else "ltr",
         "reason": lambda reason: str(reason).replace("_", " "),

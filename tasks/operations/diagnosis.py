@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tasks.core.errors import HuggingtweetsError
 from tasks.core.settings import Settings
+from tasks.core.sizes import human_size
 from tasks.publishing.card_metadata import HUB
 from tasks.publishing.fonts import PACKAGES, missing_fonts
 from tasks.registry.entries import load_registry
@@ -92,7 +93,7 @@ def _disk(settings: Settings) -> Iterator[Finding]:
         places["disk of the storage"] = Path(settings.storage)
     for name, path in places.items():
         free = shutil.disk_usage(_existing(path)).free
-        seen = f"{free / 1e9:,.0f} GB free"
+        seen = f"{human_size(free)} free"
         if free < _LEAST_DISK:
             yield Finding(name, "bad", seen, "make room, or `huggingtweets tidy`")
         else:

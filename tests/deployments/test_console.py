@@ -50,20 +50,6 @@ def test_nothing_that_an_account_writes_acts(text: str) -> None:
     assert not acts(predicted(text))
 
 
-@pytest.mark.parametrize(
-    ("size", "shown"),
-    [
-        (0, "0 bytes"),
-        (999, "999 bytes"),
-        (1_000, "1.0 kB"),
-        (93_400_000, "93 MB"),
-        (2.5e12, "2,500 GB"),
-    ],
-)
-def test_sizes_are_as_people_read_them(size: float, shown: str) -> None:
-    assert console.human_size(size) == shown
-
-
 def test_no_line_of_a_table_is_padded_and_columns_are_honoured(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -7,6 +7,7 @@ const add = document.getElementById("add");
 const go = document.getElementById("go");
 const state = document.getElementById("state");
 const MOST = 3;
+form.hidden = false;
 
 const number = () => {
   [...list.children].forEach((each, at) => {

@@ -12,6 +12,7 @@ const shown = document.getElementById("temperature-value");
 const field = (name) => document.getElementById(name).value.trim();
 let stream = null;
 let wish = null;
+form.hidden = false;
 
 temperature.addEventListener("input", () => {
   shown.textContent = Number(temperature.value).toFixed(1);
