@@ -166,9 +166,9 @@ def retrain_and_release(bot: Bot, options: RetrainOptions) -> Outcome:
         start = training_start(bot, corpus, base, spec, from_base=inputs.from_base)
         with training_place():
             checkpoint, evaluation, gate = _trained(bot, corpus, inputs, start)
-            if start.warm_start is not None and not gate.passed:
-                start = Start(None, f"the warm start was held back: {gate}")
-                log.warning("@%s: training starts %s", bot, start)
+            if not gate.passed and (other := start.after(gate)) is not None:
+                log.warning("@%s: training starts %s", bot, other)
+                start = other
                 checkpoint, evaluation, gate = _trained(bot, corpus, inputs, start)
         passed = gate.passed or options.force
         url = hub_url(bot) if options.push and passed else None

@@ -116,7 +116,7 @@ def _print_details(details: BotDetails, *, as_json: bool) -> None:
 
 
 def _base_used(details: BotDetails) -> str | None:
-    """When the release in force, or the one that its training started from, began at the base."""
+    """When the bot was last trained from the base, by what the release in force says."""
     for each in details.releases:
         if each.in_force and each.base_used_at:
             return f"{each.base_used_at[:19]} ({ago(each.base_used_at)})"

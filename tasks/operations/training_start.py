@@ -79,7 +79,9 @@ def _start_from(storage: Storage, release: Release, parent: Parent, corpus: Corp
     limits = Limits(settings().warm_share, settings().warm_days)
     now = read_posts(storage, corpus)
     start = start_from(parent, release.folder, before, now, limits, datetime.now(UTC))
-    if start.warm_start is None or _is_whole(storage, release, start.warm_start):
+    if (possible := start.warm_start or start.instead) is None:
+        return start
+    if _is_whole(storage, release, possible):
         return start
     return Start(None, f"the weights of release {release.revision} are missing or damaged")
 

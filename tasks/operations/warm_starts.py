@@ -14,17 +14,33 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
-from tasks.core.records import WEIGHTS, Base, Corpus, FileRef, Spec, WarmStart
+from tasks.core.records import WEIGHTS, Base, Corpus, FileRef, Gate, Spec, WarmStart
 from tasks.curation.corpus_files import CorpusPosts
 from tasks.operations.checkpoint_keys import fingerprint_of
 
 
 @dataclass(frozen=True)
 class Start:
-    """Where a training starts: from a release, or from the base where there is none; and why."""
+    """Where a training starts: from a release, or from the base where there is none; and why.
+
+    instead: the release that it may start from as well, where the base's turn has only come again.
+    """
 
     warm_start: WarmStart | None
     reason: str
+    instead: WarmStart | None = None
+
+    def after(self, gate: Gate) -> Start | None:
+        """Where the next try starts if this gate has held back what was trained; None: nowhere.
+
+        Else a bot whose warm starts are better than a training from the base would train from the
+        base at each retrain, and be held back each time.
+        """
+        if self.warm_start is not None:
+            return Start(None, f"the warm start was held back: {gate}")
+        if self.instead is not None:
+            return Start(self.instead, f"the training from the base was held back: {gate}")
+        return None
 
     def __str__(self) -> str:
         """As `from the base: there is no release yet`."""
@@ -34,7 +50,7 @@ class Start:
 
 @dataclass(frozen=True)
 class Limits:
-    """When a training starts from the base again.
+    """When it is the turn of a training from the base again.
 
     share: of new posts, of those that the last training from the base read. days: since it ended.
     """
@@ -81,7 +97,7 @@ class Parent(BaseModel):
 
     @property
     def base_used_at(self) -> datetime:
-        """When the last training from the base was released that the release descends from."""
+        """When the bot was last trained from the base, by what the release says."""
         if self.warm_start is None:
             return self.created_at
         return datetime.fromisoformat(self.warm_start.base_used_at)
@@ -136,15 +152,16 @@ def start_from(
         base_posts=parent.warm_start.base_posts if parent.warm_start else len(before.train),
         new_posts=len(now.train - before.train),
     )
-    if (reason := next(_objections(warm_start, before, now, limits, at), None)) is not None:
+    if (reason := next(_objections(warm_start, before, now), None)) is not None:
         return Start(None, reason)
+    if (reason := next(_turn_of_base(warm_start, now, limits, at), None)) is not None:
+        tried = replace(warm_start, base_used_at=at.isoformat(), base_posts=len(now.train))
+        return Start(None, reason, instead=tried)
     posts = "post" if warm_start.new_posts == 1 else "posts"
     return Start(warm_start, f"{warm_start.new_posts} new {posts}")
 
 
-def _objections(
-    warm_start: WarmStart, before: CorpusPosts, now: CorpusPosts, limits: Limits, at: datetime
-) -> Iterator[str]:
+def _objections(warm_start: WarmStart, before: CorpusPosts, now: CorpusPosts) -> Iterator[str]:
     release = f"release {warm_start.release}"
     if held_out := len(before.train & now.held_out):
         yield f"{held_out} posts that {release} was trained on are held out now"
@@ -152,6 +169,11 @@ def _objections(
         yield f"{gone} posts that {release} was trained on are not in the corpus any more"
     if not warm_start.new_posts:
         yield f"no training posts are new since {release}"
+
+
+def _turn_of_base(
+    warm_start: WarmStart, now: CorpusPosts, limits: Limits, at: datetime
+) -> Iterator[str]:
     share = len(now.train) / max(warm_start.base_posts, 1) - 1
     if share >= limits.share:
         yield f"{share:.0%} more training posts than at the last training from it"

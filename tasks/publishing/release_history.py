@@ -46,7 +46,7 @@ class KeptRelease:
 
     created_at: ISO 8601. base: its public name or a description. bytes: of its files.
     started_from: the release whose weights its training began with; None for the base.
-    base_used_at: when the last training from the base was that it descends from, ISO 8601.
+    base_used_at: when the bot was last trained from the base, released or held back, ISO 8601.
     in_force: whether `latest` points at it; pinned: whether a person has put it there.
     """
 

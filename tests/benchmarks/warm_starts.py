@@ -4,9 +4,10 @@
 
 Each account's bot is trained from the base on its first N posts. Every night then brings new posts;
 for each recipe a chain of warm starts reads them, and at the nights of `--compare` a training from
-the base reads all. Both are measured on the same held-out posts. With `--policy X` a chain begins
-anew, from the base, once the share X of it is new. Processor seconds count, not those on the wall:
-the machine may be shared. Lines of JSON go to `--json FILE`; `--table FILE…` prints what such
+the base reads all. Both are measured on the same held-out posts. With `--policy X` a training from
+the base has its turn once the share X of a chain is new: the chain goes on from it, or, where the
+gate would hold it back, from its last night. Processor seconds count, not those on the wall: the
+machine may be shared. Lines of JSON go to `--json FILE`; `--table FILE…` prints what such
 files hold and measures nothing.
 Accounts: those of ../shared/tweets, and the sample collections zippy and murphy.
 """
@@ -220,6 +221,16 @@ class Bot:
             spec.seed,
         )
 
+    def loss_of(self, name: str, night: int, spec: Any) -> float:
+        """The loss of the weights of this name on the posts that are held out in a night."""
+        from tasks.training.export import import_weights
+        from tasks.training.post_losses import weights_name
+
+        known_as = weights_name(self.engine.use(spec.precision), self.digests[name])
+        import_weights(self.engine.model, self.folder / name)
+        documents = self.engine.documents(self.corpus(night)[1], spec)
+        return self.engine.known_loss(known_as, documents, self.losses)
+
     @property
     def compared(self) -> list[int]:
         """The nights in which a training from the base is measured as well."""
@@ -229,8 +240,9 @@ class Bot:
 def nights(account: str, asked: argparse.Namespace) -> Iterator[Row]:
     """All trainings of one account."""
     from tasks.core.records import Spec
+    from tasks.core.settings import Settings
 
-    base_spec = Spec(seed=asked.seed)
+    base_spec, tolerance = Spec(seed=asked.seed), Settings().gate_tolerance
     with tempfile.TemporaryDirectory() as temporary:
         bot = Bot(account, asked, Path(temporary))
         yield bot.train(0, "base 0", base_spec)
@@ -243,12 +255,13 @@ def nights(account: str, asked: argparse.Namespace) -> Iterator[Row]:
             for night in range(1, asked.nights + 1):
                 size = len(bot.corpus(night)[0])
                 if asked.policy and (size - since) / since >= asked.policy:
-                    row = bot.train(night, f"{recipe}, anew", base_spec)
-                    parent, since = row.recipe, size
-                else:
-                    row = bot.train(night, recipe, spec, parent=parent, since=since)
-                    parent = recipe
-                yield row
+                    since = size
+                    yield (row := bot.train(night, f"{recipe}, anew in {night}", base_spec))
+                    if row.held_out <= bot.loss_of(parent, night, spec) + tolerance:
+                        parent = row.recipe
+                        continue
+                yield bot.train(night, recipe, spec, parent=parent, since=since)
+                parent = recipe
         for night in bot.compared:
             yield bot.train(night, "base", base_spec)
 

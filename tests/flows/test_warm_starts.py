@@ -11,7 +11,9 @@ import pytest
 
 from flows.requests import BotRequest
 from tasks.core.records import Outcome, Spec, Status
+from tasks.core.settings import settings
 from tasks.storage import Storage
+from tasks.training.post_losses import weights_name
 from tests.flows.running import run
 from tests.sample_posts import write_table
 
@@ -88,3 +90,33 @@ def test_a_warm_start_that_is_held_back_is_followed_by_a_training_from_the_base(
     assert second.status is Status.HELD_BACK
     assert len(storage.folders("checkpoints/alice")) == 3
     assert "training starts from the base: the warm start was held back" in caplog.text
+
+
+def test_a_training_from_the_base_that_is_held_back_is_followed_by_a_warm_start(
+    tiny_base: Path, tmp_path: Path, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUGGINGTWEETS_WARM_SHARE", "0.02")
+    settings.cache_clear()
+    table = write_table(tmp_path / "posts.csv", posts=206)
+    header, *rows = table.read_text().splitlines(keepends=True)
+    request = BotRequest(name="alice", sources={"alice": str(table)})
+    table.write_text("".join((header, *rows[6:])))
+    first = run([request], tiny_base)[1]["alice"]
+    assert first.release is not None
+
+    # The release is far better than any training can be, on what stays held out: a bot whose warm
+    # starts have come further than the base comes at once.
+    losses = storage.read_json("losses/alice.json")
+    weights = manifest(storage, first)["files"]["model.safetensors"]["sha256"]
+    released = weights_name("fp32", weights)
+    losses[released] = {post: loss / 10 for post, loss in losses[released].items()}
+    storage.write_json("losses/alice.json", losses)
+    table.write_text("".join((header, *rows)))  # and older ones
+
+    second = run([request], tiny_base)[1]["alice"]
+    assert second.status is Status.RELEASED, second.reason
+    start = manifest(storage, second)["warm_start"]
+    assert start["release"] == first.release.revision
+    assert second.corpus is not None
+    assert start["base_posts"] == second.corpus.train, "so that the next turn is not tomorrow"
+    assert second.details["start"].startswith(f"from release {start['release']}: the training from")

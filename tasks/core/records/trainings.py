@@ -96,8 +96,8 @@ class WarmStart:
 
     release: its revision; folder: its key below the storage root.
     weights: its weights; corpus: what it was trained on, all of its own parents' posts included.
-    base_used_at: when the last training from the base ended that it descends from (ISO 8601);
-    base_posts: how many posts that one was trained on.
+    base_used_at: when the bot was last trained from the base (ISO 8601), released or held back;
+    base_posts: how many posts that training read.
     new_posts: the training posts that are new since, which alone are read.
     """
 

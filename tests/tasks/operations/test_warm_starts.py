@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from tasks.core.names import Bot
-from tasks.core.records import Base, Corpus, FileRef, Spec, WarmStart
+from tasks.core.records import Base, Corpus, FileRef, Gate, GateFigures, Spec, WarmStart
 from tasks.curation.corpus_files import CorpusPosts
 from tasks.operations.checkpoint_keys import fingerprint_of
 from tasks.operations.warm_starts import (
     Limits,
     Parent,
+    Start,
     made_otherwise,
     parent_in,
     start_from,
@@ -29,6 +30,7 @@ THEN = FileRef("corpora/alice/1.parquet", "1" * 64, 120)
 DAY = datetime(2026, 1, 2, tzinfo=UTC)
 FOLDER = "releases/alice/20260102-aaaaaaaa"
 LIMITS = Limits(share=0.25, days=30)
+HELD_BACK = Gate(passed=False, reasons=("worse",), figures=GateFigures(0.1, 0.2, 0.0))
 
 
 def manifest(warm_start: WarmStart | None = None, **changes: Any) -> dict[str, Any]:
@@ -97,6 +99,8 @@ def test_it_starts_from_the_base_where(before: CorpusPosts, now: CorpusPosts, re
     start = start_from(parent(), FOLDER, before, now, LIMITS, DAY)
     assert start.warm_start is None
     assert re.search(reason, start.reason), start.reason
+    # Deleted posts stay in a release's weights: nothing may be trained from them again.
+    assert (start.instead is not None) == ("25% more" in reason)
 
 
 def test_a_post_whose_text_has_changed_is_not_the_one_that_was_trained_on() -> None:
@@ -131,6 +135,26 @@ def test_share_and_days_count_from_the_base_and_not_from_the_parent() -> None:
         second, FOLDER, posts(range(120)), posts(range(124)), LIMITS, DAY + timedelta(days=30)
     )
     assert late.reason == "the last training from it was 30 days ago"
+
+
+def test_held_back_it_starts_where_else_it_may_and_the_base_has_its_turn_a_quarter_later() -> None:
+    turn = start_from(parent(), FOLDER, posts(range(100)), posts(range(125)), LIMITS, DAY)
+    again = turn.after(HELD_BACK)
+    assert again is not None
+    assert str(again) == (
+        "from release 20260102-aaaaaaaa: the training from the base was held back: worse"
+    )
+    assert again.warm_start is not None
+    assert (again.warm_start.base_posts, again.warm_start.new_posts) == (125, 25)
+    assert again.after(HELD_BACK) == Start(None, "the warm start was held back: worse")
+    assert Start(None, "it was asked for").after(HELD_BACK) is None
+
+    release = parent(again.warm_start)
+    limits = (LIMITS, DAY + timedelta(days=1))
+    next_night = start_from(release, FOLDER, posts(range(125)), posts(range(130)), *limits)
+    assert next_night.warm_start is not None, "the base has had its turn"
+    later = start_from(release, FOLDER, posts(range(125)), posts(range(157)), *limits)
+    assert later.reason == "26% more training posts than at the last training from it"
 
 
 def test_a_release_made_as_one_is_now_is_made_in_no_other_way() -> None:
