@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -32,6 +32,9 @@ from deployments.cli.options import (
 )
 from tasks.core.errors import BadInput
 
+if TYPE_CHECKING:
+    from tasks.generation.release_writer import Post
+
 _HISTORY = 1_000  # lines
 _HELP = """\
 Type the start of a post, or nothing, and press Enter.
@@ -50,7 +53,7 @@ class Chat:
     write: `ReleaseWriter.posts`; options: of it, beside how tokens are drawn.
     """
 
-    write: Callable[..., Iterator[str]]
+    write: Callable[..., Iterable[Post]]
     number: int
     temperature: float
     top_p: float

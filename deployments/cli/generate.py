@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Annotated
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +24,9 @@ from deployments.cli.options import (
     TopP,
 )
 from tasks.core.errors import BadInput
+
+if TYPE_CHECKING:
+    from tasks.generation.release_writer import Post
 
 SEPARATOR = "---"  # between posts of which one holds a line break
 
@@ -74,21 +77,20 @@ def generate(
 
 @dataclass
 class Preview:
-    """The post that is being written, on a line of the terminal that the finished one replaces.
+    """A post that is being written, on a line of the terminal that the next finished one replaces.
 
-    printed: posts that are finished and printed.
+    printed: the numbers of the posts that are finished and printed.
     """
 
-    printed: int = 0
+    printed: set[int] = field(default_factory=set)
 
     def show(self, texts: list[str]) -> None:
         """Show the first unfinished one of the posts that are written together."""
         from tasks.generation.sampling import BATCH
 
-        place = self.printed % BATCH
-        if place >= len(texts):
-            return  # all are printed
-        text = " ".join(texts[place].split())
+        first = len(self.printed) // BATCH * BATCH
+        places = (place for place in range(len(texts)) if first + place not in self.printed)
+        text = " ".join(texts[next(places)].split())
         # What is not ASCII may take two columns; a line that wraps could not be replaced.
         room = (console.width() - 1) // (1 if text.isascii() else 2) - 1
         console.show_line(text if len(text) <= room else f"…{text[-room:]}")
@@ -101,7 +103,7 @@ def preview_here() -> Preview | None:
 
 
 def print_posts(
-    posts: Iterator[str],
+    posts: Iterable[Post],
     preview: Preview | None = None,
     *,
     as_json: bool = False,
@@ -109,15 +111,15 @@ def print_posts(
 ) -> None:
     """Print each post when it comes: as JSON, ended by a NUL, or as text for people."""
     before = ""
-    for number, post in enumerate(posts):
+    for place, (number, post) in enumerate(posts):
         if preview:
-            preview.printed = number + 1
+            preview.printed.add(number)
         if as_json:
             _write(f"{json.dumps({'text': post}, ensure_ascii=True)}\n")
         elif null:
             _write(f"{post}\0")
         else:
-            if number and ("\n" in before or "\n" in post):
+            if place and ("\n" in before or "\n" in post):
                 console.say(SEPARATOR)
             console.say(post)
         before = post

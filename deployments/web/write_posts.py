@@ -67,13 +67,14 @@ def _write(command: Command, kept: KeptWriter, answer: Answer) -> None:
     answer({"loaded": True})
     if command["number"]:
         from tasks.generation.decoding import Draw
+        from tasks.generation.release_writer import in_order
 
         drawing = Draw(temperature=command["temperature"])
         start, number, seed = command["start"], command["number"], command["seed"]
         posts = writer.posts(
             start, number, seed, drawing=drawing, show=lambda drafts: answer({"drafts": drafts})
         )
-        for post in posts:
+        for post in in_order(posts):
             answer({"post": post})
 
 

@@ -77,12 +77,13 @@ def write(
     guard: MentionGuard | None = None,
     fixed_shapes: bool | None = None,
 ) -> list[list[int]]:
-    """The prompts with what the model writes after each, as `write_each` gives them."""
-    return list(
+    """The prompts, in their order, with what the model writes after each; see `write_each`."""
+    finished = dict(
         write_each(
             model, prompts, limits, generator=generator, guard=guard, fixed_shapes=fixed_shapes
         )
     )
+    return [finished[number] for number in range(len(prompts))]
 
 
 @torch.no_grad()
@@ -97,14 +98,14 @@ def write_each(  # noqa: PLR0913 - each is a choice of its own
     drawing: Draw | None = None,
     recorder: Recorder | None = None,
     watch: Watch | None = None,
-) -> Iterator[list[int]]:
-    """Each prompt with what the model writes after it, up to the end mark, which is left out.
+) -> Iterator[tuple[int, list[int]]]:
+    """Each prompt's number, and it with what the model writes after it, without the end mark.
 
-    In their order, each as soon as it and those before it are finished.
+    Each as soon as it is finished: the shortest first, of equally long ones in their order.
     model: as `writer_of` gives it. generator: a CPU's. guard: bans mentions.
     fixed_shapes: keep all rows and the widest buffers to the end; by default so on a GPU only.
     recorder: of a pass in fixed shapes; by default a GPU's, for models that are known.
-    watch: called after each token, on a GPU now and then, with what gives the texts so far.
+    watch: called after each token, on a GPU now and then, with what gives all texts so far.
     drawing: by default temperature 1, nucleus TOP_P; among the TOP_K likeliest in any case.
     """
     on_gpu = next(model.parameters()).device.type == "cuda"
@@ -112,24 +113,20 @@ def write_each(  # noqa: PLR0913 - each is a choice of its own
     writing = _Generation(model, prompts, limits, generator, guard, drawing or Draw(), fixed=fixed)
     if on_gpu and fixed and _can_be_captured(model) and gpu.Recorder.may_record():
         recorder = recorder or gpu.Recorder()
-    step, given = writing.step, 0
+    step = writing.step
     for number in range(writing.steps):
         interruption.check()
         if not fixed or number % CHECKED_EVERY == 0:
-            finished = writing.first_unfinished()
-            for row in range(given, finished):
-                yield writing.text(row)
-            given = finished
+            yield from writing.newly_finished()
+            if not writing.make_room():
+                return
             if watch:
                 watch(writing.texts)
-            if not writing.make_room():
-                break
         if recorder and number == WARM_UP:
             step = writing.recorded(recorder)
         with recorder.stream() if recorder and number < WARM_UP else nullcontext():
             step()
-    for row in range(given, len(prompts)):
-        yield writing.text(row)
+    yield from writing.newly_finished()
 
 
 def _can_be_captured(model: Any) -> bool:
@@ -183,7 +180,7 @@ class _Generation:
         self.drawing = drawing
         self.model, self.limits, self.fixed = model, limits, fixed
         self.device, self.dtype = parameter.device, parameter.dtype
-        self.prompts = prompts
+        self.prompts, self.given = prompts, set[int]()
         self.begin = max(len(prompt) for prompt in prompts)
         self.steps = limits.most - min(len(prompt) for prompt in prompts) - 1
         self.guard = guard.to(self.device, self.dtype) if guard else None
@@ -316,10 +313,15 @@ class _Generation:
         self.mask = pad(self.mask, (0, COLUMNS), value=-torch.inf)
         self.memory.rebuild(lambda part: pad(part, (0, 0, 0, COLUMNS)))
 
-    def first_unfinished(self) -> int:
-        """How many prompts are finished before the first one that is not."""
-        unfinished = self.rows[~self.done]
-        return int(unfinished.min()) if len(unfinished) else len(self.prompts)
+    def newly_finished(self) -> Iterator[tuple[int, list[int]]]:
+        """The texts that were finished since the last call, with their numbers; shorter ones first.
+
+        So that they come in the same order however often this is called.
+        """
+        numbers = sorted(set(self.rows[self.done].tolist()) - self.given)
+        self.given.update(numbers)
+        texts = [(number, self.text(number)) for number in numbers]
+        yield from sorted(texts, key=lambda each: len(each[1]) - len(self.prompts[each[0]]))
 
     def texts(self) -> list[list[int]]:
         """All prompts with what is written after them so far."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,24 @@ from tasks.training.compute.precision import has_fast_bf16
 from tasks.training.data.documents import context_of, marks_of
 
 _BETWEEN = 0.2  # seconds between two looks at posts that are being written
+
+
+class Post(NamedTuple):
+    """A finished post. number: its place among those that were asked for, from 0."""
+
+    number: int
+    text: str
+
+
+def in_order(posts: Iterable[Post]) -> Iterator[str]:
+    """The texts by their numbers, each as soon as it and those before it are finished."""
+    waiting: dict[int, str] = {}
+    following = 0
+    for number, text in posts:
+        waiting[number] = text
+        while following in waiting:
+            yield waiting.pop(following)
+            following += 1
 
 
 class ReleaseWriter:
@@ -52,13 +70,17 @@ class ReleaseWriter:
         max_tokens: int = MAX_TOKENS,
         drawing: Draw | None = None,
         show: Callable[[list[str]], None] | None = None,
-    ) -> Iterator[str]:
-        """So many posts, the start included, in order; the same seed writes the same posts.
+    ) -> Iterator[Post]:
+        """So many posts, the start included, each when it is finished; a seed repeats them.
+
+        They are written a hundred at a time; of those the shortest is finished first. See
+        `in_order`.
 
         max_tokens: of a post; a start may have half of them, of a longer one the end is left out.
         keep_mentions: whether `@somebody` may be written, or any at sign; a start may in any case.
         drawing: by default temperature 1 and nucleus 0.95.
-        show: is given all posts as far as they are written, a few times a second.
+        show: is given the posts that are written together, in order, as far as they are written,
+            finished ones included; a few times a second.
         """
         most = min(max_tokens, self.longest)
         prompt = [self._marks.begin, *prompt_of(self._tokenizer, start, most // 2)]
@@ -74,8 +96,8 @@ class ReleaseWriter:
                 drawing=drawing,
                 watch=self._watch(show) if show else None,
             )
-            for row in rows:
-                yield text_of(self._tokenizer, row[1:])
+            for number_there, ids in rows:
+                yield Post(first + number_there, text_of(self._tokenizer, ids[1:]))
 
     def _watch(self, show: Callable[[list[str]], None]) -> Watch:
         shown_at = 0.0

@@ -11,12 +11,14 @@ from deployments import console
 from deployments.cli.chat import Chat, talk
 from deployments.cli.generate import Preview, print_posts
 from tasks.core.errors import BadInput
+from tasks.generation.release_writer import Post
+from tasks.generation.sampling import BATCH
 
 
-def echo(start: str, number: int, seed: int, **options: Any) -> Iterator[str]:
+def echo(start: str, number: int, seed: int, **options: Any) -> Iterator[Post]:
     drawing = options["drawing"]
     for at in range(number):
-        yield f"{start}|{at}|{seed}|{drawing.temperature:g}|{drawing.top_p:g}"
+        yield Post(at, f"{start}|{at}|{seed}|{drawing.temperature:g}|{drawing.top_p:g}")
 
 
 @pytest.fixture
@@ -65,13 +67,14 @@ def _end() -> str:
 
 
 def test_posts_with_line_breaks_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
-    posts = ["one", "two", "three\nlines\nlong", "four \x1b[31m"]
-    print_posts(iter(posts))
+    texts = ["one", "two", "three\nlines\nlong", "four \x1b[31m"]
+    posts = [*map(Post, (2, 0, 3, 1), texts)]
+    print_posts(posts)
     shown = capsys.readouterr().out
     assert shown == "one\ntwo\n---\nthree\nlines\nlong\n---\nfour \\x1b[31m\n"
-    print_posts(iter(posts), null=True)
-    assert capsys.readouterr().out.split("\0") == [*posts, ""]
-    print_posts(iter(posts[2:]), as_json=True)
+    print_posts(posts, null=True)
+    assert capsys.readouterr().out.split("\0") == [*texts, ""]
+    print_posts(posts[2:], as_json=True)
     assert capsys.readouterr().out == (
         '{"text": "three\\nlines\\nlong"}\n{"text": "four \\u001b[31m"}\n'
     )
@@ -83,18 +86,20 @@ def test_the_post_being_written_is_shown_in_one_line_which_the_finished_one_repl
     monkeypatch.setenv("COLUMNS", "40")
     preview = Preview()
 
-    def posts() -> Iterator[str]:
-        preview.show(["my cat\nis", "other"])
-        yield "my cat is old"
-        preview.show(["my cat is old", "x" * 50 + " now"])
-        yield "x" * 50 + " now"
-        preview.show(["my cat is old", "two"])  # looked at once more when all are printed
-        preview.show(["my cat is old", "two", "ß" * 50])
+    def posts() -> Iterator[Post]:
+        preview.show(["x" * 20, "my cat\nis", "other"])
+        yield Post(1, "my cat is old")
+        preview.show(["x" * 50 + " now", "my cat is old", "other"])
+        yield Post(0, "x" * 50 + " now")
+        preview.show(["x" * 50 + " now", "my cat is old", "ß" * 50])
+        for number in range(2, BATCH):
+            yield Post(number, "y")
+        preview.show(["of the next batch"])
 
     print_posts(posts(), preview)
     out, err = capsys.readouterr()
     console.close_line()
-    assert out.splitlines() == ["my cat is old", "x" * 50 + " now"]
+    assert out.splitlines() == ["my cat is old", "x" * 50 + " now", *["y"] * (BATCH - 2)]
     clear = "\r\x1b[2K"
-    assert err.split(clear)[:-1] == ["my cat is", f"…{'x' * 34} now"]
-    assert err.endswith(f"…{'ß' * 18}"), "which may be wide"
+    wide = f"…{'ß' * 18}"  # which may take two columns each
+    assert err.split(clear) == ["x" * 20, f"…{'x' * 34} now", wide, "of the next batch"]

@@ -196,6 +196,20 @@ def test_the_ends_of_chance_stay_in_the_nucleus() -> None:
     assert draw(logits, almost).tolist() == [2, 1]
 
 
+def test_the_shortest_text_is_given_first_whenever_one_looks(model: object) -> None:
+    prompts = [PROMPTS[0]] * 30
+    orders = []
+    for fixed in (False, True):
+        generator = torch.Generator().manual_seed(3)
+        texts = write_each(model, prompts, LIMITS, generator=generator, fixed_shapes=fixed)
+        orders.append(list(texts))
+    assert orders[0] == orders[1]
+    assert sorted(number for number, _ in orders[0]) == list(range(30))
+    keys = [(len(text), number) for number, text in orders[0]]
+    assert keys == sorted(keys)
+    assert keys[0][0] < keys[-1][0], "which takes texts of several lengths"
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_captured_pass_writes_what_a_loop_does(model: object) -> None:
     on_gpu = model.to("cuda")
@@ -208,11 +222,10 @@ def test_a_captured_pass_writes_what_a_loop_does(model: object) -> None:
 
 def _recorded(model: object, recorder: FakeRecorder) -> list[list[int]]:
     generator = torch.Generator().manual_seed(3)
-    return list(
-        write_each(
-            model, PROMPTS, LIMITS, generator=generator, fixed_shapes=True, recorder=recorder
-        )
+    texts = write_each(
+        model, PROMPTS, LIMITS, generator=generator, fixed_shapes=True, recorder=recorder
     )
+    return [text for _, text in sorted(texts)]
 
 
 def test_a_recorded_pass_writes_the_same(model: object) -> None:
