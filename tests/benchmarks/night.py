@@ -1,0 +1,173 @@
+"""A night of many bots that have a few new posts each: warm starts against the base, end to end.
+
+    python -m tests.benchmarks.night [--bots N] [--posts N] [--share X] [--folder FOLDER]
+
+Each bot is made of a stretch of a real account's posts (../shared/tweets), and trained. Then each
+gets the share X of new ones, and the command `retrain` brings all of them up to date: from the base
+(WARM_SHARE=0), and, from an equal storage, as it does by itself. Seconds are of the wall and of all
+the command's processes; a process that is warm does not reach the next night. With `--folder` the
+first training is kept there, and found by the next run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import csv
+from rich.console import Console
+from rich.table import Table
+
+from tests.benchmarks.accounts import REAL_POSTS
+
+COMMAND = Path(sys.executable).with_name("huggingtweets")
+ACCOUNTS = {"drob": "drob.csv", "juliasilge": "juliasilge.csv"}  # which have dates
+
+
+@dataclass(frozen=True)
+class Night:
+    """What retraining all bots came to. wall, processor: seconds."""
+
+    wall: float
+    processor: float
+    outcomes: list[dict[str, Any]]
+
+    def with_status(self, status: str) -> list[dict[str, Any]]:
+        """The outcomes of this status."""
+        return [each for each in self.outcomes if each["outcome"] == status]
+
+
+def main(words: list[str]) -> int:
+    """Measure and print; 0 where both nights have released every bot."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.night")
+    parser.add_argument("--bots", type=int, default=20)
+    parser.add_argument("--posts", type=int, default=200, help="of each bot, before the filter")
+    parser.add_argument("--share", type=float, default=0.05, help="new posts, of these")
+    parser.add_argument("--folder", help="an empty one, or one of an earlier run")
+    asked = parser.parse_args(words)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(asked.folder or temporary)
+        new = round(asked.posts * asked.share)
+        before, after = folder / "before", folder / "after"
+        posts = _posts()
+        for number in range(asked.bots):
+            stretch = _stretch(posts, number, asked.posts + new)
+            _write(stretch.slice(0, asked.posts), before / f"bot{number}.csv")
+            _write(stretch, after / f"bot{number}.csv")
+        trained = folder / "trained"
+        if not trained.exists():
+            _retrain(before, folder / "first")
+            (folder / "first").rename(trained)
+        nights = {}
+        for name, share in (("from the base", "0"), ("by itself", None)):
+            storage = folder / "storage"
+            shutil.rmtree(storage, ignore_errors=True)
+            shutil.copytree(trained, storage, symlinks=True)
+            nights[name] = _retrain(after, storage, warm_share=share)
+    _print(nights)
+    return int(any(len(night.with_status("released")) < asked.bots for night in nights.values()))
+
+
+def _posts() -> list[pa.Table]:
+    """Of each account all posts, the oldest first."""
+    from tasks.core.names import Handle
+    from tasks.lake.posts import append, read
+    from tasks.sources.file_sources import open_file_source
+    from tasks.storage import open_storage
+
+    found = []
+    for name, file in ACCOUNTS.items():
+        with tempfile.TemporaryDirectory() as temporary:
+            storage, handle = open_storage(temporary), Handle(name)
+            source = open_file_source(REAL_POSTS / file, handle)
+            append(storage, handle, source.batches(None), scraped_at=datetime.now(UTC))
+            table = read(storage, handle).select(["id", "created_at", "text"])
+            found.append(table.sort_by("created_at"))
+    return found
+
+
+def _stretch(accounts: list[pa.Table], number: int, size: int) -> pa.Table:
+    """The posts of a bot: of the accounts in turn, the newest that no earlier bot has."""
+    table = accounts[number % len(accounts)]
+    end = table.num_rows - number // len(accounts) * size
+    if end < size:
+        raise SystemExit(f"too few posts for bot {number}: ask for fewer")
+    return table.slice(end - size, size)
+
+
+def _write(table: pa.Table, file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    csv.write_csv(table, file)
+
+
+def _retrain(tables: Path, storage: Path, *, warm_share: str | None = None) -> Night:
+    """Retrain all bots with the posts of these tables, through the command."""
+    names = sorted(file.stem for file in tables.iterdir())
+    words = ["retrain", *names, "--base", "embedded", "--json"]
+    for name in names:
+        words += ["--source", f"{name}={tables / name}.csv"]
+    with tempfile.TemporaryDirectory() as home:
+        environment = {
+            **os.environ,
+            "PREFECT_HOME": home,
+            "HUGGINGTWEETS_STORAGE": str(storage),
+            "HUGGINGTWEETS_TRACKING": "false",
+            "HUGGINGTWEETS_AVATARS": "off",
+        }
+        if warm_share is not None:
+            environment["HUGGINGTWEETS_WARM_SHARE"] = warm_share
+        begun, used = time.monotonic(), _processor()
+        done = subprocess.run(
+            [COMMAND, *words], env=environment, stdout=subprocess.PIPE, check=False
+        )
+        wall, processor = time.monotonic() - begun, _processor() - used
+    if done.returncode not in (0, 1):
+        raise SystemExit(f"the command ended with {done.returncode}")
+    return Night(wall, processor, json.loads(done.stdout))
+
+
+def _processor() -> float:
+    """Processor seconds of all processes that have ended below this one."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _print(nights: dict[str, Night]) -> None:
+    table = Table(title="A night of bots with a few new posts each")
+    for column in (
+        "night",
+        "bots",
+        "released",
+        "held back",
+        "wall s",
+        "processor s",
+        "a bot",
+        "loss",
+    ):
+        table.add_column(column, justify="right")
+    for name, night in nights.items():
+        number = len(night.outcomes)
+        released = night.with_status("released")
+        table.add_row(
+            name, str(number), str(len(released)), str(len(night.with_status("held_back"))),
+            f"{night.wall:.0f}", f"{night.processor:.0f}", f"{night.processor / number:.1f}",
+            f"{mean(each['held_out_loss'] for each in released):.3f}" if released else "–",
+        )  # fmt: skip
+    Console(width=100).print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
