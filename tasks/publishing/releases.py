@@ -284,6 +284,8 @@ def point_latest(storage: Storage, bot: Bot, name: str) -> None:
         storage.write(key, name.encode())
         return
     link = storage.local(key)
+    if link.is_dir() and not link.is_symlink():  # see `_latest_name`
+        storage.delete(key)
     draft = link.with_name(f".draft-latest-{uuid.uuid4().hex[:8]}")
     draft.symlink_to(name)
     # Atomic: there is no moment without a link.
@@ -291,17 +293,22 @@ def point_latest(storage: Storage, bot: Bot, name: str) -> None:
 
 
 def _latest_name(storage: Storage, bot: Bot) -> str | None:
-    """The name of the folder that `latest` points at."""
+    """The name of the folder that `latest` points at.
+
+    A copy of a storage may hold an object store's file on a disk, or, where the link was followed,
+    a second copy of the release.
+    """
     key = _latest(bot)
     try:
-        found = (
-            str(storage.local(key).readlink())
-            if storage.is_local
-            else storage.read(key).decode(errors="replace")
-        )
+        if storage.is_local and storage.local(key).is_symlink():
+            found = str(storage.local(key).readlink())
+        else:
+            found = storage.read(key).decode(errors="replace")
     except OSError:
-        # No link, or something else of that name: there is no release.
-        return None
+        if (copied := _manifest(storage, key)) is None:
+            return None
+        found = next((of for of, each in manifests_of(storage, bot) if each == copied), "")
+        found = found.rpartition("/")[2]
     return found if _FOLDER_NAME.fullmatch(found) else None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import shutil
 import subprocess
 import sys
 import threading
@@ -209,6 +210,29 @@ def test_latest_is_a_relative_link(storage, checkpoint, contents):
     publish_locally(storage, checkpoint, contents)
     assert storage.local("releases/alice/latest").readlink() == Path(REVISION)
     assert (storage.local("releases/alice/latest") / "manifest.json").is_file()
+
+
+def test_a_copy_whose_links_were_followed_has_the_same_releases(storage, checkpoint, contents):
+    publish_locally(storage, checkpoint, replace(contents, revision="20260101-01234567"))
+    release = publish_locally(storage, checkpoint, contents)
+    link = storage.local("releases/alice/latest")
+    copied = link.resolve()
+    link.unlink()
+    shutil.copytree(copied, link)
+    assert latest_release(storage, ALICE) == release
+    newer = publish_locally(storage, checkpoint, replace(contents, revision="20260301-01234567"))
+    assert latest_release(storage, ALICE) == newer
+    assert link.is_symlink()
+
+
+def test_an_object_stores_latest_is_read_on_a_disk(storage, checkpoint, contents):
+    release = publish_locally(storage, checkpoint, contents)
+    link = storage.local("releases/alice/latest")
+    link.unlink()
+    link.write_text(REVISION)
+    assert latest_release(storage, ALICE) == release
+    newer = publish_locally(storage, checkpoint, replace(contents, revision="20260301-01234567"))
+    assert latest_release(storage, ALICE) == newer
 
 
 def test_older_revisions_are_pruned_but_never_the_latest(anywhere, checkpoint_anywhere, contents):
