@@ -40,15 +40,20 @@ class Product(torch.nn.Linear):
 
 
 class LeanLlamaLayer(torch.nn.Module):
-    """Does what the LlamaDecoderLayer does that it is made from."""
+    """Does what the LlamaDecoderLayer does that it is made from.
 
-    def __init__(self, layer: Any) -> None:
+    device, dtype: of joined products; by default as they are.
+    """
+
+    def __init__(
+        self, layer: Any, device: torch.device | None = None, dtype: torch.dtype | None = None
+    ) -> None:
         super().__init__()
         attention, mlp = layer.self_attn, layer.mlp
         self.first_norm, self.second_norm = layer.input_layernorm, layer.post_attention_layernorm
-        self.qkv = _joined([attention.q_proj, attention.k_proj, attention.v_proj])
+        self.qkv = _joined([attention.q_proj, attention.k_proj, attention.v_proj], device, dtype)
         self.answer = attention.o_proj
-        self.rise = _joined([mlp.gate_proj, mlp.up_proj])
+        self.rise = _joined([mlp.gate_proj, mlp.up_proj], device, dtype)
         self.act, self.fall = mlp.act_fn, mlp.down_proj
         self.number, self.scaling = attention.layer_idx, attention.scaling
         self.size = attention.head_dim
@@ -76,12 +81,23 @@ class LeanLlamaLayer(torch.nn.Module):
         return hidden + self.fall(self.act(gate) * up)  # type: ignore[no-any-return]  # transformers is untyped
 
 
-def _joined(products: list[Any]) -> Product:
+def _joined(products: list[Any], device: torch.device | None, dtype: torch.dtype | None) -> Product:
     """Several linear modules side by side as one."""
-    weight = torch.cat([product.weight.detach() for product in products])
+
+    def join(parts: list[torch.Tensor]) -> torch.Tensor:
+        rows = sum(map(len, parts))
+        whole = parts[0].new_empty(rows, *parts[0].shape[1:], device=device, dtype=dtype)
+        end = 0
+        for part in parts:
+            # Converted while they are copied: joined first, they would be written twice.
+            begin, end = end, end + len(part)
+            whole[begin:end] = part
+        return whole
+
+    weight = join([product.weight.detach() for product in products])
     if products[0].bias is None:
         return Product(weight)
-    return Product(weight, torch.cat([product.bias.detach() for product in products]))
+    return Product(weight, join([product.bias.detach() for product in products]))
 
 
 def normed(norm: Any, hidden: torch.Tensor) -> torch.Tensor:

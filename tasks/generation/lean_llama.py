@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
@@ -40,14 +40,16 @@ Weights = Mapping[str, torch.Tensor]
 class LeanLlama(torch.nn.Module):
     """Does what transformers' Llama does with the arguments that `decoding` gives it."""
 
-    def __init__(self, config: Mapping[str, Any], weights: Weights) -> None:
+    def __init__(
+        self, config: Mapping[str, Any], weights: Weights, device: torch.device, dtype: torch.dtype
+    ) -> None:
         super().__init__()
         self.config = SimpleNamespace(**config)
         tokens = weights["model.embed_tokens.weight"]
         # Whose own weights, drawn first on the meta device, would load torch's compiler.
         self.embedding = torch.nn.Embedding.from_pretrained(tokens)  # type: ignore[no-untyped-call]  # so in torch
         self.layers = torch.nn.ModuleList(
-            LeanLlamaLayer(_layer(config, weights, number))
+            LeanLlamaLayer(_layer(config, weights, number), device, dtype)
             for number in range(config["num_hidden_layers"])
         )
         self.norm = _Norm(weights["model.norm.weight"], config["rms_norm_eps"])
@@ -60,6 +62,9 @@ class LeanLlama(torch.nn.Module):
         steps = torch.arange(0, size, 2, dtype=torch.float32) / size
         self.frequencies: torch.Tensor
         self.register_buffer("frequencies", 1.0 / config["rope_parameters"]["rope_theta"] ** steps)
+        for parameter in self.parameters():
+            parameter.data = parameter.data.to(device, dtype)
+        self.to(device).eval()
 
     def forward(
         self,
@@ -81,25 +86,23 @@ class LeanLlama(torch.nn.Module):
         return SimpleNamespace(logits=self.head(last))
 
 
-def lean_llama(folder: Path, device: torch.device, dtype: torch.dtype) -> LeanLlama | None:
+class UsualLlama(NamedTuple):
+    """What a release's files hold, if it is exactly the usual Llama. weights: read when used."""
+
+    config: Mapping[str, Any]
+    weights: Weights
+
+
+def usual_llama(folder: Path) -> UsualLlama | None:
     """The model of a release's folder; None for one that transformers has to load, or to refuse."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         if not _is_usual(config) or (folder / ADAPTER_WEIGHTS).exists():
             return None
         weights = load_file(folder / WEIGHTS)
-        return (
-            _converted(LeanLlama(config, weights), device, dtype) if _fit(config, weights) else None
-        )
+        return UsualLlama(config, weights) if _fit(config, weights) else None
     except _UNREADABLE:
         return None
-
-
-def _converted(model: LeanLlama, device: torch.device, dtype: torch.dtype) -> LeanLlama:
-    """The model on its device; converted once it is put together, so that less is copied."""
-    for parameter in model.parameters():
-        parameter.data = parameter.data.to(device, dtype)
-    return model.to(device).eval()
 
 
 def _is_usual(config: Any) -> bool:
@@ -108,6 +111,8 @@ def _is_usual(config: Any) -> bool:
         all(config.get(name) == value for name, value in _USUAL.items())
         and positions.get("rope_type") == "default"
         and positions.keys() == {"rope_type", "rope_theta"}
+        and isinstance(positions["rope_theta"], float | int)
+        and isinstance(config["rms_norm_eps"], float | int)
         and not any(config.get(name) for name in _ABSENT)
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,8 +12,8 @@ import torch
 
 from tasks.generation.decoding import Draw, Limits, Watch, write_each
 from tasks.generation.fast_products import use_fast_products
-from tasks.generation.lean_llama import lean_llama
-from tasks.generation.mention_guard import mention_guard
+from tasks.generation.lean_llama import LeanLlama, UsualLlama, usual_llama
+from tasks.generation.mention_guard import MentionGuard, mention_guard
 from tasks.generation.plain_tokenizer import plain_tokenizer
 from tasks.generation.sampling import BATCH, MAX_TOKENS, MIN_TOKENS, prompt_of, text_of
 from tasks.training.compute.gpu import best_device
@@ -55,9 +56,8 @@ class ReleaseWriter:
         device = best_device()
         dtype = torch.bfloat16 if has_fast_bf16(device) else torch.float32
         found = _lean(folder, device, dtype) or _usual(folder, device, dtype, base_id)
-        self._writer, self._tokenizer, vocabulary, config = found
+        self._writer, self._tokenizer, self._guard, config = found
         self._marks = marks_of(self._tokenizer)
-        self._guard = mention_guard(self._tokenizer, vocabulary)
         self.longest = context_of(config, 1_000_000)
 
     def posts(
@@ -114,22 +114,32 @@ class ReleaseWriter:
 
 
 class _Loaded(NamedTuple):
-    """What writes. vocabulary: how many logits it gives; config: of its texts."""
+    """What writes. config: of its texts."""
 
     writer: Any
     tokenizer: Any
-    vocabulary: int
+    guard: MentionGuard
     config: Any
 
 
 def _lean(folder: Path, device: torch.device, dtype: torch.dtype) -> _Loaded | None:
     """Without transformers; None where they cannot do without."""
-    tokenizer = plain_tokenizer(folder)
-    writer = lean_llama(folder, device, dtype) if tokenizer else None
-    if writer is None:
+    usual = usual_llama(folder)
+    if usual is None:
         return None
+    with ThreadPoolExecutor(1) as pool:
+        # Another core converts the weights meanwhile.
+        making = pool.submit(_lean_writer, usual, device, dtype)
+        tokenizer = plain_tokenizer(folder)
+        guard = mention_guard(tokenizer, usual.config["vocab_size"]) if tokenizer else None
+        writer = making.result()
+    return _Loaded(writer, tokenizer, guard, writer.config) if guard else None
+
+
+def _lean_writer(usual: UsualLlama, device: torch.device, dtype: torch.dtype) -> LeanLlama:
+    writer = LeanLlama(*usual, device, dtype)
     use_fast_products(writer)
-    return _Loaded(writer, tokenizer, writer.config.vocab_size, writer.config)
+    return writer
 
 
 def _usual(folder: Path, device: torch.device, dtype: torch.dtype, base_id: str | None) -> _Loaded:
@@ -138,6 +148,6 @@ def _usual(folder: Path, device: torch.device, dtype: torch.dtype, base_id: str 
     from tasks.training.bases.loading import load_tokenizer
 
     model = load_release(folder, device, dtype, base_id)
-    vocabulary = int(model.get_output_embeddings().weight.shape[0])
-    config = model.config.get_text_config()
-    return _Loaded(writer_of(model), load_tokenizer(folder), vocabulary, config)
+    tokenizer = load_tokenizer(folder)
+    guard = mention_guard(tokenizer, int(model.get_output_embeddings().weight.shape[0]))
+    return _Loaded(writer_of(model), tokenizer, guard, model.config.get_text_config())

@@ -13,7 +13,7 @@ import torch
 from hypothesis import given
 from safetensors.torch import load_file, save_file
 
-from tasks.generation.lean_llama import lean_llama
+from tasks.generation.lean_llama import usual_llama
 from tasks.generation.mention_guard import token_bytes
 from tasks.generation.plain_tokenizer import plain_tokenizer
 from tasks.generation.release_writer import ReleaseWriter
@@ -21,8 +21,6 @@ from tasks.training.bases.loading import load_tokenizer
 from tasks.training.data.documents import marks_of
 from tests.strategies import texts
 from tests.tiny import make_tiny_base
-
-CPU, FP32 = torch.device("cpu"), torch.float32
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +38,7 @@ def changed(folder: Path, name: str, **values: Any) -> Path:
 
 
 def test_the_same_posts_are_written(release: Path, tmp_path: Path) -> None:
-    assert lean_llama(release, CPU, FP32) is not None
+    assert usual_llama(release) is not None
     assert plain_tokenizer(release) is not None
     make_tiny_base(tmp_path / "a", "llama")
     usual = changed(tmp_path / "a", "tokenizer_config.json", tokenizer_class="GPT2Tokenizer")
@@ -52,7 +50,7 @@ def test_the_same_posts_are_written(release: Path, tmp_path: Path) -> None:
 
 def test_what_is_not_the_usual_llama_is_left_to_transformers(tmp_path: Path) -> None:
     make_tiny_base(tmp_path / "gpt2", "gpt2")
-    assert lean_llama(tmp_path / "gpt2", CPU, FP32) is None
+    assert usual_llama(tmp_path / "gpt2") is None
     positions = {"rope_type": "linear", "rope_theta": 1e4, "factor": 2.0}
     for number, values in enumerate(
         (
@@ -60,16 +58,18 @@ def test_what_is_not_the_usual_llama_is_left_to_transformers(tmp_path: Path) -> 
             {"hidden_act": "gelu"},
             {"rope_parameters": positions},
             {"num_hidden_layers": 3},
+            {"rms_norm_eps": "small"},
+            {"rope_parameters": {"rope_type": "default", "rope_theta": "large"}},
             {"quantization_config": {"bits": 4}},
         )
     ):
         make_tiny_base(tmp_path / str(number), "llama")
-        assert lean_llama(tmp_path / str(number), CPU, FP32) is not None
+        assert usual_llama(tmp_path / str(number)) is not None
         odd = changed(tmp_path / str(number), "config.json", **values)
-        assert lean_llama(odd, CPU, FP32) is None
+        assert usual_llama(odd) is None
     make_tiny_base(tmp_path / "adapter", "llama")
     (tmp_path / "adapter" / "adapter_model.safetensors").touch()
-    assert lean_llama(tmp_path / "adapter", CPU, FP32) is None
+    assert usual_llama(tmp_path / "adapter") is None
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b"[]", b'{"a": ' * 3000])
@@ -77,7 +77,7 @@ def test_damaged_files_are_left_to_transformers(tmp_path: Path, content: bytes) 
     for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"):
         make_tiny_base(tmp_path / name, "llama")
         (tmp_path / name / name).write_bytes(content)
-        found = (lean_llama(tmp_path / name, CPU, FP32), plain_tokenizer(tmp_path / name))
+        found = (usual_llama(tmp_path / name), plain_tokenizer(tmp_path / name))
         assert None in found, name
 
 
@@ -86,7 +86,7 @@ def test_a_weight_too_many_is_left_to_transformers(tmp_path: Path) -> None:
     file = tmp_path / "a" / "model.safetensors"
     weights = load_file(file)
     save_file({**weights, "model.layers.0.self_attn.q_proj.bias": torch.zeros(32)}, file)
-    assert lean_llama(tmp_path / "a", CPU, FP32) is None
+    assert usual_llama(tmp_path / "a") is None
 
 
 @given(text=texts)
