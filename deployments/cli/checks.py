@@ -12,6 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deployments.cli.named_server import may_be_named
 from tasks.core.errors import BadInput
 from tasks.core.language_codes import language_code
 from tasks.core.names import Bot, Handle
@@ -224,15 +225,21 @@ def check_push(*, push: bool) -> None:
 
 def check_workers(*, on_workers: bool) -> None:
     """Raises BadInput where workers are to train and no server is named that could have any."""
-    if not on_workers or os.environ.get("PREFECT_API_URL"):
-        return
-    from prefect.settings import get_current_settings  # it may be in a profile of Prefect's
-
-    if get_current_settings().api.url is None:
+    if on_workers and not _is_server_named():
         raise BadInput(
             "--on-workers: no server is named: set PREFECT_API_URL, such as "
             "http://127.0.0.1:4200/api beside `huggingtweets serve`"
         )
+
+
+def _is_server_named() -> bool:
+    if os.environ.get("PREFECT_API_URL"):
+        return True
+    if not may_be_named():
+        return False
+    from prefect.settings import get_current_settings  # which takes seconds
+
+    return get_current_settings().api.url is not None
 
 
 def check_night(text: str) -> str:
