@@ -15,6 +15,7 @@ def run_retrain(bots: list[Bot], sources: dict[str, str], **options: Any) -> lis
     """The outcome of each bot; the `retrain` flow is run, in this process, if one has work.
 
     sources: by handle, a file's path or the name of a service. options: `RetrainOptions`' fields.
+    Raises BaseUnavailable or NetworkTrouble for a base of the Hub that is neither there nor cached.
     """
     outcomes = {bot.name: _unchanged(bot, sources, **options) for bot in bots}
     if with_work := [bot for bot in bots if outcomes[bot.name] is None]:
@@ -42,6 +43,7 @@ def _unchanged(bot: Bot, sources: dict[str, str], **options: Any) -> Outcome | N
 
 
 def _run_flow(bots: list[Bot], sources: dict[str, str], **options: Any) -> list[Outcome]:
+    _refuse_unreachable_base(options.get("base"))
     start_prefect()
     from flows.requests import BotRequest, RetrainOptions
     from flows.retrain import retrain as flow
@@ -54,3 +56,12 @@ def _run_flow(bots: list[Bot], sources: dict[str, str], **options: Any) -> list[
         for bot in bots
     ]
     return list(run_async_flow(flow, requests, RetrainOptions(**options)))
+
+
+def _refuse_unreachable_base(base_id: str | None) -> None:
+    """Nobody waits for a server and for all tries of a task to read that the Hub is not there."""
+    from tasks.core.settings import settings
+    from tasks.training.bases.base_models import refuse_unreachable
+
+    given = settings()
+    refuse_unreachable(base_id or given.base, given.cache, endpoint=given.hub_endpoint)

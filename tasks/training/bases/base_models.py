@@ -30,6 +30,7 @@ _READ_TOO = (
 )
 # What lies deeper are the same weights for other programs.
 _DEEPER = ["*/*"]
+_PATIENCE = 10.0  # seconds for an answer of the Hub, somebody waiting
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+|[\w.-]+")
 
 
@@ -53,6 +54,25 @@ def resolve_base(
             f"base {base_id}: no such folder; give a folder, a Hub id or `{embedded.NAME}`"
         )
     return _from_hub(base_id, cache / "hub", endpoint, revision)
+
+
+def refuse_unreachable(base_id: str, cache: Path, *, endpoint: str | None = None) -> None:
+    """Ask the Hub for a base that is not in the cache, once, before anything waits for it.
+
+    Arguments and errors as those of `resolve_base`, which fetches it.
+    """
+    if base_id == embedded.NAME or Path(base_id).expanduser().is_dir():
+        return
+    from huggingface_hub import HfApi, try_to_load_from_cache
+
+    with _hub_errors_as_ours(base_id, endpoint):
+        if not isinstance(try_to_load_from_cache(base_id, "config.json", cache / "hub"), str):
+            HfApi(endpoint, token=_token()).model_info(base_id, timeout=_PATIENCE)
+
+
+def _token() -> str | None:
+    token = settings().hub_token
+    return token.get_secret_value() if token else None
 
 
 def _from_folder(base_id: str, folder: Path) -> Base:
@@ -107,15 +127,14 @@ def _from_hub(base_id: str, cache: Path, endpoint: str | None, revision: str | N
     from huggingface_hub import snapshot_download
 
     log.info("looking up base %s on the Hub", base_id)
-    token = settings().hub_token
-    with _hub_errors_as_ours(base_id):
+    with _hub_errors_as_ours(base_id, endpoint):
         found = snapshot_download(
             base_id,
             revision=revision,
             cache_dir=cache,
             allow_patterns=_NEEDED,
             ignore_patterns=_DEEPER,
-            token=token.get_secret_value() if token else None,
+            token=_token(),
             endpoint=endpoint,
         )
     folder = Path(found)
@@ -126,9 +145,10 @@ def _from_hub(base_id: str, cache: Path, endpoint: str | None, revision: str | N
 
 
 @contextmanager
-def _hub_errors_as_ours(base_id: str) -> Iterator[None]:
+def _hub_errors_as_ours(base_id: str, endpoint: str | None) -> Iterator[None]:
     """Raise what the Hub's client raises as an error of ours."""
     import httpx2
+    from huggingface_hub import constants
     from huggingface_hub.errors import (
         HfHubHTTPError,
         HFValidationError,
@@ -136,8 +156,8 @@ def _hub_errors_as_ours(base_id: str) -> Iterator[None]:
     )
 
     unreachable = NetworkTrouble(
-        f"base {base_id}: the Hub cannot be reached; try later, or use a folder or "
-        f"`{embedded.NAME}`"
+        f"base {base_id}: the Hub cannot be reached at {endpoint or constants.ENDPOINT}, and the "
+        f"base is not in the cache; try later, or use a folder or `{embedded.NAME}`"
     )
     try:
         yield

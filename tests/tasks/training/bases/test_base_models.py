@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from tasks.core.errors import BaseUnavailable, NetworkTrouble
 from tasks.core.records import Base, Spec
 from tasks.core.settings import settings
-from tasks.training.bases.base_models import resolve_base
+from tasks.training.bases.base_models import refuse_unreachable, resolve_base
 from tasks.training.engine import Engine
 from tests.servers.hub import TOKEN, Fault, Hub, running_hub
 from tests.tiny import make_tiny_base
@@ -83,6 +83,22 @@ def test_trouble_on_the_way_is_worth_another_try(hub: Hub, tmp_path: Path) -> No
     hub.faults["info"] = [Fault(503)] * 20
     with pytest.raises(NetworkTrouble, match="try later"):
         resolve_base(NAME, tmp_path, endpoint=hub.url)
+
+
+def test_a_base_is_asked_for_before_anything_waits_for_it(hub: Hub, tmp_path: Path) -> None:
+    with pytest.raises(BaseUnavailable, match=r"somebody/unknown: .*check its name"):
+        refuse_unreachable("somebody/unknown", tmp_path, endpoint=hub.url)
+    with pytest.raises(BaseUnavailable, match="cannot be a name"):
+        refuse_unreachable("some--body/..", tmp_path, endpoint=hub.url)
+    nowhere = "http://127.0.0.1:9"
+    with pytest.raises(NetworkTrouble, match=f"reached at {nowhere}, and .* is not in the cache"):
+        refuse_unreachable(NAME, tmp_path, endpoint=nowhere)
+    hub.create(NAME)
+    hub.add_commit(NAME, "all", {"model.safetensors": b"x", "config.json": b"{}"})
+    refuse_unreachable(NAME, tmp_path, endpoint=hub.url)
+    resolve_base(NAME, tmp_path, endpoint=hub.url)
+    for there in (NAME, "embedded", str(tmp_path)):
+        refuse_unreachable(there, tmp_path, endpoint=nowhere)
 
 
 def test_a_folder_is_known_without_loading_torch(tmp_path: Path) -> None:
