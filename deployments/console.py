@@ -14,7 +14,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from deployments.server.prefect_settings import HEARTBEAT_SECONDS, NO_TELEMETRY
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _MAX_LENGTH = 2_000  # characters of one text
 _SMALL = 0.01  # a smaller number, such as a learning rate, would show as zero with three decimals
+_USUAL = 80  # columns of a terminal that does not say
 _UNBOUNDED = 10_000  # columns where nothing says how many there are: rows are not folded in a pipe
 _INDENT = "  "  # of the lines that a text takes after its first
 NONE = "–"  # in a table, for what is not there
@@ -114,11 +115,17 @@ def note(text: str) -> None:
         complain(text)
 
 
-def complain(text: str) -> None:
-    """Print to standard error, in any case."""
+def complain(text: str, indent: str = _INDENT) -> None:
+    """Print to standard error, in any case; on a terminal a long line is folded between words.
+
+    indent: of the lines that it takes after its first. What has lines of its own, such as a
+    traceback, is printed as it is.
+    """
     sys.stdout.flush()  # so that both come in order where they go to one place
     close_line()
-    sys.stderr.write(f"{harmless(text)}\n")
+    shown = harmless(text)
+    lines = [shown] if "\n" in shown else _folded(shown, _width_of_errors(), indent)
+    sys.stderr.write("".join(f"{line}\n" for line in lines))
     sys.stderr.flush()
 
 
@@ -126,7 +133,7 @@ def show_line(text: str) -> None:
     """Print a line to the terminal of standard error that whatever is printed next replaces."""
     global _line_is_open  # noqa: PLW0603 - of the process, as the terminal is
     close_line()
-    sys.stderr.write(harmless(text)[: width() - 1])
+    sys.stderr.write(harmless(text)[: _width_of_errors() - 1])
     sys.stderr.flush()
     _line_is_open = True
 
@@ -145,6 +152,22 @@ def width() -> int:
     if os.environ.get("COLUMNS", "").isdigit() or sys.stdout.isatty():
         return max(shutil.get_terminal_size().columns, 20)
     return _UNBOUNDED
+
+
+def _width_of_errors() -> int:
+    """Columns of standard error, which may be a terminal where standard output is none."""
+    if not sys.stderr.isatty():
+        return _UNBOUNDED
+    columns = os.environ.get("COLUMNS", "")
+    given = int(columns) if columns.isdigit() else 0
+    return max(given or _columns_of(sys.stderr) or _USUAL, 20)
+
+
+def _columns_of(stream: TextIO) -> int:
+    try:
+        return os.get_terminal_size(stream.fileno()).columns  # 0 where a terminal does not know
+    except OSError:
+        return 0
 
 
 def print_json(value: Any) -> None:

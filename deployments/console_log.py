@@ -9,6 +9,7 @@ from typing import Any
 from deployments import console
 
 _MAX_LENGTH = 2_000  # characters of one message
+_BELOW_MESSAGE = " " * len("00:00:00 ")  # begin the lines that one takes after its first
 _SHARE = 10  # percent of a training between two lines where there is no terminal
 
 
@@ -67,7 +68,7 @@ class TerminalHandler(logging.Handler):
         if percent is not None and percent < 100 and sys.stderr.isatty():
             console.show_line(record.getMessage())  # its time is now
         elif percent is None or self._is_new(record, percent):
-            console.complain(self.format(record))
+            console.complain(self.format(record), _BELOW_MESSAGE)
 
     def _is_new(self, record: logging.LogRecord, percent: float) -> bool:
         subject, share = str(getattr(record, "subject", "")), int(percent) // _SHARE

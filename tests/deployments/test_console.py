@@ -122,6 +122,36 @@ def test_on_a_terminal_it_is_one_line_that_the_next_output_replaces() -> None:
     assert screen.getvalue().endswith("training 4 %\r\x1b[2K")
 
 
+def test_warnings_and_log_lines_are_folded_between_words_on_a_terminal_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    text = "base someone/some-model: the Hub cannot be reached; try later"
+    record = logging.LogRecord("h", logging.WARNING, "f", 1, text, (), None)
+
+    def print_both() -> None:
+        console.complain(text)
+        console.complain("Traceback:\n" + text)
+        TerminalHandler().handle(record)
+
+    with redirect_stderr(Screen()) as screen:
+        print_both()
+    lines = screen.getvalue().splitlines()
+    assert lines[:2] == ["base someone/some-model: the Hub cannot", "  be reached; try later"]
+    assert lines[2:4] == ["Traceback:", text]
+    assert [line[9:] for line in lines[4:]] == [
+        "base someone/some-model: the",
+        "Hub cannot be reached; try",
+        "later",
+    ]
+    assert lines[5].startswith(" " * 9)
+    with redirect_stderr(StringIO()) as pipe:
+        print_both()
+    assert [line[-len(text) :] for line in pipe.getvalue().splitlines() if line[-1] != ":"] == [
+        text
+    ] * 3
+
+
 def test_a_small_number_keeps_its_digits() -> None:
     table = printed(
         lambda: console.print_table("Rates", [{"rate": 2e-4, "loss": 4.5, "none": 0.0}])
