@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from deployments.cli.named_server import may_be_named
 from tasks.core.errors import BadInput
+from tasks.core.hub_ids import is_model
 from tasks.core.language_codes import language_code
 from tasks.core.names import Bot, Handle
 
@@ -29,7 +30,6 @@ NO_REGISTRY = (
 )
 _SHOWN = 80  # characters of a path that cannot be one
 _OF_BOTS = ("releases", "outcomes", "states")
-_HUB_ID = re.compile(r"\w[\w.-]*(/[\w.-]+)?")
 _LONG_CODE = re.compile(r"[a-z]{3}(-\w+)?")
 _NIGHT = re.compile(r"(\d{4}-\d{2}-\d{2})(-\d{1,2})?")
 
@@ -116,7 +116,7 @@ def check_base(base: str | None) -> None:
         return
     if get_close_matches(base.lower(), [_EMBEDDED], cutoff=0.75):
         raise BadInput(f"--base {base}: did you mean {_EMBEDDED}?")
-    if base.startswith(("/", "~")) or not _HUB_ID.fullmatch(base) or Path(base).is_file():
+    if base.startswith(("/", "~")) or not is_model(base) or Path(base).is_file():
         raise BadInput(
             f"--base {base or repr(base)}: there is no such folder: give a folder, a Hub id or "
             f"`{_EMBEDDED}`"

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tasks.core.errors import BadInput
+from tasks.core.hub_ids import is_repository
 from tasks.core.settings import settings
 from tasks.storage import Storage
 from tasks.storage.state_file import StateFiles
 
 log = logging.getLogger("huggingtweets")
 SPACE = "hf://spaces/"
-_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def place_of(to: str, *, private: bool = False) -> SitePlace:
     if target.startswith(SPACE):
         if private:
             raise BadInput("site: a Space is for others: --private is for folders only")
-        if not _NAME.fullmatch(target.removeprefix(SPACE)):
+        if not is_repository(target.removeprefix(SPACE)):
             raise BadInput(f"site {target}: write a Space as {SPACE}NAMESPACE/NAME")
         return SitePlace(target)
     if "://" in target:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from tasks.core.hub_ids import is_repository
 from tasks.core.records import Base
 from tasks.publishing.escaping import plain
 from tasks.publishing.release_contents import ReleaseContents
@@ -14,13 +14,12 @@ if TYPE_CHECKING:
     from huggingface_hub import EvalResult
 
 HUB = "https://huggingface.co"
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 START = "My dream is"
 
 
 def hub_id(base: Base) -> str | None:
     """The Hub id of a base, or None where it does not come from the Hub."""
-    return base.origin if _HUB_ID.fullmatch(base.origin) else None
+    return base.origin if is_repository(base.origin) else None
 
 
 def card_metadata(contents: ReleaseContents) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tasks.core.errors import BaseUnavailable, HuggingtweetsError, NetworkTrouble
+from tasks.core.hub_ids import is_model
 from tasks.core.records import Base, digest
 from tasks.core.settings import settings
 from tasks.storage import sha256_of
@@ -31,7 +31,6 @@ _READ_TOO = (
 # What lies deeper are the same weights for other programs.
 _DEEPER = ["*/*"]
 _PATIENCE = 10.0  # seconds for an answer of the Hub, somebody waiting
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+|[\w.-]+")
 
 
 def resolve_base(
@@ -49,10 +48,7 @@ def resolve_base(
     folder = Path(base_id).expanduser()
     if folder.is_dir():
         return _from_folder(base_id, folder.absolute())
-    if not _HUB_ID.fullmatch(base_id):
-        raise BaseUnavailable(
-            f"base {base_id}: no such folder; give a folder, a Hub id or `{embedded.NAME}`"
-        )
+    _refuse_what_is_no_id(base_id)
     return _from_hub(base_id, cache / "hub", endpoint, revision)
 
 
@@ -63,11 +59,19 @@ def refuse_unreachable(base_id: str, cache: Path, *, endpoint: str | None = None
     """
     if base_id == embedded.NAME or Path(base_id).expanduser().is_dir():
         return
+    _refuse_what_is_no_id(base_id)
     from huggingface_hub import HfApi, try_to_load_from_cache
 
     with _hub_errors_as_ours(base_id, endpoint):
         if not isinstance(try_to_load_from_cache(base_id, "config.json", cache / "hub"), str):
             HfApi(endpoint, token=_token()).model_info(base_id, timeout=_PATIENCE)
+
+
+def _refuse_what_is_no_id(base_id: str) -> None:
+    if not is_model(base_id):
+        raise BaseUnavailable(
+            f"base {base_id}: no such folder; give a folder, a Hub id or `{embedded.NAME}`"
+        )
 
 
 def _token() -> str | None:
