@@ -102,11 +102,10 @@ def say_folded(text: str) -> None:
         say(line)
 
 
-def say_item(text: str) -> None:
-    """Print a text behind a dot; the lines it takes stand below each other."""
-    lines = _folded(for_terminal(text), max(width() - 5, 20))
-    for place, line in enumerate(lines):
-        say(f"  {' ' if place else '·'} {line}")
+def say_item(text: str, mark: str = "  · ") -> None:
+    """Print a text behind a mark; the lines it takes stand below each other."""
+    for place, line in enumerate(_folded(for_terminal(text), max(width() - len(mark) - 1, 20))):
+        say(f"{' ' * len(mark) if place else mark}{line}")
 
 
 def note(text: str) -> None:

@@ -155,4 +155,5 @@ class _Progress:
         """Log that the bots of a chunk are done."""
         self.done += len(chunk.bots)
         minutes = (time.monotonic() - self.began) / self.done * (self.total - self.done) / 60
-        log.info("%d of %d bots done, about %.0f minutes left", self.done, self.total, minutes)
+        left = f", about {minutes:.0f} minutes left" if self.done < self.total else ""
+        log.info("%d of %d bots done%s", self.done, self.total, left)

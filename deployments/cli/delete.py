@@ -39,7 +39,9 @@ def delete(
         return
     done = "Deleted" if yes else "Would delete"
     size = human_size(found.bytes)
-    console.say(f"{done} of @{parsed}: {found.files:,} files, {size}, in {', '.join(found.keys)}")
+    console.say(f"{done} of @{parsed}: {found.files:,} files, {size}")
+    for key in found.keys:
+        console.say(f"  {key}")
     console.say(f"Left: {', '.join(found.kept)}.")
     if not yes:
         console.say(f"Nothing is deleted yet: `huggingtweets delete {parsed} --yes` does it.")

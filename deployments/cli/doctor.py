@@ -20,8 +20,7 @@ def doctor(as_json: Json = False) -> None:
         found.append(each)
         if not as_json:
             remedy = f": {each.remedy}" if each.remedy else ""
-            text = f"{each.state:4}  {each.name}: {each.seen}{remedy}"
-            console.say(console.for_terminal(text))
+            console.say_item(f"{each.name}: {each.seen}{remedy}", f"{each.state:6}")
     if as_json:
         console.print_json(found)
     raise typer.Exit(int(any(each.state == "bad" for each in found)))

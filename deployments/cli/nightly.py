@@ -82,6 +82,7 @@ def nightly(
 def _print_preview(
     file: Path, entries: tuple[Entry, ...], budget: NightBudget, *, as_json: bool
 ) -> None:
+    from tasks.core.sizes import counted
     from tasks.operations.night_reports import preview
     from tasks.storage import storage_root
 
@@ -90,14 +91,14 @@ def _print_preview(
         console.print_json(found)
         return
     due = [each for each in found.due if each.left is None]
-    console.say(f"{found.registry}: {found.bots} bots, {len(due)} due")
+    console.say(f"{found.registry}: {counted(found.bots, 'bot')}, {len(due)} due")
     if found.due:
         rows = [
             {
                 "bot": f"@{each.bot}",
                 "why": each.why if each.left is None else f"{each.why}; left: {each.left}",
                 "posts": each.posts,
-                "dollars": each.dollars,
+                "dollars": f"{each.dollars:.2f}",
                 "minutes": round(each.minutes),
             }
             for each in found.due

@@ -40,7 +40,10 @@ def nights(
     elif found:
         console.print_table("", [_row(each) for each in found])
     else:
-        console.say("There was no night yet: `huggingtweets nightly` is one.")
+        console.say_folded(
+            "No night is recorded yet: `huggingtweets nightly` is one, and is recorded if a bot "
+            "was due."
+        )
 
 
 def print_report(report: NightReport) -> None:

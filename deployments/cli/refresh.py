@@ -25,7 +25,7 @@ def refresh(bot: BotName, push: Push = False, as_json: Json = False) -> None:
         return
     console.say(f"@{made.bot}: release {made.revision} has a new card and picture.")
     for name in ("README.md", "predictions.png"):
-        console.say(f"  {storage.location(f'{made.folder}/{name}')}")
+        console.say(f"  {console.shown_path(storage.location(f'{made.folder}/{name}'))}")
     if push:
         console.say(f"  {made.hub}")
     elif release.hub:

@@ -75,7 +75,9 @@ def rollback(
     if as_json:
         console.print_json(chosen)
         return
-    until = "" if unpin else f", until there are new posts or `rollback {parsed} --unpin`"
-    console.say(f"@{parsed}: release {chosen.revision} is in force{until}.")
+    until = (
+        "" if unpin else f", until there are new posts or `huggingtweets rollback {parsed} --unpin`"
+    )
+    console.say_folded(f"@{parsed}: release {chosen.revision} is in force{until}.")
     if release.hub and chosen.revision != release.revision:
         console.note(f"The Hub still has release {release.revision}.")

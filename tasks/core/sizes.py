@@ -1,4 +1,4 @@
-"""Numbers of bytes, for people."""
+"""Numbers of bytes and of things, for people."""
 
 from __future__ import annotations
 
@@ -11,3 +11,8 @@ def human_size(size: float) -> str:
         size /= 1000
     digits = 0 if unit == "bytes" or size >= 9.95 else 1
     return f"{size:,.{digits}f} {unit}"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, whose plural ends in s: `1 bot`, `2,000 bots`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -140,8 +140,8 @@ def _warning(bot: Bot, characters: int, warn_below: int) -> str | None:
     if characters >= warn_below:
         return None
     return (
-        f"@{bot}: only {characters:,} characters of text were kept, under {warn_below:,} a bot "
-        "writes poorly: import more posts if there are any"
+        f"@{bot}: only {characters:,} characters of text were kept; with under {warn_below:,} a "
+        "bot writes poorly: import more posts if there are any"
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tasks.core.errors import HuggingtweetsError
 from tasks.core.settings import Settings
-from tasks.core.sizes import human_size
+from tasks.core.sizes import counted, human_size
 from tasks.publishing.card_metadata import HUB
 from tasks.publishing.fonts import PACKAGES, missing_fonts
 from tasks.registry.entries import load_registry
@@ -134,7 +134,7 @@ def _fonts(settings: Settings) -> Finding:
     missing = missing_fonts(settings.cache / "fonts")
     if not missing:
         return Finding("fonts", "ok", f"all {len(PACKAGES)} packages")
-    return Finding("fonts", "note", f"missing: {', '.join(missing)}", "make fonts")
+    return Finding("fonts", "note", f"missing: {', '.join(missing)}", "`make fonts` fetches them")
 
 
 def _registry(settings: Settings) -> Finding:
@@ -143,7 +143,7 @@ def _registry(settings: Settings) -> Finding:
         remedy = "for nights, list your bots in it: see deployments/bots.yaml"
         return Finding("registry", "note", f"{file}: there is no such file", remedy)
     try:
-        return Finding("registry", "ok", f"{file}: {len(load_registry(file))} bots")
+        return Finding("registry", "ok", f"{file}: {counted(len(load_registry(file)), 'bot')}")
     except HuggingtweetsError as error:
         return Finding("registry", "bad", str(error), "correct it")
 
@@ -184,9 +184,9 @@ def _answers(name: str, url: str) -> Finding:
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         is_ours = name.startswith("Prefect")
         remedy = "start it, or correct PREFECT_API_URL" if is_ours else "check network and proxy"
-        why = type(error).__name__
+        why = "no answer" if isinstance(error, httpx.TimeoutException) else "cannot be reached"
         state = "bad" if is_ours else "note"
-        return Finding(name, state, f"{url} does not answer ({why})", remedy)
+        return Finding(name, state, f"{url}: {why}", remedy)
     return Finding(name, "ok", f"{url} answers ({code})")
 
 

@@ -96,8 +96,9 @@ def report_of(storage: Storage, night: str) -> NightReport:
         return report_from(summary)
     plan = nights.load_plan(storage, night)
     if plan is None:
-        known = ", ".join(nights.names(storage)[:5]) or "none"
-        raise BadInput(f"night {night}: there was none; the last ones: {known}")
+        known = ", ".join(nights.names(storage)[:5])
+        others = f"the last ones: {known}" if known else "no night is recorded yet"
+        raise BadInput(f"night {night}: none is recorded; {others}")
     bots = [_so_far(storage, each, plan) for each in plan["bots"]]
     return NightReport(night, plan.get("began"), None, _count(bots), bots, _left(plan))
 

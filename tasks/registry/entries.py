@@ -29,6 +29,7 @@ from tasks.core.validation import in_words
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _CADENCE = re.compile(r"([1-9]\d{0,3})([hdw])")
 _SHOWN = 20  # errors in one message
+_LONGEST_SHOWN = 60  # characters of what is no bot
 _TRAINING = frozenset(field.name for field in fields(Spec))
 
 
@@ -157,7 +158,8 @@ def _shape(tree: Any) -> Iterator[_Fault]:
 def _mapping(given: Any) -> Mapping[str, Any]:
     if isinstance(given, dict):
         return given
-    raise BadInput(f"{str(given)[:60]!r} is not a bot: write `- handles: [alice]`")
+    name = given if isinstance(given, str) and len(given) <= _LONGEST_SHOWN else "alice"
+    raise BadInput(f"{str(given)[:_LONGEST_SHOWN]!r} is not a bot: write `- handles: [{name}]`")
 
 
 def _faults_of(error: ValidationError, root: yaml.Node, number: int) -> Iterator[_Fault]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.core.sizes import human_size
+from tasks.core.sizes import counted, human_size
 
 
 @pytest.mark.parametrize(
@@ -17,3 +17,12 @@ from tasks.core.sizes import human_size
 )
 def test_sizes_are_as_people_read_them(size: float, shown: str) -> None:
     assert human_size(size) == shown
+
+
+def test_one_thing_is_not_several() -> None:
+    assert [counted(number, "bot") for number in (0, 1, 2, 1_200)] == [
+        "0 bots",
+        "1 bot",
+        "2 bots",
+        "1,200 bots",
+    ]
