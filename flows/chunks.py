@@ -19,6 +19,7 @@ from flows.requests import BotRequest, RetrainOptions
 from flows.retrain import retrain
 from tasks.core import interruption
 from tasks.core.records import Outcome, Status
+from tasks.core.sizes import counted
 from tasks.orchestration.crashed_runs import restart_crashed
 from tasks.orchestration.outages import skip_if_unreachable
 
@@ -89,7 +90,7 @@ async def _start(chunk: Chunk, options: RetrainOptions) -> FlowRun:
     run = await arun_deployment(
         RETRAIN, parameters=parameters, timeout=0, idempotency_key=chunk.key
     )
-    log.info("run %s: %d bots (%s)", run.name, len(chunk.bots), chunk.key)
+    log.info("run %s: %s (%s)", run.name, counted(len(chunk.bots), "bot"), chunk.key)
     return run
 
 

@@ -19,6 +19,7 @@ from tasks.core.errors import HuggingtweetsError
 from tasks.core.records import Status
 from tasks.core.records.bot_outcomes import without_bot
 from tasks.core.settings import settings
+from tasks.core.sizes import counted
 from tasks.night import (
     collect_outcomes,
     last_outcome_times,
@@ -85,7 +86,7 @@ async def nightly(
     if here:
         requests = _not_done_before(requests, night, plan["before"])
     chunks = in_chunks(requests, chunk, f"night-{night}")
-    log.info("night %s: %d bots, flow runs: %d", night, len(requests), len(chunks))
+    log.info("night %s: %s, flow runs: %d", night, counted(len(requests), "bot"), len(chunks))
 
     failures = await run_chunks(chunks, RetrainOptions(), here=here)
     outcomes = collect_outcomes(names, plan["before"], failures)

@@ -13,7 +13,7 @@ from prefect.artifacts import (
 )
 
 from tasks.core.names import Bot
-from tasks.core.records import Corpus, Evaluation, Gate, Outcome, Release
+from tasks.core.records import Corpus, Evaluation, Gate, Outcome, Release, Status
 from tasks.orchestration.outages import RETRY_IN_OUTAGE
 from tasks.publishing.escaping import plain
 from tasks.storage import storage_root
@@ -68,13 +68,13 @@ def show_table(rows: Sequence[Mapping[str, Any]], description: str, key: str | N
 def show_outcomes(
     outcomes: Sequence[Outcome], key: str | None = None, description: str = "Outcomes"
 ) -> None:
-    """A line for each bot of a batch; `key` as above."""
+    """A line for each bot of a batch, the failed ones first; `key` as above."""
     rows = [
         {
             "bot": f"@{outcome.bot}",
             "outcome": outcome.status.value,
             "reason": outcome.plain_reason,
         }
-        for outcome in outcomes
+        for outcome in sorted(outcomes, key=lambda each: each.status is not Status.FAILED)
     ]
     create_table_artifact(key=key, table=rows, description=description)
