@@ -43,7 +43,7 @@ def _unchanged(bot: Bot, sources: dict[str, str], **options: Any) -> Outcome | N
 
 
 def _run_flow(bots: list[Bot], sources: dict[str, str], **options: Any) -> list[Outcome]:
-    _refuse_unreachable_base(options.get("base"))
+    refuse_unreachable_base(options.get("base"))
     start_prefect()
     from flows.requests import BotRequest, RetrainOptions
     from flows.retrain import retrain as flow
@@ -58,8 +58,11 @@ def _run_flow(bots: list[Bot], sources: dict[str, str], **options: Any) -> list[
     return list(run_async_flow(flow, requests, RetrainOptions(**options)))
 
 
-def _refuse_unreachable_base(base_id: str | None) -> None:
-    """Nobody waits for a server and for all tries of a task to read that the Hub is not there."""
+def refuse_unreachable_base(base_id: str | None) -> None:
+    """Raises BaseUnavailable for a base that the Hub does not have, NetworkTrouble without the Hub.
+
+    Asked once, before a server starts: a task tries four times. base_id: by default, the settings'.
+    """
     from tasks.core.settings import settings
     from tasks.training.bases.base_models import refuse_unreachable
 

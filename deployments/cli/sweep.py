@@ -11,6 +11,7 @@ from deployments import console
 from deployments.cli.checks import check_base, parse_bot, refuse_missing, refuse_without_posts
 from deployments.cli.options import Base, Json, complete_bot
 from deployments.flow_runs import run_flow, start_prefect
+from deployments.retraining import refuse_unreachable_base
 from tasks.core.errors import BadInput
 
 
@@ -29,7 +30,7 @@ def sweep(
     parsed_bots = [parse_bot(name) for name in bots]
     names = [each.name for each in parsed_bots]
     check_base(base)
-    refuse_missing(space, "name a YAML file such as deployments/sweeps/quick.yaml")
+    refuse_missing(space, "name a YAML file such as deployments/sweeps/rates.yaml")
     from pydantic import ValidationError
 
     from tasks.core.bounded_yaml import load_yaml
@@ -42,6 +43,7 @@ def sweep(
         faults = "; ".join(in_words(each, Space.model_fields) for each in error.errors()[:5])
         raise BadInput(f"{space}: {faults}") from error
     refuse_without_posts(parsed_bots)
+    refuse_unreachable_base(base)
     start_prefect()
     from flows.requests import RetrainOptions
     from flows.sweep import sweep as flow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ from tasks.core.errors import TransientError
 from tasks.core.records import digest
 from tasks.core.settings import settings
 
+log = logging.getLogger("huggingtweets")
+
 
 def is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     """Whether a failed task is worth another try now.
@@ -21,7 +24,11 @@ def is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> boo
     Only our transient errors are, and of these not one that names a time: until then the account
     waits, and the others go on.
     """
-    return isinstance(state.data, TransientError) and state.data.next_attempt_at is None
+    error = state.data
+    is_worth_it = isinstance(error, TransientError) and error.next_attempt_at is None
+    if is_worth_it:  # asked only where tries are left
+        log.warning("%s (trying again soon)", error)
+    return is_worth_it
 
 
 def by_content(name: str) -> Callable[[TaskRunContext, Mapping[str, Any]], str]:
