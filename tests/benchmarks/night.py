@@ -1,12 +1,11 @@
-"""A night of many bots that have a few new posts each: warm starts against the base, end to end.
+"""A night of many bots that have a few new posts each, end to end, against one from the base.
 
-    python -m tests.benchmarks.night [--bots N] [--posts N] [--share X] [--folder FOLDER]
+    python -m tests.benchmarks.night [--bots N] [--posts N] [--share X]
 
-Each bot is made of a stretch of a real account's posts (../shared/tweets), and trained. Then each
-gets the share X of new ones, and the command `retrain` brings all of them up to date: from the base
-(WARM_SHARE=0), and, from an equal storage, as it does by itself. Seconds are of the wall and of all
-the command's processes; a process that is warm does not reach the next night. With `--folder` the
-first training is kept there, and found by the next run.
+Each bot is made of a stretch of a real account's posts (../shared/tweets). In the first night all
+are trained from the base, as in each night before there were warm starts. Then each has the share X
+of new posts, and the command `retrain` brings all up to date. Seconds are of the wall and of all
+processes of the command, its Prefect server included.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ import argparse
 import json
 import os
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -56,28 +54,17 @@ def main(words: list[str]) -> int:
     parser.add_argument("--bots", type=int, default=20)
     parser.add_argument("--posts", type=int, default=200, help="of each bot, before the filter")
     parser.add_argument("--share", type=float, default=0.05, help="new posts, of these")
-    parser.add_argument("--folder", help="an empty one, or one of an earlier run")
     asked = parser.parse_args(words)
+    accounts, new = _posts(), round(asked.posts * asked.share)
+    nights = {}
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(asked.folder or temporary)
-        new = round(asked.posts * asked.share)
-        before, after = folder / "before", folder / "after"
-        posts = _posts()
-        for number in range(asked.bots):
-            stretch = _stretch(posts, number, asked.posts + new)
-            _write(stretch.slice(0, asked.posts), before / f"bot{number}.csv")
-            _write(stretch, after / f"bot{number}.csv")
-        trained = folder / "trained"
-        if not trained.exists():
-            _retrain(before, folder / "first")
-            (folder / "first").rename(trained)
-        nights = {}
-        for name, share in (("from the base", "0"), ("by itself", None)):
-            storage = folder / "storage"
-            shutil.rmtree(storage, ignore_errors=True)
-            shutil.copytree(trained, storage, symlinks=True)
-            nights[name] = _retrain(after, storage, warm_share=share)
-    _print(nights)
+        folder = Path(temporary)
+        for name, posts in (("from the base", asked.posts), ("the next", asked.posts + new)):
+            for number in range(asked.bots):
+                stretch = _stretch(accounts, number, asked.posts + new)
+                _write(stretch.slice(0, posts), folder / "tables" / f"bot{number}.csv")
+            nights[name] = _retrain(folder / "tables", folder / "storage")
+            _print(nights)
     return int(any(len(night.with_status("released")) < asked.bots for night in nights.values()))
 
 
@@ -113,7 +100,7 @@ def _write(table: pa.Table, file: Path) -> None:
     csv.write_csv(table, file)
 
 
-def _retrain(tables: Path, storage: Path, *, warm_share: str | None = None) -> Night:
+def _retrain(tables: Path, storage: Path) -> Night:
     """Retrain all bots with the posts of these tables, through the command."""
     names = sorted(file.stem for file in tables.iterdir())
     words = ["retrain", *names, "--base", "embedded", "--json"]
@@ -127,8 +114,6 @@ def _retrain(tables: Path, storage: Path, *, warm_share: str | None = None) -> N
             "HUGGINGTWEETS_TRACKING": "false",
             "HUGGINGTWEETS_AVATARS": "off",
         }
-        if warm_share is not None:
-            environment["HUGGINGTWEETS_WARM_SHARE"] = warm_share
         begun, used = time.monotonic(), _processor()
         done = subprocess.run(
             [COMMAND, *words], env=environment, stdout=subprocess.PIPE, check=False
