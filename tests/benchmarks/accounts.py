@@ -11,9 +11,12 @@ import json
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tests.sample_posts import sentences
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 REAL_POSTS = Path(__file__).parents[3] / "shared" / "tweets"
 # The accounts, their files, and the part of the asked posts that is used: the last is a small one.
@@ -55,23 +58,33 @@ def made_up(posts: int) -> list[Account]:
     ]
 
 
+def stored_posts(name: str, file: Path) -> pa.Table:
+    """All posts of an account, as they are read from the storage after an import."""
+    from tasks.core.names import Handle
+    from tasks.lake.posts import append, read
+    from tasks.sources.file_sources import open_file_source
+    from tasks.storage import open_storage
+
+    handle = Handle(name)
+    with tempfile.TemporaryDirectory() as temporary:
+        storage = open_storage(temporary)
+        source = open_file_source(file, handle)
+        append(storage, handle, source.batches(None), scraped_at=datetime.now(UTC))
+        return read(storage, handle)
+
+
 def imported(name: str, file: Path, posts: int, skip: int = 0) -> Account:
     """So many of an account's newest posts, curated as a bot's are; `skip` newer ones left out."""
     from tasks.core.names import Bot, Handle
     from tasks.curation.corpus import build_corpus
     from tasks.curation.corpus_files import read_corpus, write_corpus
-    from tasks.lake.posts import append, read
-    from tasks.sources.file_sources import open_file_source
     from tasks.storage import open_storage
 
-    bot, handle = Bot.parse(name), Handle(name)
+    bot, table = Bot.parse(name), stored_posts(name, file)
+    end = table.num_rows - skip
+    newest = {Handle(name): table.slice(max(end - posts, 0), min(posts, end))}
     with tempfile.TemporaryDirectory() as temporary:
         storage = open_storage(temporary)
-        source = open_file_source(file, handle)
-        append(storage, handle, source.batches(None), scraped_at=datetime.now(UTC))
-        table = read(storage, handle)
-        end = table.num_rows - skip
-        newest = {handle: table.slice(max(end - posts, 0), min(posts, end))}
         curated = build_corpus(bot, newest, filter_name="modern", floor=0, warn_below=0)
         texts = read_corpus(storage, write_corpus(storage, curated, bot, "modern"))
         return Account(name, list(texts.train), list(texts.held_out))

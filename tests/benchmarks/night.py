@@ -19,7 +19,6 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -29,10 +28,11 @@ from pyarrow import csv
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks.accounts import REAL_POSTS
+from tests.benchmarks.accounts import REAL_POSTS, stored_posts
+from tests.benchmarks.warm_starts import FILES
 
 COMMAND = Path(sys.executable).with_name("huggingtweets")
-ACCOUNTS = {"drob": "drob.csv", "juliasilge": "juliasilge.csv"}  # which have dates
+ACCOUNTS = ("drob", "juliasilge")  # which have dates
 
 
 @dataclass(frozen=True)
@@ -70,20 +70,8 @@ def main(words: list[str]) -> int:
 
 def _posts() -> list[pa.Table]:
     """Of each account all posts, the oldest first."""
-    from tasks.core.names import Handle
-    from tasks.lake.posts import append, read
-    from tasks.sources.file_sources import open_file_source
-    from tasks.storage import open_storage
-
-    found = []
-    for name, file in ACCOUNTS.items():
-        with tempfile.TemporaryDirectory() as temporary:
-            storage, handle = open_storage(temporary), Handle(name)
-            source = open_file_source(REAL_POSTS / file, handle)
-            append(storage, handle, source.batches(None), scraped_at=datetime.now(UTC))
-            table = read(storage, handle).select(["id", "created_at", "text"])
-            found.append(table.sort_by("created_at"))
-    return found
+    tables = [stored_posts(name, REAL_POSTS / FILES[name]) for name in ACCOUNTS]
+    return [table.select(["id", "created_at", "text"]).sort_by("created_at") for table in tables]
 
 
 def _stretch(accounts: list[pa.Table], number: int, size: int) -> pa.Table:
@@ -133,15 +121,8 @@ def _processor() -> float:
 def _print(nights: dict[str, Night]) -> None:
     table = Table(title="A night of bots with a few new posts each")
     for column in (
-        "night",
-        "bots",
-        "released",
-        "held back",
-        "wall s",
-        "processor s",
-        "a bot",
-        "loss",
-    ):
+        "night", "bots", "released", "held back", "wall s", "processor s", "a bot", "loss",
+    ):  # fmt: skip
         table.add_column(column, justify="right")
     for name, night in nights.items():
         number = len(night.outcomes)

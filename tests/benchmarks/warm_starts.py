@@ -21,7 +21,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 from statistics import mean
@@ -30,7 +29,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks.accounts import REAL_POSTS
+from tests.benchmarks.accounts import REAL_POSTS, stored_posts
 
 FILES = {
     "drob": "drob.csv",
@@ -108,12 +107,8 @@ def ordered_posts(account: str) -> list[str]:
     """The account's kept posts, the oldest first; in the file's order where they have no dates."""
     import pyarrow as pa
 
-    from tasks.core.names import Handle
     from tasks.core.settings import settings
     from tasks.curation.filters import find_filter
-    from tasks.lake.posts import append, read
-    from tasks.sources.file_sources import open_file_source
-    from tasks.storage import open_storage
 
     if account in FILES:
         file = REAL_POSTS / FILES[account]
@@ -121,12 +116,7 @@ def ordered_posts(account: str) -> list[str]:
         from deployments.samples import sample_tables
 
         file = sample_tables(settings().cache)[account]
-    handle = Handle(account)
-    with tempfile.TemporaryDirectory() as temporary:
-        storage = open_storage(temporary)
-        source = open_file_source(file, handle)
-        append(storage, handle, source.batches(None), scraped_at=datetime.now(UTC))
-        kept = find_filter("modern")(read(storage, handle), ()).kept
+    kept = find_filter("modern")(stored_posts(account, file), ()).kept
     dates: Any = kept["created_at"].cast(pa.int64())
     texts = kept["text"].to_pylist()
     if dates.null_count:

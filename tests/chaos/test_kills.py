@@ -161,17 +161,8 @@ def test_a_retrain_that_is_stopped_is_resumed_by_the_next(
 
     def words(seed: int) -> tuple[object, ...]:
         """Another training with each seed; `--force` alone would find the last one's result."""
-        return (
-            "retrain",
-            "rosa",
-            "--source",
-            table,
-            "--base",
-            slow_base,
-            "--force",
-            "--seed",
-            seed,
-        )
+        return ("retrain", "rosa", "--source", table, "--base", slow_base,
+                "--force", "--seed", seed)  # fmt: skip
 
     longest = commands.run(*words(0))
     for seed in range(1, COMMANDS + 1):
