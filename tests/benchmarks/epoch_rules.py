@@ -74,9 +74,11 @@ def _points(curve: Curve) -> Iterator[tuple[float, Point]]:
 
 
 QUARTERS = (0.5, 1.0, 1.25, 1.5, 1.75, 2.0)
+EIGHT = tuple(n / 4 for n in range(1, 9))
 RULES: dict[str, Rule] = {
     "2 epochs, halves, patience 1": stopping(2, (0.5, 1.0, 1.5, 2.0), patience=1),
     "2 epochs, never": stopping(2, (2.0,), patience=9),
+    "2 epochs, the best of all points": stopping(2, EIGHT, patience=9),
     "halves, patience 0": stopping(2, (0.5, 1.0, 1.5, 2.0), patience=0),
     "quarters, patience 0": stopping(2, QUARTERS, patience=0),
     "… gain 0.01": stopping(2, QUARTERS, patience=0, gain=0.01),
@@ -93,11 +95,16 @@ def print_tables(curves: Sequence[Curve], left_out: Sequence[str]) -> None:
     """The curves, and what each rule would have chosen."""
     corpora: dict[str, Curves] = {}
     for curve in curves:
-        corpora.setdefault(curve.corpus, {})[curve.plan] = curve
+        corpora.setdefault(_label(curve), {})[curve.plan] = curve
+    left_out = [_label(curve) for curve in curves if curve.corpus in left_out]
     ordered = dict(sorted(corpora.items(), key=lambda each: each[1][max(each[1])].epoch_tokens))
     console = Console(width=170)
     console.print(_curves(ordered, left_out))
     console.print(_rules(ordered, left_out))
+
+
+def _label(curve: Curve) -> str:
+    return f"{curve.corpus}, seed {curve.seed}" if curve.seed else curve.corpus
 
 
 def _curves(corpora: dict[str, Curves], left_out: Sequence[str]) -> Table:
