@@ -14,6 +14,7 @@ from tasks.training.compute.fast_loss import ROW, RowLoss
 from tasks.training.compute.flat_weights import FlatWeights
 from tasks.training.compute.gpu import is_out_of_memory
 from tasks.training.compute.micro_batches import MicroBatches
+from tasks.training.compute.packed_rows import Bounds
 from tasks.training.data.batches import Batch, rounded
 from tasks.training.data.documents import context_of
 from tasks.training.first_token_ramp import FirstTokenRamp
@@ -64,8 +65,9 @@ class TrainingStep:
         with self._ramp.at(number):
             if self._graphs and isinstance(self._loss, RowLoss) and not self._micro_batches.needed:
                 try:
-                    rows = self._loss.rows(batch, self._width)
-                    return self._graphs.step(self._work(self._loss), rows, rate, scale)
+                    rows, needed = self._loss.rows(batch, self._width)
+                    work = self._work(self._loss, self._graphs.bounds_for(needed))
+                    return self._graphs.step(work, rows, rate, scale)
                 except RuntimeError as error:
                     if not is_out_of_memory(error):
                         raise
@@ -78,13 +80,14 @@ class TrainingStep:
         self._weights.step(rate, scale, self._spec.clip, self._spec.weight_decay)
         return loss
 
-    def _work(self, loss: RowLoss) -> Work:
+    def _work(self, loss: RowLoss, bounds: Bounds) -> Work:
         weights, spec = self._weights, self._spec
         return Work(
-            loss.backward_of,
+            lambda rows: loss.backward_of(rows, bounds),
             lambda rate, scale: weights.step(rate, scale, spec.clip, spec.weight_decay),
             weights.grads.zero_,
             (
+                bounds,
                 weights.weights.data_ptr(),
                 weights.grads.data_ptr(),
                 weights.weights.dtype,

@@ -15,11 +15,15 @@ from typing import Protocol, TypeVar
 import torch
 
 from tasks.training.compute import gpu
+from tasks.training.compute.packed_rows import Bounds
 
 log = logging.getLogger("huggingtweets")
 
 # The widest row that is recorded. A wider one keeps the GPU busy without a graph.
 WIDEST = 2048
+# Bounds of the first graph. Of ten accounts' steps of 512 tokens none had more than 48 documents,
+# and two of 290 one that is longer.
+_FIRST_BOUNDS = Bounds(documents=64, tokens=128)
 
 Result = TypeVar("Result")
 Replay = Callable[[], None]
@@ -75,6 +79,16 @@ class StepGraphs:
         self._usable = self._recorder.may_record()
         self._kind: object = None
         self._recorded: _Recorded | None = None
+        self._bounds = _FIRST_BOUNDS
+
+    def bounds_for(self, needed: Bounds) -> Bounds:
+        """Such as hold these and those of all steps before, so that one graph does them all.
+
+        On an H100 a step of SmolLM2-135M takes 0.9 ms more with room for documents of 512 tokens
+        than of 128; another graph would take 0.3 s.
+        """
+        self._bounds = self._bounds.widened(needed)
+        return self._bounds
 
     def clear(self) -> None:
         """Forget the step: weights or gradients lie elsewhere now."""

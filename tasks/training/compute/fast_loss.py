@@ -18,7 +18,7 @@ from tasks.training.compute.fast_modules import fast
 from tasks.training.compute.flat_weights import FlatWeights
 from tasks.training.compute.gpu import is_out_of_memory, on_device
 from tasks.training.compute.packed_attention import Layout, laid_out
-from tasks.training.compute.packed_rows import PackedRows, pack
+from tasks.training.compute.packed_rows import Bounds, PackedRows, pack
 from tasks.training.data.batches import IGNORED, Batch, pad, rounded
 from tasks.training.loss import PlainLoss
 
@@ -109,24 +109,28 @@ class RowLoss(_FastLoss):
     on_gpu = True
     evaluation_tokens = 8192
 
-    def rows(self, batch: Batch, width: int) -> torch.Tensor:
+    def rows(self, batch: Batch, width: int) -> tuple[torch.Tensor, Bounds]:
         """A batch as `backward_of` wants it, on its way to the device; see `pack`."""
-        return on_device(pack(batch, width), self._base_weights.weights.device)
+        tensor, bounds = pack(batch, width)
+        return on_device(tensor, self._base_weights.weights.device), bounds
 
-    def backward_of(self, rows: torch.Tensor) -> torch.Tensor:
+    def backward_of(self, tensor: torch.Tensor, bounds: Bounds) -> torch.Tensor:
         """`backward` of a batch in rows."""
-        return self._backward(*self._forward_of(rows))
+        return self._backward(*self._forward_of(tensor, bounds))
 
     def _forward(self, batch: Batch) -> tuple[torch.Tensor, Any, torch.Tensor]:
-        return self._forward_of(self.rows(batch, _width(batch)))
+        return self._forward_of(*self.rows(batch, _width(batch)))
 
     def _documents(self, batch: Batch) -> torch.Tensor:
         # Padding, which has no loss, counts as the first document's.
-        documents = pack(batch, _width(batch))[2].flatten().clamp(min=0)
+        tensor, _ = pack(batch, _width(batch))
+        documents = tensor[2].flatten().clamp(min=0)
         return on_device(documents, self._base_weights.weights.device)
 
-    def _forward_of(self, tensor: torch.Tensor) -> tuple[torch.Tensor, Any, torch.Tensor]:
-        rows = PackedRows(tensor)
+    def _forward_of(
+        self, tensor: torch.Tensor, bounds: Bounds
+    ) -> tuple[torch.Tensor, Any, torch.Tensor]:
+        rows = PackedRows(tensor, bounds)
         with laid_out(rows):
             hidden = self.model.base_model(
                 input_ids=rows.ids, position_ids=rows.positions, use_cache=False

@@ -45,6 +45,18 @@ def test_one_graph_trains_one_bot_after_another(engine: Engine, spec: Spec) -> N
     assert recorder.replays == cold.steps - 1 + warm.steps + other.steps
 
 
+def test_a_step_of_more_posts_widens_the_graph_for_those_after_it(engine: Engine) -> None:
+    recorder = FakeRecorder()
+    engine.graphs = StepGraphs(recorder)
+    first = train(engine, TRAIN, HELD_OUT, SPEC)
+    assert recorder.captures == 1
+    many = Spec(**{**vars(SPEC), "batch_tokens": 512})
+    train(engine, [f"{n}" for n in range(1100)], HELD_OUT, many)
+    assert recorder.captures == 2
+    assert train(engine, TRAIN, HELD_OUT, SPEC).history == first.history
+    assert recorder.captures == 2
+
+
 def test_what_is_fixed_in_a_graph_has_one_of_its_own(engine: Engine) -> None:
     recorder = FakeRecorder()
     engine.graphs = StepGraphs(recorder)

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.training.compute.packed_attention import attend, laid_out
-from tasks.training.compute.packed_rows import PackedRows, pack
+from tasks.training.compute.packed_rows import Bounds, PackedRows, pack
 from tasks.training.data.batches import IGNORED, pad
 
 DOCUMENTS = [[5, 6, 7, 8], [9, 10], [11, 12, 13, 14, 15, 16]]
@@ -20,7 +22,7 @@ def heads(tokens: int, number: int) -> torch.Tensor:
 @pytest.mark.parametrize("window", [1, 3, None])
 @pytest.mark.parametrize("shared", [1, 2])
 def test_each_document_attends_to_itself_alone(width: int, window: int | None, shared: int) -> None:
-    rows = PackedRows(pack(pad(DOCUMENTS), width))
+    rows = PackedRows(*pack(pad(DOCUMENTS), width))
     tokens = rows.ids.size(1)
     query, key, value = heads(tokens, 4), heads(tokens, 4 // shared), heads(tokens, 4 // shared)
     with laid_out(rows):
@@ -56,7 +58,8 @@ def test_what_is_masked_weighs_nothing_even_after_kernels_have_scaled_it(
     st.integers(20, 40),
 )
 def test_rows_hold_every_document_once_and_no_more(documents: list[list[int]], width: int) -> None:
-    ids, positions, owners, targets = pack(pad(documents), width).flatten(1).tolist()
+    tensor, bounds = pack(pad(documents), width)
+    ids, positions, owners, targets, starts = tensor.flatten(1).tolist()
     assert len(ids) % width == 0
     for number, document in enumerate(documents):
         first = owners.index(number)
@@ -68,11 +71,32 @@ def test_rows_hold_every_document_once_and_no_more(documents: list[list[int]], w
         assert owners.count(number) == len(document)
     padding = [n for n, owner in enumerate(owners) if owner == -1]
     assert all(targets[n] == IGNORED for n in padding)
+    changes = [
+        n
+        for n, owner in enumerate(owners)
+        if n == 0 or owner != owners[n - 1] or (owner == -1 and n % 64 == 0)
+    ]
+    assert starts[: bounds.documents] == changes
+    assert set(starts[bounds.documents :]) <= {len(ids)}
+    assert bounds.tokens >= max(b - a for a, b in itertools.pairwise([*changes, len(ids)]))
+
+
+def test_long_padding_is_cut_in_pieces_no_longer_than_the_bounds() -> None:
+    tensor, bounds = pack(pad(DOCUMENTS), 512)
+    starts = tensor[4].flatten().tolist()
+    assert starts[: bounds.documents + 1] == [0, 4, 6, 12, *range(64, 512, 64), 512]
+    assert bounds == Bounds(documents=3 + 8, tokens=64)
+
+
+def test_bounds_are_doubled_until_a_batch_fits() -> None:
+    bounds = Bounds(64, 128)
+    assert bounds.widened(Bounds(64, 20)) == bounds
+    assert bounds.widened(Bounds(65, 300)) == Bounds(128, 512)
 
 
 def test_a_batch_of_a_steps_tokens_is_one_row_without_gaps() -> None:
-    assert pack(pad(DOCUMENTS), 12).shape == (4, 1, 12)
-    assert pack(pad(DOCUMENTS), 11).shape == (4, 2, 11)
+    assert pack(pad(DOCUMENTS), 12)[0].shape == (5, 1, 12)
+    assert pack(pad(DOCUMENTS), 11)[0].shape == (5, 2, 11)
 
 
 def test_what_does_not_fit_is_refused() -> None:
