@@ -101,15 +101,14 @@ def _rotary_attention(module: Any, flat: FlatWeights) -> Forward | None:
     if all_three is None:
         return None
     size = module.head_dim
+    queries = module.q_proj.out_features // size
     keys = module.k_proj.out_features // size
-    heads = [module.q_proj.out_features // size, keys, keys]
 
     def forward(hidden_states: torch.Tensor, position_embeddings: Any, **_others: Any) -> Any:
         cosine, sine = (part[0, :, None] for part in position_embeddings)
-        sine = torch.cat([-sine[..., : size // 2], sine[..., size // 2 :]], -1)
-        joint = product(hidden_states, all_three)
-        query, key, value = torch.split(joint.view(-1, sum(heads), size), heads, 1)
-        query, key = (rotated(part, cosine, sine) for part in (query, key))
+        heads = product(hidden_states, all_three).view(-1, queries + 2 * keys, size)
+        turning, value = torch.split(heads, [queries + keys, keys], 1)
+        query, key = torch.split(rotated(turning, cosine, sine), [queries, keys], 1)
         found = attention.attend(query, key, value, module.scaling)
         return module.o_proj(found.flatten(1)[None]), None
 
