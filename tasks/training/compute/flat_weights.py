@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from tasks.training.compute import gpu_adamw
+
 # Parameters begin at multiples of so many numbers: 64 bytes in bf16, which kernels like.
 ALIGNED = 32
 # Numbers that the optimizer works on at once on a CPU, so that they stay in its cache. Measured on
@@ -150,6 +152,11 @@ class FlatWeights:
         # What the kernel is to divide the gradients by.
         divisor = (self.norm() * share / clip).clamp(min=1.0) / share
         self.steps += 1
+        if self.weights.dtype is torch.bfloat16 and self.weights.is_cuda:
+            one_pass = gpu_adamw.one_pass(BETAS, EPSILON)
+            if one_pass is not None:
+                one_pass(self, rate, 1 - rate * decay, divisor)
+                return
         for grads, master, first, second, weights in self._chunks():
             torch._fused_adamw_(  # the public class would keep a state for each chunk
                 [master],
