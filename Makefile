@@ -78,7 +78,7 @@ containers: install-dev ## start the containers for real, once through their lif
 	$(BIN)/python -m tests.infra.containers $(if $(FOLDER),--folder $(FOLDER))
 
 # Without `install`: a GPU machine needs only this checkout, torch, transformers, peft, annotated-types.
-gpu: ## check and measure this machine's GPU, ten minutes; PYTHON=... has a torch for it
+gpu: ## check and measure this machine's GPU, minutes; PYTHON=... has a torch for it
 	$(PYTHON) -m tests.benchmarks.gpu
 
 lock: install-dev ## resolve the two locks again

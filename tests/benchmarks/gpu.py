@@ -1,4 +1,6 @@
-"""Checks on a GPU what the tests can only check with stand-ins, and measures it: ten minutes.
+"""Checks on a GPU what the tests can only check with stand-ins, and measures it.
+
+Four minutes on an H100.
 
     python -m tests.benchmarks.gpu [--only NAME …] [--dry]
 

@@ -22,6 +22,7 @@ from typing import Any
 
 from tests.benchmarks.gpu_bench import ARCHITECTURES, ROOT, Bench, Failed, Steps, apart, require
 from tests.benchmarks.gpu_kernels import kernels_of, table_of
+from tests.benchmarks.gpu_numbers import attention, head, optimizer
 
 STEPS = 20
 EIGHT_GB = 8e9
@@ -481,6 +482,9 @@ def _line(child: Any) -> str:
 CHECKS = (
     Check("versions", 15, "torch computes on this card", versions),
     Check("cpu", 45, "tiny bots in fp32 lose within 1e-3 of the CPU's", cpu_against_gpu),
+    Check("attention", 15, "attention and its gradients as the CPU's", attention),
+    Check("head", 15, "the loss over a vocabulary and its gradients as the CPU's", head),
+    Check("optimizer", 15, "AdamW's steps as the CPU's", optimizer),
     Check("waiting", 30, "nothing waits for the GPU in a step", no_waiting),
     Check(
         "graph",
