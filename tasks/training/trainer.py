@@ -211,7 +211,7 @@ def _trained(
         base_loss=base_loss,
         held_out_loss=run.best_loss,
         learning_rate=run.rate,
-        epochs=run.spec.epochs * run.steps / run.steps_planned,
+        epochs=run.spec.epochs * run.steps / run.steps_scheduled,
         steps=run.steps,
         tokens=run.tokens,
         seconds=sum(seconds[name] for name in ("train", "evaluate", "keep")),

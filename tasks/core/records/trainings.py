@@ -36,7 +36,8 @@ class Spec:
     """How a bot is trained. Sources of the defaults: docs/training.md.
 
     learning_rate: the peak; None means 2e-4, or 3e-4 with fewer than 16 steps.
-    epochs: the maximum; the early stop may end training sooner.
+    epochs: the maximum; the early stop may end training sooner, and of 20,000 tokens or more only
+        the first is run, in `full` mode, unless `patience` outlasts all evaluations after it.
     batch_tokens: the maximum an optimizer step, except for a longer post; halved for a corpus so
         small that an epoch would have fewer than 8 steps.
     max_tokens: longer posts are truncated to this many tokens.
