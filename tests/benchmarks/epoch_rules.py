@@ -86,6 +86,7 @@ RULES: dict[str, Rule] = {
     "… gain 0.02, patience 1": stopping(2, QUARTERS, patience=1, gain=0.02),
     "… half of the posts decide": stopping(2, QUARTERS, patience=0, gain=0.02, one_in=2),
     "… not at 0.5": stopping(2, QUARTERS[1:], patience=0, gain=0.02),
+    "always at 1": stopping(2, (0.5, 1.0), patience=9),
     "always at 1.25": stopping(2, (0.5, 1.0, 1.25), patience=9),
     "1 epoch planned": stopping(1, (0.5, 1.0), patience=0),
 }
