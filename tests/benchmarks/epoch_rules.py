@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import mean
@@ -39,11 +40,12 @@ def stopping(
     patience: int,
     gain: float = 0.0,
     one_in: int = 1,
+    once_from: float = math.inf,
 ) -> Rule:
     """Measure after so many epochs, and end after more than `patience` evaluations without a gain.
 
     gain: what counts as one after the first epoch, in nats a token. one_in: of so many held-out
-    posts one decides; the loss is that of all.
+    posts one decides; the loss is that of all. once_from: tokens from which one epoch is enough.
     """
 
     def choose(curves: Curves) -> Chosen:
@@ -61,7 +63,7 @@ def stopping(
             without = 0 if loss < best - enough else without + 1
             if loss < best:
                 best, kept = loss, sum(point.nats) / sum(curve.lengths)
-            if without > patience:
+            if without > patience or (epochs == 1 and curve.epoch_tokens >= once_from):
                 break
         return Chosen(kept, trained + evaluated, ended)
 
@@ -84,6 +86,7 @@ RULES: dict[str, Rule] = {
     "… gain 0.01": stopping(2, QUARTERS, patience=0, gain=0.01),
     "… gain 0.02": stopping(2, QUARTERS, patience=0, gain=0.02),
     "… gain 0.02, patience 1": stopping(2, QUARTERS, patience=1, gain=0.02),
+    "… and once from 20,000 tokens": stopping(2, QUARTERS, patience=1, gain=0.02, once_from=20_000),
     "… half of the posts decide": stopping(2, QUARTERS, patience=0, gain=0.02, one_in=2),
     "… not at 0.5": stopping(2, QUARTERS[1:], patience=0, gain=0.02),
     "always at 1": stopping(2, (0.5, 1.0), patience=9),

@@ -9,7 +9,8 @@ is not one epoch. `--json` keeps the loss of every held-out post at every point;
 `--table` prints the curves and what each rule would have chosen, and trains nothing. Processor
 seconds count, not those on the wall: the machine may be shared.
 Corpora: parts of the accounts of ../shared/tweets, and collections of the sample wheel. LEFT_OUT
-were measured after the rule was settled by the others: they check it, and choose nothing.
+were measured after the rule was settled by CHOSEN_BY: they check it, and choose nothing. SIZED
+chose from how many tokens on one epoch is enough.
 """
 
 from __future__ import annotations
@@ -58,7 +59,17 @@ LEFT_OUT = {
     "juliasilge 2185": Part("juliasilge", 2670, 5000),
     "fortunes 2169": Part("fortunes", 2416, 5000),
 }
-CORPORA = CHOSEN_BY | LEFT_OUT
+SIZED = {
+    "elonmusk 662": Part("elonmusk", 800, 400),
+    "juliasilge 663": Part("juliasilge", 1000, 300),
+    "drob 784": Part("drob", 1300, 1300),
+    "elonmusk 1144": Part("elonmusk", 1500, 1400),
+    "fortunes 720": Part("fortunes", 800, 300),
+    "juliasilge 1313": Part("juliasilge", 1600, 8000),
+    "elonmusk 1776": Part("elonmusk", 2600, 4600),
+    "fortunes 1343": Part("fortunes", 1500, 8500),
+}
+CORPORA = CHOSEN_BY | LEFT_OUT | SIZED
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.benchmarks.epoch_rules import RULES, print_tables
 from tests.benchmarks.epochs import Curve, Point
 
-EARLIER, PRESENT = "2 epochs, halves, patience 1", "… gain 0.02, patience 1"
+EARLIER, PRESENT = "2 epochs, halves, patience 1", "… and once from 20,000 tokens"
 
 
 def curve(*losses: float, seed: int = 0) -> Curve:
@@ -19,6 +21,12 @@ def curve(*losses: float, seed: int = 0) -> Curve:
 def test_training_ends_after_two_quarters_that_gain_too_little() -> None:
     chosen = RULES[PRESENT]({2: curve(5.5, 5.0, 4.7, 4.5, 4.49, 4.485, 4.3, 4.2)})
     assert (chosen.loss, chosen.seconds, chosen.epochs) == (4.485, 64.0, 1.5)
+
+
+def test_a_large_corpus_is_trained_on_for_one_epoch() -> None:
+    large = replace(curve(5.5, 5.0, 4.7, 4.5, 4.4, 4.3, 4.2, 4.1), epoch_tokens=20_000)
+    chosen = RULES[PRESENT]({2: large})
+    assert (chosen.loss, chosen.seconds, chosen.epochs) == (4.5, 42.0, 1.0)
 
 
 def test_the_earlier_rule_measured_every_half() -> None:
