@@ -104,7 +104,8 @@ def print_tables(curves: Sequence[Curve], left_out: Sequence[str]) -> None:
     ordered = dict(sorted(corpora.items(), key=lambda each: each[1][max(each[1])].epoch_tokens))
     console = Console(width=170)
     console.print(_curves(ordered, left_out))
-    console.print(_rules(ordered, left_out))
+    whole = {name: curves for name, curves in ordered.items() if 2 in curves}
+    console.print(_rules(whole, left_out))
 
 
 def _label(curve: Curve) -> str:

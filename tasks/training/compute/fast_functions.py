@@ -37,7 +37,7 @@ def root_mean_square(x: torch.Tensor, weight: torch.Tensor, epsilon: float) -> t
 def rotated(x: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) -> torch.Tensor:
     """Rotary positions: x · cosine + halves of x, swapped and the first negated, · sine.
 
-    x: tokens × heads × size; cosine, sine: tokens × 1 × size.
+    x: tokens × heads × size; cosine, sine: tokens × 1 × size, with two equal halves.
     """
     return _Rotation.apply(x, cosine, sine)
 
