@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tests.benchmarks.gpu_bench import Bench, require
 
 if TYPE_CHECKING:
     import torch
+
+    # On a device and in a type; what it returns is fp32, on the CPU.
+    Computation = Callable[[torch.device, torch.dtype], list[torch.Tensor]]
 
 # Largest difference, relative to the largest number: of attention, and of its gradients.
 ATTENTION = {"fp32": 1e-5, "bf16": 2e-2}
@@ -24,21 +29,35 @@ ADAMW_STEPS = 5
 
 def attention(bench: Bench) -> str:
     """Attention over rows with short and long documents, heads that share keys, and gaps."""
-    import torch
-
     draw = random.Random(0)
     documents = [[1] * draw.choice([2, 5, 30, 30, 30, 64, 65, 200]) for _ in range(60)]
-    types = {"fp32": torch.float32, "bf16": torch.bfloat16}
+    cases = {
+        f"{heads} heads, {groups} of keys": partial(_attended, documents, heads, groups)
+        for heads, groups in ((9, 3), (12, 12))
+    }
+    return _compared(bench, ATTENTION, cases)
+
+
+def _compared(bench: Bench, allowed: dict[str, float], cases: dict[str, Computation]) -> str:
+    """Each computation on this device against the CPU's in fp32: how far its tensors are apart."""
+    import torch
+
+    from tasks.training.engine import TYPES
+
     lines, met = [], True
-    for precision in bench.types:
-        for heads, groups in ((9, 3), (12, 12)):
-            expected = _attended(documents, heads, groups, torch.device("cpu"), torch.float32)
-            found = _attended(documents, heads, groups, bench.device, types[precision])
+    for case, compute in cases.items():
+        expected = compute(torch.device("cpu"), torch.float32)
+        for precision in bench.types:
+            found = compute(bench.device, TYPES[precision])
             gaps = [_gap(a, b) for a, b in zip(expected, found, strict=True)]
-            met &= bench.dry or max(gaps) <= ATTENTION[precision]
+            met &= max(gaps) <= allowed[precision]
             parts = ", ".join(f"{gap:.0e}" for gap in gaps)
-            lines.append(f"{heads} heads, {groups} of keys, {precision}: {parts}")
+            lines.append(f"{case}, {precision}: {parts}")
     return require(met, "\n".join(lines))
+
+
+def _gap(expected: torch.Tensor, found: torch.Tensor) -> float:
+    return float((expected - found).abs().max() / expected.abs().max())
 
 
 def _attended(
@@ -65,25 +84,10 @@ def _attended(
     return [part.detach().float().cpu()[real] for part in (found, *gradients)]
 
 
-def _gap(expected: torch.Tensor, found: torch.Tensor) -> float:
-    return float((expected - found).abs().max() / expected.abs().max())
-
-
 def head(bench: Bench) -> str:
     """The loss over a whole vocabulary, for hidden states of which some have no target."""
-    import torch
-
-    types = {"fp32": torch.float32, "bf16": torch.bfloat16}
-    lines, met = [], True
-    for precision in bench.types:
-        for vocabulary in VOCABULARIES:
-            expected = _lost(vocabulary, torch.device("cpu"), torch.float32)
-            found = _lost(vocabulary, bench.device, types[precision])
-            gaps = [_gap(a, b) for a, b in zip(expected, found, strict=True)]
-            met &= max(gaps) <= HEAD[precision]
-            parts = ", ".join(f"{gap:.0e}" for gap in gaps)
-            lines.append(f"{vocabulary:,} tokens, {precision}: {parts}")
-    return require(met, "\n".join(lines))
+    cases = {f"{number:,} tokens": partial(_lost, number) for number in VOCABULARIES}
+    return _compared(bench, HEAD, cases)
 
 
 def _lost(vocabulary: int, device: torch.device, dtype: Any) -> list[torch.Tensor]:

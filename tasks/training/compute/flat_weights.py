@@ -155,7 +155,8 @@ class FlatWeights:
         if self.weights.dtype is torch.bfloat16 and self.weights.is_cuda:
             one_pass = gpu_adamw.one_pass(BETAS, EPSILON)
             if one_pass is not None:
-                one_pass(self, rate, 1 - rate * decay, divisor)
+                state = (self.master, self.first, self.second, self.weights, self.steps)
+                one_pass(self.grads, *state, rate, 1 - rate * decay, divisor)
                 return
         for grads, master, first, second, weights in self._chunks():
             torch._fused_adamw_(  # the public class would keep a state for each chunk

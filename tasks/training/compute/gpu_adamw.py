@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
@@ -17,7 +17,7 @@ log = logging.getLogger("huggingtweets")
 
 _THREADS = 256  # in a block
 _BLOCKS_A_PROCESSOR = 16
-_AT_ONCE = 4  # numbers that a thread loads together
+_AT_ONCE = 4  # numbers that a thread loads together; `flat_weights.ALIGNED` is a multiple
 
 # What torch's fused AdamW computes, in its order. `divisor` is of the gradients, `keep` what weight
 # decay leaves of the weights. Weights are rounded to bf16 as everywhere: half to even.
@@ -59,23 +59,12 @@ extern "C" __global__ void adamw(
 """
 
 
-class Flat(Protocol):
-    """As `flat_weights.FlatWeights`, whose length is a multiple of four."""
-
-    master: torch.Tensor
-    weights: torch.Tensor
-    grads: torch.Tensor
-    first: torch.Tensor
-    second: torch.Tensor
-    steps: torch.Tensor
-
-
-Step = Callable[[Flat, torch.Tensor, torch.Tensor, torch.Tensor], None]
+Step = Callable[..., None]  # all tensors
 
 
 @cache
 def one_pass(betas: tuple[float, float], epsilon: float) -> Step | None:
-    """A step by one kernel: of weights, with the rate, what decay keeps, and the divisor.
+    """A step by one kernel, of tensors in its order: from the gradients to their divisor.
 
     It uses the gradients and clears them. None where it cannot be compiled.
     """
@@ -92,9 +81,7 @@ def one_pass(betas: tuple[float, float], epsilon: float) -> Step | None:
     processors = torch.cuda.get_device_properties().multi_processor_count
     grid, block = (processors * _BLOCKS_A_PROCESSOR, 1, 1), (_THREADS, 1, 1)
 
-    def step(flat: Flat, rate: torch.Tensor, keep: torch.Tensor, divisor: torch.Tensor) -> None:
-        tensors = [flat.grads, flat.master, flat.first, flat.second, flat.weights, flat.steps]
-        count = flat.grads.numel() // _AT_ONCE
-        kernel(grid, block, [*tensors, rate, keep, divisor, count])
+    def step(grads: torch.Tensor, *others: torch.Tensor) -> None:
+        kernel(grid, block, [grads, *others, grads.numel() // _AT_ONCE])
 
     return step

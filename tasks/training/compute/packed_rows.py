@@ -75,7 +75,16 @@ class PackedRows:
         sees_all = window is None or window >= self._bounds.tokens
         if sees_all and _knows_lengths(query.device):
             return self._by_lengths(query, key, value, scaling)
-        return self._by_mask(query, key, value, scaling, window)
+        query, key, value = (
+            part.view(*self._documents.shape, *part.shape[1:]).transpose(1, 2)
+            for part in (query, key, value)
+        )
+        bias = self._bias(query.dtype, window)
+        with sdpa_kernel(_KERNELS):
+            found = functional.scaled_dot_product_attention(
+                query, key, value, attn_mask=bias, scale=scaling
+            )
+        return found.transpose(1, 2).flatten(0, 1)
 
     def _by_lengths(
         self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float
@@ -95,25 +104,6 @@ class PackedRows:
             scale=scaling,
         )
         return found[0]  # type: ignore[no-any-return]  # an operator of torch's is untyped
-
-    def _by_mask(
-        self,
-        query: torch.Tensor,
-        key: torch.Tensor,
-        value: torch.Tensor,
-        scaling: float,
-        window: int | None,
-    ) -> torch.Tensor:
-        query, key, value = (
-            part.view(*self._documents.shape, *part.shape[1:]).transpose(1, 2)
-            for part in (query, key, value)
-        )
-        bias = self._bias(query.dtype, window)
-        with sdpa_kernel(_KERNELS):
-            found = functional.scaled_dot_product_attention(
-                query, key, value, attn_mask=bias, scale=scaling
-            )
-        return found.transpose(1, 2).flatten(0, 1)
 
     def _bias(self, dtype: torch.dtype, window: int | None) -> torch.Tensor:
         """0 where a token may look, else a very low number: rows × 1 × width × width."""
