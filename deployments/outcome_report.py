@@ -47,10 +47,9 @@ def counts_text(handle: str, counts: Counts) -> str:
 
 def _measured(evaluation: Evaluation, number: int) -> dict[str, Any]:
     base, bot = evaluation.base_loss, evaluation.bot_loss
-    fresh = [each.text for each in evaluation.predictions if not each.repeats]
     return {
         "loss": f"{base:.3f} before training, {bot:.3f} now (nats a held-out token)",
-        "it writes": [f"· {text}" for text in fresh[:number]],
+        "it writes": [f"· {text}" for text in evaluation.new_texts[:number]],
     }
 
 

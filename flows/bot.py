@@ -42,6 +42,7 @@ from tasks.publish import (
     publish,
     push,
 )
+from tasks.publishing.escaping import plain
 from tasks.publishing.releases import evaluation_of
 from tasks.scrape import fetch
 from tasks.storage import storage_root
@@ -232,6 +233,9 @@ def _released(
     bot: Bot, gate: Gate, corpus: Corpus, evaluation: Evaluation, release: Release
 ) -> Outcome:
     reason = "; ".join((*gate.reasons, *notes_on(corpus)))
+    # The report stands at the end of a batch, which can be hours away.
+    for text in evaluation.new_texts[:1]:
+        log.info("@%s: released; it writes: %s", bot, plain(text))
     return Outcome(bot.name, Status.RELEASED, reason, now(), release, corpus, evaluation)
 
 

@@ -51,6 +51,11 @@ class Evaluation:
         return sum(p.repeats for p in self.predictions) / len(self.predictions)
 
     @property
+    def new_texts(self) -> list[str]:
+        """The predictions that repeat no training post."""
+        return [each.text for each in self.predictions if not each.repeats]
+
+    @property
     def base_perplexity(self) -> float | None:
         """The base's perplexity on the held-out posts; None where it is not finite."""
         return _perplexity(self.base_loss)
