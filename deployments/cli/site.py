@@ -10,7 +10,7 @@ from deployments import console
 from deployments.cli.checks import check_push
 from deployments.cli.options import Json
 from tasks.core.errors import BadInput
-from tasks.core.sizes import human_size
+from tasks.core.sizes import counted, human_size
 
 if TYPE_CHECKING:
     from tasks.operations.site_building import Built
@@ -56,7 +56,7 @@ def site(
 def _print(built: Built) -> None:
     place = console.shown_path(built.place)
     console.say(
-        f"{place}: {built.bots} {'bot' if built.bots == 1 else 'bots'}, {built.files} files of "
+        f"{place}: {counted(built.bots, 'bot')}, {counted(built.files, 'file')} of "
         f"{human_size(built.bytes)}; {built.written} written, {built.removed} removed"
     )
     if built.bots and not built.place.startswith("hf://"):

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from tasks.core.records import WEIGHTS, Base, Corpus, FileRef, Gate, Spec, WarmStart
+from tasks.core.sizes import counted
 from tasks.curation.corpus_files import CorpusPosts
 from tasks.operations.checkpoint_keys import fingerprint_of
 
@@ -157,16 +158,15 @@ def start_from(
     if (reason := next(_turn_of_base(warm_start, now, limits, at), None)) is not None:
         tried = replace(warm_start, base_used_at=at.isoformat(), base_posts=len(now.train))
         return Start(None, reason, instead=tried)
-    posts = "post" if warm_start.new_posts == 1 else "posts"
-    return Start(warm_start, f"{warm_start.new_posts} new {posts}")
+    return Start(warm_start, counted(warm_start.new_posts, "new post"))
 
 
 def _objections(warm_start: WarmStart, before: CorpusPosts, now: CorpusPosts) -> Iterator[str]:
     release = f"release {warm_start.release}"
     if held_out := len(before.train & now.held_out):
-        yield f"{held_out} posts that {release} was trained on are held out now"
+        yield f"{release} was trained on {counted(held_out, 'post')} now held out"
     if gone := len(before.train - now.train - now.held_out):
-        yield f"{gone} posts that {release} was trained on are not in the corpus any more"
+        yield f"{release} was trained on {counted(gone, 'post')} no longer in the corpus"
     if not warm_start.new_posts:
         yield f"no training posts are new since {release}"
 
