@@ -108,7 +108,10 @@ def test_a_post_whose_text_has_changed_is_not_the_one_that_was_trained_on() -> N
     edited = replace(
         posts(range(1, 110)), train=posts(range(1, 110)).train | {("alice", "0", "edited")}
     )
-    assert "no longer in the corpus" in start_from(parent(), FOLDER, before, edited, LIMITS, DAY).reason
+    assert (
+        "no longer in the corpus"
+        in start_from(parent(), FOLDER, before, edited, LIMITS, DAY).reason
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from tasks.core.errors import BaseUnavailable, NetworkTrouble
-from tasks.core.records import Base, Spec
+from tasks.core.records import WEIGHTS, Base, Spec
 from tasks.core.settings import Settings
+from tasks.storage import sha256_of
 from tasks.training.bases import embedded
 from tasks.training.bases.base_models import resolve_base
 from tasks.training.bases.loading import load_tokenizer
@@ -23,6 +24,8 @@ from tests.sample_posts import sentences
 from tests.tasks.training.pipeline import pipeline_says
 
 pytestmark = pytest.mark.base
+# Of the file that transformers' own reader of GGUFs leads to.
+WEIGHTS_SHA256 = "a672150fb4f99d7c8f4168cecdd464069c0ef3a37d8113f22ddb9d48031d03cd"
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +39,8 @@ def test_the_embedded_base_is_a_clean_llama(base: Base) -> None:
     assert config["architectures"] == ["LlamaForCausalLM"]
     assert "quantization_config" not in config
     assert (base.origin, base.license) == (embedded.ORIGIN, "apache-2.0")
-    assert sorted(path.name for path in folder.glob("*.safetensors")) == ["model.safetensors"]
+    assert sorted(path.name for path in folder.glob("*.safetensors")) == [WEIGHTS]
+    assert sha256_of(folder / WEIGHTS) == WEIGHTS_SHA256
 
 
 @pytest.mark.slow
@@ -51,7 +55,7 @@ def test_two_processes_prepare_it_once(
         "fetching",
         "converting",
     ]
-    weights = [Path(b.folder) / "model.safetensors" for b in (base, first)]
+    weights = [Path(b.folder) / WEIGHTS for b in (base, first)]
     assert filecmp.cmp(*weights, shallow=False), "the same weights wherever it is prepared"
 
 
