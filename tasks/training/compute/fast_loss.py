@@ -54,11 +54,6 @@ class _FastLoss(PlainLoss):
             finally:
                 self._is_open = False
 
-    @torch.no_grad()
-    def nats(self, batch: Batch) -> torch.Tensor:
-        losses = token_losses(*self._forward(batch))
-        return losses.new_zeros(len(batch.ids)).index_add_(0, self._documents(batch), losses)
-
     def backward(self, batch: Batch) -> torch.Tensor:
         return self._backward(*self._forward(batch))
 
@@ -71,10 +66,6 @@ class _FastLoss(PlainLoss):
 
     def _forward(self, batch: Batch) -> tuple[torch.Tensor, Any, torch.Tensor]:
         """Hidden states (tokens × size), the head's weight, and the target of each hidden state."""
-        raise NotImplementedError
-
-    def _documents(self, batch: Batch) -> torch.Tensor:
-        """Which document of the batch each of these hidden states belongs to."""
         raise NotImplementedError
 
     @property
@@ -90,6 +81,12 @@ class PackedLoss(_FastLoss):
 
     on_gpu = False
 
+    @torch.no_grad()
+    def nats(self, batch: Batch) -> torch.Tensor:
+        """As `PlainLoss.nats`."""
+        document = (batch.labels[:, 1:] != IGNORED).nonzero(as_tuple=True)[0]
+        return _of_each(token_losses(*self._forward(batch)), document, len(batch.ids))
+
     def _forward(self, batch: Batch) -> tuple[torch.Tensor, Any, torch.Tensor]:
         layout = Layout(batch)
         with laid_out(layout):
@@ -99,15 +96,20 @@ class PackedLoss(_FastLoss):
         counted = layout.targets != IGNORED
         return hidden[counted], self._head, layout.targets[counted]
 
-    def _documents(self, batch: Batch) -> torch.Tensor:
-        return (batch.labels[:, 1:] != IGNORED).nonzero(as_tuple=True)[0]
-
 
 class RowLoss(_FastLoss):
     """Documents after one another in rows of fixed width: for a GPU, whose shapes must not vary."""
 
     on_gpu = True
     evaluation_tokens = 8192
+
+    @torch.no_grad()
+    def nats(self, batch: Batch) -> torch.Tensor:
+        """As `PlainLoss.nats`."""
+        tensor, bounds = self.rows(batch, _width(batch))
+        # Padding, which has no loss, counts as the first document's.
+        document = tensor[2].flatten().clamp(min=0)
+        return _of_each(token_losses(*self._forward_of(tensor, bounds)), document, len(batch.ids))
 
     def rows(self, batch: Batch, width: int) -> tuple[torch.Tensor, Bounds]:
         """A batch as `backward_of` wants it, on its way to the device; see `pack`."""
@@ -121,12 +123,6 @@ class RowLoss(_FastLoss):
     def _forward(self, batch: Batch) -> tuple[torch.Tensor, Any, torch.Tensor]:
         return self._forward_of(*self.rows(batch, _width(batch)))
 
-    def _documents(self, batch: Batch) -> torch.Tensor:
-        # Padding, which has no loss, counts as the first document's.
-        tensor, _ = pack(batch, _width(batch))
-        documents = tensor[2].flatten().clamp(min=0)
-        return on_device(documents, self._base_weights.weights.device)
-
     def _forward_of(
         self, tensor: torch.Tensor, bounds: Bounds
     ) -> tuple[torch.Tensor, Any, torch.Tensor]:
@@ -136,6 +132,11 @@ class RowLoss(_FastLoss):
                 input_ids=rows.ids, position_ids=rows.positions, use_cache=False
             ).last_hidden_state[0]
         return hidden, self._head, rows.targets
+
+
+def _of_each(losses: torch.Tensor, document: torch.Tensor, number: int) -> torch.Tensor:
+    """The summed losses of so many documents, from each token's and the document that it is in."""
+    return losses.new_zeros(number).index_add_(0, document, losses)
 
 
 def _width(batch: Batch) -> int:
