@@ -41,7 +41,8 @@ class Spec:
     batch_tokens: the maximum an optimizer step, except for a longer post; halved for a corpus so
         small that an epoch would have fewer than 8 steps.
     max_tokens: longer posts are truncated to this many tokens.
-    schedule: after `warmup` (a share of all steps) `linear` or `cosine` to zero, or `constant`.
+    schedule: after `warmup` (a share of all steps; 4 steps at least, or a quarter of fewer than 16,
+        but for 0) `linear` or `cosine` to zero, or `constant`.
     patience: evaluations without a gain before the early stop; 0: the first such ends it.
     evaluations: on the held-out posts, an epoch; half as many in the first.
     precision: `auto` (bf16 where the machine is fast at it), `bf16` or `fp32`.

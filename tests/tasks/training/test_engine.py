@@ -216,6 +216,18 @@ def test_schedules_rise_and_fall_to_zero(schedule: str) -> None:
     assert 0 <= shares[-1] < 0.02
 
 
+def test_a_short_training_rises_over_four_steps_or_a_quarter_of_them() -> None:
+    first = {
+        steps: [share(step, steps, 0.05, "constant") for step in range(min(steps, 4))]
+        for steps in (3, 8, 12, 26, 90)
+    }
+    assert first[3] == [1.0, 1.0, 1.0]
+    assert first[8] == [0.5, 1.0, 1.0, 1.0]
+    assert first[12] == pytest.approx([1 / 3, 2 / 3, 1.0, 1.0])
+    assert first[26] == first[90] == [0.25, 0.5, 0.75, 1.0]
+    assert share(0, 26, 0.0, "linear") == 1.0, "unless no warm-up is asked for"
+
+
 def test_precision_is_chosen_or_taken() -> None:
     cpu = torch.device("cpu")
     assert choose_precision("auto", cpu) in {"bf16", "fp32"}
