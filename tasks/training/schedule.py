@@ -15,8 +15,8 @@ FEW_STEPS = 16
 # Of an adapter. Measured with rank 64 on real accounts; training all weights wants less.
 ADAPTER_RATE = 1.5e-3
 
-# Steps at least in which the rate rises, or a quarter of all where these are few. AdamW's first step
-# moves every weight by the whole rate, which can destroy the attention sink (see
+# Steps at least in which the rate rises, or a quarter of all where these are few. AdamW's first
+# step moves every weight by the whole rate, which can destroy the attention sink (see
 # `first_token_ramp`): it did in two of 15 short trainings, at 0.3 and 0.4 nats a token.
 LEAST_WARMUP = 4
 
