@@ -33,7 +33,7 @@ from tests.servers.x_api import TOKEN, Account, XApi, as_api_posts, running_x_ap
 ROOT = Path(__file__).parents[1]
 OTHER_RECIPE = "68c0f9ca619c5e2c23c181a114f199f273a4ee1c"
 # Raise it, to the commit of the change, with a recipe's number.
-SAME_RECIPE = "98e3e40cca862e33b8388611bf9cdb86ea9fc125"
+SAME_RECIPE = "1073cad848c39992ac5c69a183eef8bbaf4ab61a"
 # Commands of the command line, one after another in one process, with one Prefect server.
 COMMANDS = """
 import json, sys

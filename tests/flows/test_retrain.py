@@ -17,6 +17,7 @@ from flows.requests import BotRequest, RetrainOptions
 from tasks.core.names import Bot
 from tasks.core.records import Outcome, Spec, Status
 from tasks.core.settings import settings
+from tasks.publishing.escaping import plain
 from tasks.publishing.releases import latest_release
 from tasks.registry.attempts import begin_attempt, end_attempt
 from tasks.registry.due_marks import clear_due, mark_due
@@ -28,8 +29,9 @@ pytestmark = pytest.mark.usefixtures("prefect_server")
 
 
 def test_one_bot_end_to_end_and_then_unchanged(
-    table: Path, tiny_base: Path, storage: Storage
+    table: Path, tiny_base: Path, storage: Storage, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
     request = BotRequest(name="alice", sources={"alice": str(table)})
     began = datetime.now(UTC)
     state, outcomes = run([request], tiny_base)
@@ -41,6 +43,8 @@ def test_one_bot_end_to_end_and_then_unchanged(
     assert first.corpus.counts["alice"].dropped["retweet"] == 20
     assert first.evaluation is not None
     assert first.evaluation.bot_loss < first.evaluation.base_loss
+    (line,) = [text for text in caplog.messages if "it writes" in text]
+    assert line == f"@alice: released; it writes: {plain(first.evaluation.new_texts[0])}"
     assert first.release is not None
     names = {Path(key).name for key in storage.keys(first.release.folder)}
     assert {"README.md", "predictions.png", "metrics.json", "manifest.json"} <= names
